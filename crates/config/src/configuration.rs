@@ -1,0 +1,40 @@
+//! The dynamic configuration of all providers together.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Middleware, Router, ServersTransport, Service},
+    name::QualifiedName,
+    origin::{Origin, Problem},
+};
+
+/// One object with where it came from and what is wrong around it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry<T> {
+    /// The object, valid in itself. Its references are as written; resolve them with the provider of its name.
+    pub value: T,
+    /// Where this definition was written.
+    pub origin: Origin,
+    /// What its user should mend although the object serves: a newer version that was set aside, another
+    /// instance that disagrees, a claim to the same name by another service.
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that routing needs, merged from all providers. Immutable; a change makes a new one that shares
+/// every unchanged [`Entry`], so that pointer equality means "did not change".
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// HTTP routers by qualified name.
+    pub routers: BTreeMap<QualifiedName, Arc<Entry<Router>>>,
+    /// HTTP services by qualified name.
+    pub services: BTreeMap<QualifiedName, Arc<Entry<Service>>>,
+    /// HTTP middlewares by qualified name.
+    pub middlewares: BTreeMap<QualifiedName, Arc<Entry<Middleware>>>,
+    /// Servers transports by qualified name.
+    pub servers_transports: BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>,
+    /// Problems that belong to no object above: a source that could not be read, an object that was set aside
+    /// and never had a good version.
+    pub problems: Vec<Problem>,
+}

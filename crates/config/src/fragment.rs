@@ -1,0 +1,72 @@
+//! What one source declares: a file, a key prefix, or the labels of one instance.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Middleware, Router, ServersTransport, Service},
+    origin::{Origin, Problem},
+};
+
+/// The kinds of object a provider can deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// `http.routers`
+    Router,
+    /// `http.services`
+    Service,
+    /// `http.middlewares`
+    Middleware,
+    /// `http.serversTransports`
+    ServersTransport,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Router => "router",
+            Self::Service => "service",
+            Self::Middleware => "middleware",
+            Self::ServersTransport => "serversTransport",
+        })
+    }
+}
+
+/// One valid object of a fragment and where it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Declared<T> {
+    /// The object.
+    pub value: T,
+    /// Where it was written, as precisely as the source allows.
+    pub origin: Origin,
+}
+
+/// An object that exists but cannot be used as written. Its previous good version goes on serving.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name within the source.
+    pub name: String,
+    /// Why, and where.
+    pub problem: Problem,
+}
+
+/// Whole and valid objects by their unqualified names, beside those that had to be set aside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// `http.routers`
+    pub routers: BTreeMap<String, Declared<Router>>,
+    /// `http.services`
+    pub services: BTreeMap<String, Declared<Service>>,
+    /// `http.middlewares`
+    pub middlewares: BTreeMap<String, Declared<Middleware>>,
+    /// `http.serversTransports`
+    pub servers_transports: BTreeMap<String, Declared<ServersTransport>>,
+    /// Objects that are there but broken.
+    pub set_aside: Vec<SetAside>,
+    /// Problems of no single object: an unknown section, a part this version does not serve.
+    pub problems: Vec<Problem>,
+}

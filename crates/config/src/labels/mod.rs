@@ -1,0 +1,74 @@
+//! Labels and tags of one instance, decoded to what it declares.
+//!
+//! The result is typed and valid; what could not be read is set aside by itself. Nothing here knows the
+//! instance's address, its neighbours or its provider's rules of exposure: that is discovery's part.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    fragment::{Declared, SetAside},
+    model::{LoadBalancer, Middleware, Router, Scheme, ServerUrl},
+    name::Reference,
+    origin::Problem,
+};
+
+/// What the labels of one instance say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Declaration {
+    /// `mesh.enable`; `None` leaves it to the provider's `exposedByDefault`.
+    pub enable: Option<bool>,
+    /// Routers by name, from the full tree and from simple tags. A simple router carries the name `""`:
+    /// discovery gives it the service's name.
+    pub routers: BTreeMap<String, Declared<Router>>,
+    /// Services by name; the name `""` stands for the instance's own service (simple tags).
+    pub services: BTreeMap<String, Declared<DeclaredService>>,
+    /// Middlewares by name.
+    pub middlewares: BTreeMap<String, Declared<Middleware>>,
+    /// `mesh.service`: the name of the service it joins instead of its own.
+    pub group: Option<String>,
+    /// `mesh.canary`: it belongs to the canary group.
+    pub canary: bool,
+    /// `mesh.canary.weight`: the share of the canary group, in per cent.
+    pub canary_weight: Option<u8>,
+    /// Objects that are there but broken.
+    pub set_aside: Vec<SetAside>,
+    /// Problems of the set as a whole: an unknown key, a value that does not parse.
+    pub problems: Vec<Problem>,
+    /// True when labels for tcp or udp objects exist and none for http ones: no default router is made then.
+    pub other_protocols_only: bool,
+}
+
+/// A load balancer without servers, and how to make a server of the instance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeclaredService {
+    /// Settings shared by all servers; `servers` is empty.
+    pub load_balancer: LoadBalancer,
+    /// Middlewares of the service.
+    pub middlewares: Vec<Reference>,
+    /// How this instance serves it.
+    pub server: ServerTemplate,
+}
+
+/// How an instance becomes a server of a service.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServerTemplate {
+    /// Which port: a number as declared by the workload, or a port's name; `None` takes the default one.
+    pub port: Option<PortChoice>,
+    /// The scheme; `None` means http.
+    pub scheme: Option<Scheme>,
+    /// A literal URL instead of the discovered address.
+    pub url: Option<ServerUrl>,
+    /// The share; `None` takes the instance's own.
+    pub weight: Option<u32>,
+    /// Put the path of `url` in front of the request's.
+    pub preserve_path: bool,
+}
+
+/// A port by number or by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortChoice {
+    /// A port number.
+    Number(u16),
+    /// A port name.
+    Name(String),
+}

@@ -1,0 +1,21 @@
+//! The vocabulary of Mesh.
+//!
+//! Dynamic configuration types, qualified names, the rule grammar, label and tag decoding, and validation
+//! that always knows where a value came from. Everything here is pure: no I/O, no async, no clock.
+
+pub mod configuration;
+pub mod duration;
+pub mod fragment;
+pub mod instance;
+pub mod labels;
+pub mod model;
+pub mod name;
+pub mod origin;
+pub mod rule;
+pub mod secret;
+
+pub use configuration::{Configuration, Entry};
+pub use fragment::{Fragment, Kind, SetAside};
+pub use name::{ProviderName, QualifiedName, Reference};
+pub use origin::{Origin, Problem};
+pub use secret::Secret;

@@ -1,0 +1,22 @@
+//! The objects of the dynamic configuration, typed and validated.
+//!
+//! A value of these types needs no further checks: rules are parsed, durations and URLs are typed. Only
+//! references between objects are still names; the compiler in `mesh-proxy` resolves them.
+
+mod middleware;
+mod router;
+mod service;
+mod transport;
+
+pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
+pub use router::{Observability, Router, RouterTls, TlsDomain};
+pub use service::{
+    HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
+    ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
+};
+pub use transport::{ForwardingTimeouts, ServersTransport};
+
+/// True for values that the API and snapshots leave out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

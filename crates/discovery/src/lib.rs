@@ -1,0 +1,10 @@
+//! From what providers report to one configuration.
+//!
+//! Providers say what exists, the catalog remembers it with its age, and the merge of all of it is the
+//! configuration that the proxy compiles. The law: an incomplete or conflicting view never removes a route.
+
+pub mod provider;
+pub mod status;
+
+pub use provider::{Content, Provider, ProviderError, Report, Scope};
+pub use status::{ProviderStatus, ScopeState, ScopeStatus};

@@ -1,0 +1,147 @@
+//! What a provider is: a stream of reports, one scope at a time.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use futures::stream::BoxStream;
+use mesh_config::{Fragment, ProviderName, instance::Instance};
+use serde::{Deserialize, Serialize};
+
+/// A source of routing configuration.
+///
+/// A provider has two verbs: "this is the whole of the scope now" ([`Report::Replace`]) and "I could not tell"
+/// ([`Report::Failed`]). Half of everything cannot be said. Dropping the stream stops the provider.
+pub trait Provider: Send + Sync + 'static {
+    /// Qualifies everything it reports: `web@consulcatalog`.
+    fn name(&self) -> &ProviderName;
+
+    /// Every scope once, then a scope again whenever it changed or failed. Does not end by itself.
+    fn reports(&self) -> BoxStream<'_, Report>;
+}
+
+/// A part of a provider's world that is read in one piece: a service, a file, a namespace, a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Scope(Arc<str>);
+
+impl Scope {
+    /// Wraps a name that users can read: `service web`, `routes.yml`, `catalog`.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One message of a provider.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// The whole of `scope`, read successfully just now. Empty content means that nothing is left; a provider
+    /// says so only after it has read a first empty answer twice.
+    Replace {
+        /// What was read.
+        scope: Scope,
+        /// All of it.
+        content: Content,
+    },
+    /// `scope` could not be read; what is known of it stays and grows older.
+    Failed {
+        /// What was to be read.
+        scope: Scope,
+        /// Why it could not.
+        error: ProviderError,
+    },
+}
+
+/// What a scope holds.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Instances, from a discovery provider.
+    Instances(Vec<Instance>),
+    /// Configuration, from a document provider.
+    Fragment(Box<Fragment>),
+    /// The complete list of the provider's other scopes: those missing here are gone, as if each had been
+    /// replaced by nothing. A provider that has such a list is in sync once every listed scope has reported.
+    Scopes(BTreeSet<Scope>),
+}
+
+/// Why a scope could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// Nobody answered: refused, reset, timed out, name not resolved.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Unreachable {
+        /// Who was asked.
+        endpoint: String,
+        /// The transport's words.
+        reason: String,
+    },
+    /// Somebody answered, and not with what was asked for.
+    #[error("{endpoint} answered {status}: {reason}")]
+    Refused {
+        /// Who answered.
+        endpoint: String,
+        /// The status of the answer.
+        status: u16,
+        /// The beginning of its text, on one line.
+        reason: String,
+        /// How long it asked to be left alone (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// The answer was cut, or is not what the API promises.
+    #[error("{endpoint} gave an answer that cannot be used: {reason}")]
+    Malformed {
+        /// Who answered.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The answer is well-formed and hides what its reader may not see.
+    #[error("{endpoint} hides what it should show: {reason}")]
+    Unauthorized {
+        /// Who answered.
+        endpoint: String,
+        /// Which right is missing and how to grant it.
+        reason: String,
+    },
+    /// A file or directory could not be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The path.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+impl ProviderError {
+    /// True when the other side asks for fewer calls: 429 and its kin.
+    pub fn is_throttle(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 429, .. }
+                | Self::Refused {
+                    retry_after: Some(_),
+                    ..
+                }
+        )
+    }
+
+    /// How long the other side asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Unreachable { .. }
+            | Self::Malformed { .. }
+            | Self::Unauthorized { .. }
+            | Self::Unreadable { .. } => None,
+        }
+    }
+}
