@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The data plane: routing table, entrypoints, workers, balancing, forwarding.
+
+pub mod settings;
+
+pub use settings::ProxySettings;
