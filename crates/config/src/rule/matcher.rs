@@ -1,9 +1,16 @@
 //! The leaves of a rule.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, net::IpAddr};
 
-use ipnet::IpNet;
-use regex::Regex;
+use ipnet::{IpNet, Ipv4Net};
+
+use super::{
+    HostPattern, Pattern,
+    error::Fault,
+    parser::Argument,
+    quoted::Quoted,
+    vocabulary::{Form, Vocabulary, Word},
+};
 
 /// One test of a request. Arguments are validated and in the form that requests are compared in.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,78 +55,186 @@ pub enum Matcher {
         /// Expression.
         pattern: Pattern,
     },
-    /// The address of the peer.
+    /// The address of the peer; never an IPv4 one in the clothes of IPv6.
     ClientIp(IpNet),
 }
 
-/// A host to match, in lower case and without a trailing dot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum HostPattern {
-    /// `*`: every request, even one without host.
-    Any,
-    /// `example.com`.
-    Exact(String),
-    /// `*.example.com`: exactly one more label; holds `example.com`.
-    Wildcard(String),
-}
-
-/// A regular expression in linear time and bounded size, compared by its text.
-#[derive(Debug, Clone)]
-pub struct Pattern {
-    text: Arc<str>,
-    regex: Regex,
-}
-
-/// Why a text is not a regular expression.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a regular expression: {reason}")]
-pub struct PatternError {
-    text: String,
-    reason: String,
-}
-
-/// Largest compiled size of one expression, in bytes.
-pub const PATTERN_SIZE_LIMIT: usize = 1 << 20;
-
-impl Pattern {
-    /// The expression as written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// True if the expression is found anywhere in `text`.
-    pub fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+impl Matcher {
+    /// The regular expression in it, if there is one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::HostRegexp(pattern)
+            | Self::PathRegexp(pattern)
+            | Self::HeaderRegexp { pattern, .. }
+            | Self::QueryRegexp { pattern, .. } => Some(pattern),
+            Self::Host(_)
+            | Self::Path(_)
+            | Self::PathPrefix(_)
+            | Self::Method(_)
+            | Self::Header { .. }
+            | Self::Query { .. }
+            | Self::ClientIp(_) => None,
+        }
     }
 }
 
-impl FromStr for Pattern {
-    type Err = PatternError;
-
-    fn from_str(text: &str) -> Result<Self, PatternError> {
-        let regex = regex::RegexBuilder::new(text)
-            .size_limit(PATTERN_SIZE_LIMIT)
-            .dfa_size_limit(PATTERN_SIZE_LIMIT)
-            .build()
-            .map_err(|error| PatternError {
-                text: text.to_owned(),
-                reason: error.to_string(),
-            })?;
-        Ok(Self {
-            text: text.into(),
-            regex,
-        })
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl fmt::Display for Pattern {
+impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        match self {
+            Self::Host(host) => write!(f, "Host({})", Quoted(&host.to_string())),
+            Self::HostRegexp(pattern) => write!(f, "HostRegexp({})", Quoted(pattern.text())),
+            Self::Path(path) => write!(f, "Path({})", Quoted(path)),
+            Self::PathPrefix(prefix) => write!(f, "PathPrefix({})", Quoted(prefix)),
+            Self::PathRegexp(pattern) => write!(f, "PathRegexp({})", Quoted(pattern.text())),
+            Self::Method(method) => write!(f, "Method({})", Quoted(method)),
+            Self::Header { name, value } => write!(f, "Header({}, {})", Quoted(name), Quoted(value)),
+            Self::HeaderRegexp { name, pattern } => {
+                write!(f, "HeaderRegexp({}, {})", Quoted(name), Quoted(pattern.text()))
+            }
+            Self::Query { key, value: None } => write!(f, "Query({})", Quoted(key)),
+            Self::Query {
+                key,
+                value: Some(value),
+            } => write!(f, "Query({}, {})", Quoted(key), Quoted(value)),
+            Self::QueryRegexp { key, pattern } => {
+                write!(f, "QueryRegexp({}, {})", Quoted(key), Quoted(pattern.text()))
+            }
+            Self::ClientIp(network) => write!(f, "ClientIP(`{network}`)"),
+        }
     }
+}
+
+/// The matchers of HTTP rules.
+pub(crate) const HTTP: Vocabulary<Matcher> = Vocabulary {
+    words: &[
+        word(
+            "Host",
+            "`example.com`",
+            Form::One(|host| parsed(host).map(Matcher::Host)),
+        ),
+        word("HostRegexp", "`^.+\\.example\\.com$`", Form::One(host_regexp)),
+        word(
+            "Path",
+            "`/path`",
+            Form::One(|path| absolute(path).map(Matcher::Path)),
+        ),
+        word(
+            "PathPrefix",
+            "`/path`",
+            Form::One(|path| absolute(path).map(Matcher::PathPrefix)),
+        ),
+        word(
+            "PathRegexp",
+            "`^/v[0-9]+/`",
+            Form::One(|path| parsed(path).map(Matcher::PathRegexp)),
+        ),
+        word("Method", "`GET`", Form::One(method)),
+        word("Header", "`Name`, `value`", Form::Two(header)),
+        word("HeaderRegexp", "`Name`, `^value`", Form::Two(header_regexp)),
+        word("Query", "`key`, `value`", Form::OneOrTwo(query)),
+        word("QueryRegexp", "`key`, `^value`", Form::OneOrTwo(query_regexp)),
+        word("ClientIP", "`10.0.0.0/8`", Form::One(client_ip)),
+    ],
+    elsewhere: &[
+        ("HostSNI", "rules of tcp routers"),
+        ("HostSNIRegexp", "rules of tcp routers"),
+        ("ALPN", "rules of tcp routers"),
+    ],
+};
+
+const fn word(name: &'static str, usage: &'static str, form: Form<Matcher>) -> Word<Matcher> {
+    Word { name, usage, form }
+}
+
+fn parsed<T: std::str::FromStr<Err: fmt::Display>>(argument: Argument) -> Result<T, Fault> {
+    let at = argument.at;
+    let text = argument.filled()?;
+    text.parse()
+        .map_err(|error: T::Err| Fault::new(at, error.to_string()))
+}
+
+fn absolute(argument: Argument) -> Result<String, Fault> {
+    let at = argument.at;
+    let path = argument.filled()?;
+    if !path.starts_with('/') {
+        return Err(Fault::new(at, format!("the path {path:?} does not start with /")));
+    }
+    Ok(path)
+}
+
+fn host_regexp(argument: Argument) -> Result<Matcher, Fault> {
+    let at = argument.at;
+    let pattern: Pattern = parsed(argument)?;
+    if !pattern.text().is_ascii() {
+        let message = format!(
+            "{:?} has letters outside ASCII: hosts come in punycode",
+            pattern.text()
+        );
+        return Err(Fault::new(at, message));
+    }
+    Ok(Matcher::HostRegexp(pattern))
+}
+
+fn method(argument: Argument) -> Result<Matcher, Fault> {
+    Ok(Matcher::Method(argument.filled()?.to_uppercase()))
+}
+
+fn header(name: Argument, value: Argument) -> Result<Matcher, Fault> {
+    Ok(Matcher::Header {
+        name: name.filled()?.to_lowercase(),
+        value: value.filled()?,
+    })
+}
+
+fn header_regexp(name: Argument, value: Argument) -> Result<Matcher, Fault> {
+    Ok(Matcher::HeaderRegexp {
+        name: name.filled()?.to_lowercase(),
+        pattern: parsed(value)?,
+    })
+}
+
+fn query(key: Argument, value: Option<Argument>) -> Result<Matcher, Fault> {
+    Ok(Matcher::Query {
+        key: key.filled()?,
+        value: value.map(Argument::filled).transpose()?,
+    })
+}
+
+fn query_regexp(key: Argument, value: Option<Argument>) -> Result<Matcher, Fault> {
+    match value {
+        None => query(key, None),
+        Some(value) => Ok(Matcher::QueryRegexp {
+            key: key.filled()?,
+            pattern: parsed(value)?,
+        }),
+    }
+}
+
+fn client_ip(argument: Argument) -> Result<Matcher, Fault> {
+    let at = argument.at;
+    let text = argument.filled()?;
+    network(&text).map(Matcher::ClientIp).ok_or_else(|| {
+        let message = format!("{text:?} is neither an address nor a network like 10.0.0.0/8");
+        Fault::new(at, message)
+    })
+}
+
+/// The network written as an address or in CIDR form, host bits cleared. A zone (`fe80::1%eth0`) has no say.
+fn network(text: &str) -> Option<IpNet> {
+    const MAPPED: u8 = 96;
+    let network = if text.contains('/') {
+        text.parse::<IpNet>().ok()?
+    } else {
+        let address = text.split_once('%').map_or(text, |(address, _)| address);
+        IpNet::from(address.parse::<IpAddr>().ok()?)
+    };
+    let unmapped = match network {
+        IpNet::V6(v6) if v6.prefix_len() >= MAPPED => v6
+            .addr()
+            .to_ipv4_mapped()
+            .and_then(|v4| Ipv4Net::new(v4, v6.prefix_len() - MAPPED).ok())
+            .map(IpNet::V4),
+        IpNet::V4(_) | IpNet::V6(_) => None,
+    };
+    Some(unmapped.unwrap_or(network).trunc())
 }

@@ -1,43 +1,38 @@
 //! Rules of HTTP routers: the grammar, its tree, and the canonical text of a tree.
 
+mod error;
+mod expr;
+mod host;
+mod lexer;
 mod matcher;
+mod parser;
+mod pattern;
+mod quoted;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
 
-pub use matcher::{HostPattern, Matcher, PATTERN_SIZE_LIMIT, Pattern, PatternError};
+pub use error::RuleError;
+pub use expr::Expr;
+pub use host::{HostError, HostPattern};
+pub use matcher::Matcher;
+pub use parser::{MAX_DEPTH, MAX_LENGTH};
+pub use pattern::{PATTERN_SIZE_LIMIT, Pattern, PatternError};
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use error::Fault;
+
+/// Most regular expressions in one rule; each may be as large as [`PATTERN_SIZE_LIMIT`].
+pub const MAX_PATTERNS: usize = 32;
 
 /// A parsed rule with the text it was written in.
 #[derive(Debug, Clone)]
 pub struct Rule {
     text: Arc<str>,
     expr: Expr,
-}
-
-/// The tree of a rule.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// All of them match; at least two.
-    And(Vec<Self>),
-    /// One of them matches; at least two.
-    Or(Vec<Self>),
-    /// It does not match.
-    Not(Box<Self>),
-    /// One matcher.
-    Match(Matcher),
-}
-
-/// Why a text is not a rule, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("rule {text:?}: {message} at column {column}")]
-pub struct RuleError {
-    /// The whole rule.
-    pub text: String,
-    /// 1-based column, in characters.
-    pub column: usize,
-    /// What is wrong there and what is allowed.
-    pub message: String,
 }
 
 impl Rule {
@@ -49,6 +44,49 @@ impl Rule {
     /// The tree.
     pub fn expr(&self) -> &Expr {
         &self.expr
+    }
+
+    /// The hosts it names, in the order of the text, negated ones too: the domains it is about.
+    pub fn hosts(&self) -> Vec<&HostPattern> {
+        let leaves = self.expr.leaves().into_iter();
+        leaves
+            .filter_map(|matcher| match matcher {
+                Matcher::Host(host) => Some(host),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let mut patterns = 0;
+        let expr = parser::parse(text, |call| {
+            let at = call.at;
+            let matcher = matcher::HTTP.read(call)?;
+            patterns += usize::from(matcher.pattern().is_some());
+            if patterns > MAX_PATTERNS {
+                let message = format!("more than {MAX_PATTERNS} regular expressions in one rule");
+                return Err(Fault::new(at, message));
+            }
+            Ok(matcher)
+        })?;
+        Ok(Self {
+            text: text.into(),
+            expr,
+        })
+    }
+}
+
+impl From<Expr> for Rule {
+    /// The rule whose text is the canonical one of `expr`.
+    fn from(expr: Expr) -> Self {
+        Self {
+            text: expr.to_string().into(),
+            expr,
+        }
     }
 }
 
@@ -76,17 +114,5 @@ impl<'de> Deserialize<'de> for Rule {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
-    }
-}
-
-impl FromStr for Rule {
-    type Err = RuleError;
-
-    fn from_str(text: &str) -> Result<Self, RuleError> {
-        Err(RuleError {
-            text: text.to_owned(),
-            column: 1,
-            message: "the parser is not here yet".to_owned(),
-        })
     }
 }

@@ -1,0 +1,136 @@
+//! Hosts as rules name them.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+/// A host to match, in lower case and without a trailing dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `*`: every request, even one without host.
+    Any,
+    /// `example.com`.
+    Exact(String),
+    /// `*.example.com`: exactly one more label; holds `example.com`.
+    Wildcard(String),
+}
+
+/// Why a text is not a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Letters outside ASCII.
+    #[error("{0:?} has letters outside ASCII: write it in punycode (xn--...)")]
+    NotAscii(String),
+    /// A `*` elsewhere than alone or as the whole first label.
+    #[error("{0:?} has a wildcard inside: * stands alone or as the whole first label, *.example.com")]
+    Wildcard(String),
+    /// Something no host has: a scheme, a port, a path, a blank, an empty label.
+    #[error("{0:?} is not a host: write a name without scheme, port or path, like example.com")]
+    NotAHost(String),
+}
+
+impl FromStr for HostPattern {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if !text.is_ascii() {
+            return Err(HostError::NotAscii(text.to_owned()));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        let (wildcard, base) = match name.strip_prefix("*.") {
+            Some(base) => (true, base),
+            None => (false, name.as_str()),
+        };
+        if base.contains('*') {
+            return Err(HostError::Wildcard(text.to_owned()));
+        }
+        if !is_name(base) && (wildcard || !is_address(base)) {
+            return Err(HostError::NotAHost(text.to_owned()));
+        }
+        let base = base.to_owned();
+        Ok(if wildcard {
+            Self::Wildcard(base)
+        } else {
+            Self::Exact(base)
+        })
+    }
+}
+
+/// Labels with a dot between each; what characters they have is the resolver's business, not ours.
+fn is_name(text: &str) -> bool {
+    const NEVER: &[char] = &[':', '/', '?', '#', '@', '[', ']', '{', '}', '\\'];
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.contains(NEVER)
+            && !label.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control())
+    };
+    text.split('.').all(is_label)
+}
+
+/// An IPv6 address with or without brackets (an IPv4 address is a name already).
+fn is_address(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    bare.unwrap_or(text).parse::<IpAddr>().is_ok()
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(host) => f.write_str(host),
+            Self::Wildcard(base) => write!(f, "*.{base}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> Result<HostPattern, HostError> {
+        text.parse()
+    }
+
+    #[test]
+    fn a_host_is_kept_in_lower_case_without_its_trailing_dot() {
+        assert_eq!(
+            host("API.Example.com."),
+            Ok(HostPattern::Exact("api.example.com".to_owned()))
+        );
+        assert_eq!(
+            host("*.Example.com."),
+            Ok(HostPattern::Wildcard("example.com".to_owned()))
+        );
+        assert_eq!(host("*"), Ok(HostPattern::Any));
+        assert_eq!(host("localhost"), Ok(HostPattern::Exact("localhost".to_owned())));
+        assert_eq!(host("10.0.0.1"), Ok(HostPattern::Exact("10.0.0.1".to_owned())));
+        assert_eq!(host("[::1]"), Ok(HostPattern::Exact("[::1]".to_owned())));
+    }
+
+    #[test]
+    fn a_wildcard_is_the_whole_first_label_or_nothing() {
+        for text in ["a.*.com", "*a.com", "a*.com", "*.*.com", "example.*", "**"] {
+            assert!(matches!(host(text), Err(HostError::Wildcard(_))), "{text}");
+        }
+        assert!(host("*.").is_err());
+    }
+
+    #[test]
+    fn what_no_host_header_can_hold_is_refused() {
+        for text in [
+            ".",
+            "..",
+            "a..b",
+            "a.com..",
+            "https://a.com",
+            "a.com/x",
+            "a.com:80",
+            "a b",
+            "{x}.a.com",
+        ] {
+            assert!(matches!(host(text), Err(HostError::NotAHost(_))), "{text}");
+        }
+        assert!(matches!(host("bücher.example"), Err(HostError::NotAscii(_))));
+    }
+}
