@@ -4,6 +4,7 @@
 //! configuration that the proxy compiles. The law: an incomplete or conflicting view never removes a route.
 
 pub mod provider;
+pub mod retry;
 pub mod status;
 
 pub use provider::{Content, Provider, ProviderError, Report, Scope};
