@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     fragment::{Declared, SetAside},
     model::{LoadBalancer, Middleware, Router, Scheme, ServerUrl},
@@ -39,7 +41,7 @@ pub struct Declaration {
 }
 
 /// A load balancer without servers, and how to make a server of the instance.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeclaredService {
     /// Settings shared by all servers; `servers` is empty.
     pub load_balancer: LoadBalancer,
@@ -50,7 +52,7 @@ pub struct DeclaredService {
 }
 
 /// How an instance becomes a server of a service.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerTemplate {
     /// Which port: a number as declared by the workload, or a port's name; `None` takes the default one.
     pub port: Option<PortChoice>,
@@ -65,7 +67,7 @@ pub struct ServerTemplate {
 }
 
 /// A port by number or by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PortChoice {
     /// A port number.
     Number(u16),
