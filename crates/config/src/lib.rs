@@ -4,6 +4,7 @@
 //! that always knows where a value came from. Everything here is pure: no I/O, no async, no clock.
 
 pub mod configuration;
+pub mod constraint;
 pub mod duration;
 pub mod fragment;
 pub mod instance;
@@ -13,6 +14,7 @@ pub mod name;
 pub mod origin;
 pub mod rule;
 pub mod secret;
+pub mod tag_rule;
 
 pub use configuration::{Configuration, Entry};
 pub use fragment::{Fragment, Kind, SetAside};

@@ -182,9 +182,26 @@ impl<'de> Deserialize<'de> for Reference {
     }
 }
 
+/// `text` as a name that may stand in a host: runs of letters and digits joined by `-`
+/// (`/my_app.v1/` becomes `my-app-v1`).
+pub fn normalize(text: &str) -> String {
+    let pieces: Vec<_> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|piece| !piece.is_empty())
+        .collect();
+    pieces.join("-")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_normalized_name_has_only_letters_digits_and_single_dashes() {
+        assert_eq!(normalize("/my_app.v1/"), "my-app-v1");
+        assert_eq!(normalize("Ünïcode  2"), "Ünïcode-2");
+        assert_eq!(normalize("--"), "");
+    }
 
     #[test]
     fn a_reference_without_provider_means_the_provider_of_its_owner() {

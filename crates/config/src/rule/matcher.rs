@@ -5,9 +5,9 @@ use std::{fmt, net::IpAddr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    HostPattern, Pattern,
+    HostPattern, MAX_PATTERNS, Pattern,
     error::Fault,
-    parser::Argument,
+    parser::{Argument, Call},
     quoted::Quoted,
     vocabulary::{Form, Vocabulary, Word},
 };
@@ -104,8 +104,28 @@ impl fmt::Display for Matcher {
     }
 }
 
+/// Reads the calls of one rule.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    patterns: usize,
+}
+
+impl Reader {
+    /// The matcher that `call` means; a fault from one regular expression too many on.
+    pub(crate) fn read(&mut self, call: Call<'_>) -> Result<Matcher, Fault> {
+        let at = call.at;
+        let matcher = HTTP.read(call)?;
+        self.patterns += usize::from(matcher.pattern().is_some());
+        if self.patterns > MAX_PATTERNS {
+            let message = format!("more than {MAX_PATTERNS} regular expressions in one rule");
+            return Err(Fault::new(at, message));
+        }
+        Ok(matcher)
+    }
+}
+
 /// The matchers of HTTP rules.
-pub(crate) const HTTP: Vocabulary<Matcher> = Vocabulary {
+const HTTP: Vocabulary<Matcher> = Vocabulary {
     words: &[
         word(
             "Host",

@@ -1,16 +1,16 @@
 //! Rules of HTTP routers: the grammar, its tree, and the canonical text of a tree.
 
-mod error;
+pub(crate) mod error;
 mod expr;
 mod host;
-mod lexer;
-mod matcher;
-mod parser;
+pub(crate) mod lexer;
+pub(crate) mod matcher;
+pub(crate) mod parser;
 mod pattern;
-mod quoted;
+pub(crate) mod quoted;
 #[cfg(test)]
 mod tests;
-mod vocabulary;
+pub(crate) mod vocabulary;
 
 pub use error::RuleError;
 pub use expr::Expr;
@@ -23,8 +23,6 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use error::Fault;
-
 /// Most regular expressions in one rule; each may be as large as [`PATTERN_SIZE_LIMIT`].
 pub const MAX_PATTERNS: usize = 32;
 
@@ -36,6 +34,14 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A rule whose `text` is known to mean `expr`.
+    pub(crate) fn new(text: String, expr: Expr) -> Self {
+        Self {
+            text: text.into(),
+            expr,
+        }
+    }
+
     /// The rule as its user wrote it; its length in bytes is the default priority.
     pub fn text(&self) -> &str {
         &self.text
@@ -62,17 +68,8 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        let mut patterns = 0;
-        let expr = parser::parse(text, |call| {
-            let at = call.at;
-            let matcher = matcher::HTTP.read(call)?;
-            patterns += usize::from(matcher.pattern().is_some());
-            if patterns > MAX_PATTERNS {
-                let message = format!("more than {MAX_PATTERNS} regular expressions in one rule");
-                return Err(Fault::new(at, message));
-            }
-            Ok(matcher)
-        })?;
+        let mut reader = matcher::Reader::default();
+        let expr = parser::parse(text, |call| reader.read(call))?;
         Ok(Self {
             text: text.into(),
             expr,

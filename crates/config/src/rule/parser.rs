@@ -30,12 +30,24 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
+    pub(crate) fn new(value: impl Into<String>, at: usize) -> Self {
+        Self {
+            value: value.into(),
+            at,
+        }
+    }
+
     /// The text; an empty one is a fault.
     pub(crate) fn filled(self) -> Result<String, Fault> {
         if self.value.is_empty() {
             return Err(Fault::new(self.at, "an empty argument matches nothing useful"));
         }
         Ok(self.value)
+    }
+
+    /// The text, even an empty one.
+    pub(crate) fn any(self) -> String {
+        self.value
     }
 }
 
@@ -151,7 +163,7 @@ impl<'a, L, F: FnMut(Call<'_>) -> Result<L, Fault>> Parser<'a, F> {
         loop {
             let Lexeme { token, at } = self.advance()?;
             match token {
-                Token::Text(value) => arguments.push(Argument { value, at }),
+                Token::Text(value) => arguments.push(Argument::new(value, at)),
                 Token::End => return Err(Fault::new(open, "this parenthesis is never closed")),
                 other => {
                     let message = format!("expected a text like `text`, found {}", other.describe());

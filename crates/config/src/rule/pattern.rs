@@ -32,6 +32,11 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
+
+    /// `text` with every match replaced; `$1` and `${name}` in `replacement` stand for groups.
+    pub fn replace_all(&self, text: &str, replacement: &str) -> String {
+        self.regex.replace_all(text, replacement).into_owned()
+    }
 }
 
 impl FromStr for Pattern {
