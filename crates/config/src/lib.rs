@@ -9,6 +9,7 @@ pub mod duration;
 pub mod fragment;
 pub mod instance;
 pub mod labels;
+pub mod layer;
 pub mod model;
 pub mod name;
 pub mod origin;
