@@ -12,14 +12,15 @@ use serde::{Deserializer, Serializer, de::Visitor};
 #[error("{0:?} is not a duration: write 300ms, 10s, 1m30s, 2h, or a number of seconds")]
 pub struct DurationError(String);
 
-const UNITS: [(&str, f64); 7] = [
-    ("ns", 1e-9),
-    ("us", 1e-6),
-    ("µs", 1e-6),
-    ("ms", 1e-3),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3600.0),
+/// Units and their nanoseconds.
+const UNITS: [(&str, u128); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
 ];
 
 /// Parses `text`; a bare number counts seconds.
@@ -33,7 +34,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         return Ok(Duration::from_secs(seconds));
     }
     let mut rest = trimmed;
-    let mut total = 0.0_f64;
+    let mut total = 0_u128;
     while !rest.is_empty() {
         let digits = rest
             .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -43,14 +44,35 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
             .find(|c: char| c.is_ascii_digit() || c == '.')
             .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(unit_end).ok_or_else(error)?;
-        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?;
-        total += number.parse::<f64>().map_err(|_| error())? * scale;
+        let (_, nanos) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?;
+        let part = times(number, *nanos).ok_or_else(error)?;
+        total = total.checked_add(part).ok_or_else(error)?;
         rest = tail;
     }
     if trimmed.is_empty() {
         return Err(error());
     }
-    Duration::try_from_secs_f64(total).map_err(|_| error())
+    let nanos = u32::try_from(total % 1_000_000_000).map_err(|_| error())?;
+    let seconds = u64::try_from(total / 1_000_000_000).map_err(|_| error())?;
+    Ok(Duration::new(seconds, nanos))
+}
+
+/// `number`, which may have a fraction, of units of `nanos`; exact down to a few nanoseconds.
+fn times(number: &str, nanos: u128) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut total = match whole {
+        "" => 0,
+        digits => digits.parse::<u128>().ok()?.checked_mul(nanos)?,
+    };
+    let mut unit = nanos;
+    for digit in fraction.chars() {
+        unit /= 10;
+        total = total.checked_add(unit.checked_mul(u128::from(digit.to_digit(10)?))?)?;
+    }
+    Some(total)
 }
 
 /// Writes `duration` so that [`parse`] reads it back: `1m30s`, `250ms`, `0s`.
@@ -163,6 +185,8 @@ mod tests {
             ("1m30s", 90_000),
             ("2h45m", 9_900_000),
             ("1.5s", 1500),
+            ("0.25h", 900_000),
+            (".5s1.ms", 501),
             ("15", 15_000),
         ] {
             assert_eq!(parse(text).unwrap().as_millis(), millis, "{text}");
@@ -171,15 +195,27 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "abc", "10 parsecs", "-5s", "1x", "s", "5.5", "1e3s"] {
+        for text in [
+            "",
+            "abc",
+            "10 parsecs",
+            "-5s",
+            "1x",
+            "s",
+            "5.5",
+            "1e3s",
+            ".s",
+            "1..5s",
+            "99999999999999999999999999999999999999h",
+        ] {
             assert!(parse(text).is_err(), "{text:?} was taken");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn what_is_written_reads_back(millis in 0_u64..1_000_000_000_000) {
-            let duration = Duration::from_millis(millis);
+        fn what_is_written_reads_back(nanos in proptest::prelude::any::<u64>()) {
+            let duration = Duration::from_nanos(nanos);
             proptest::prop_assert_eq!(parse(&format(duration)).unwrap(), duration);
         }
     }

@@ -54,6 +54,25 @@ pub struct SetAside {
     pub problem: Problem,
 }
 
+impl SetAside {
+    /// Sets an object aside for all of `problems`: the first says where, the others follow in its message.
+    pub fn new(kind: Kind, name: impl Into<String>, problems: Vec<Problem>) -> Self {
+        let mut problems = problems.into_iter();
+        let mut problem = problems
+            .next()
+            .unwrap_or_else(|| Problem::new(Origin::default(), "", "it cannot be used"));
+        for other in problems {
+            let help = problem.help.take().map(|help| format!(" ({help})"));
+            problem.message = format!("{}{}; {other}", problem.message, help.unwrap_or_default());
+        }
+        Self {
+            kind,
+            name: name.into(),
+            problem,
+        }
+    }
+}
+
 /// Whole and valid objects by their unqualified names, beside those that had to be set aside.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fragment {

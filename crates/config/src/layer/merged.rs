@@ -197,7 +197,6 @@ impl Merged {
         decode::decode(self, &self.root, &KeyPath::Root, lists)
     }
 
-    #[expect(dead_code, reason = "for the label decoder")]
     /// Decodes one part of it, which lies at `path`.
     pub(crate) fn decode_part<T: DeserializeOwned>(
         &self,

@@ -20,6 +20,7 @@ use figment::{
     value::{Dict, Map},
 };
 
+pub(crate) use decode::suggestion;
 pub use merged::Layers;
 pub(crate) use merged::{Lists, Merged};
 pub(crate) use places::KeyPath;

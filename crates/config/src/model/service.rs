@@ -238,7 +238,7 @@ impl FromStr for ServerUrl {
         let port = match authority.port_u16() {
             Some(0) => return Err(error("port 0 cannot be reached")),
             Some(port) => port,
-            None if authority.as_str().ends_with(':') || authority.port().is_some() => {
+            None if authority.as_str() != authority.host() => {
                 return Err(error("its port is not a number from 1 to 65535"));
             }
             None => scheme.default_port(),

@@ -1,0 +1,174 @@
+//! Dynamic configuration written down: a file, an answer over HTTP, the dynamic sections of a static file.
+//!
+//! Every object is decoded by itself. A broken one is set aside with its problem, and its neighbours live.
+
+use std::collections::BTreeMap;
+
+use figment::value::{Dict, Value};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    fragment::{Declared, Fragment, Kind, SetAside},
+    layer::{Format, KeyPath, Layer, Layers, Lists, Merged, suggestion},
+    model::Router,
+    origin::Problem,
+};
+
+/// The sections of a document. Only the first is served.
+const SECTIONS: [&str; 4] = ["http", "tcp", "udp", "tls"];
+
+/// The sections of `http`.
+const KINDS: [&str; 4] = ["routers", "services", "middlewares", "serversTransports"];
+
+/// Reads a document. `name` is shown to users; places are `name:line`.
+///
+/// # Errors
+/// When the text as a whole is unreadable. What is wrong with one object is in the fragment, with the others.
+pub fn parse(name: &str, text: &str, format: Format) -> Result<Fragment, Problem> {
+    let layer = Layer::parse(name, text, format)?;
+    Ok(Reader::read(&Merged::new(&[layer])))
+}
+
+/// Reads the dynamic sections of `layers`, which hold nothing else: what
+/// [`Layers::take`] took out of a static file.
+pub fn fragment(layers: &Layers) -> Fragment {
+    Reader::read(layers.merged())
+}
+
+/// Fills a fragment from a document.
+struct Reader<'a> {
+    merged: &'a Merged,
+    fragment: Fragment,
+}
+
+impl<'a> Reader<'a> {
+    fn read(merged: &'a Merged) -> Fragment {
+        let mut reader = Self {
+            merged,
+            fragment: Fragment::default(),
+        };
+        for (section, key, value) in reader.sections(&merged.root, &KeyPath::Root, &SECTIONS) {
+            let path = KeyPath::Key(&KeyPath::Root, key);
+            if section == "http" {
+                reader.http(value, &path);
+            } else {
+                reader.problem(value, &path, "not served by this version", None);
+            }
+        }
+        reader.fragment
+    }
+
+    fn http(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+        for (section, key, value) in self.sections(value, path, &KINDS) {
+            let path = KeyPath::Key(path, key);
+            match section {
+                "routers" => {
+                    let routers = self.objects(Kind::Router, value, &path, router_is_complete);
+                    self.fragment.routers.extend(routers);
+                }
+                "services" => {
+                    let services = self.objects(Kind::Service, value, &path, |_| Ok(()));
+                    self.fragment.services.extend(services);
+                }
+                "middlewares" => {
+                    let middlewares = self.objects(Kind::Middleware, value, &path, |_| Ok(()));
+                    self.fragment.middlewares.extend(middlewares);
+                }
+                _ => {
+                    let transports = self.objects(Kind::ServersTransport, value, &path, |_| Ok(()));
+                    self.fragment.servers_transports.extend(transports);
+                }
+            }
+        }
+    }
+
+    /// The entries of a block as (known name, name as written, value). Others are problems.
+    fn sections(
+        &mut self,
+        value: &'a Value,
+        path: &KeyPath<'_>,
+        known: &[&'static str],
+    ) -> Vec<(&'static str, &'a str, &'a Value)> {
+        let mut found: Vec<(&'static str, &str, &Value)> = Vec::new();
+        for (key, value) in self.block(value, path).into_iter().flatten() {
+            let path = KeyPath::Key(path, key);
+            let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
+                self.problem(value, &path, "unknown section", Some(suggestion(key, known)));
+                continue;
+            };
+            match found.iter().find(|(other, _, _)| other == name) {
+                Some((_, first, _)) => {
+                    self.problem(value, &path, &format!("here twice, as {first} and {key}"), None);
+                }
+                None => found.push((name, key, value)),
+            }
+        }
+        found
+    }
+
+    fn block(&mut self, value: &'a Value, path: &KeyPath<'_>) -> Option<&'a Dict> {
+        match value {
+            Value::Dict(_, dict) => Some(dict),
+            _ => {
+                self.problem(value, path, "a block expected", None);
+                None
+            }
+        }
+    }
+
+    /// Decodes the objects of one kind, each by itself.
+    fn objects<T: DeserializeOwned>(
+        &mut self,
+        kind: Kind,
+        value: &'a Value,
+        path: &KeyPath<'_>,
+        check: impl Fn(&T) -> Result<(), &'static str>,
+    ) -> BTreeMap<String, Declared<T>> {
+        let mut objects = BTreeMap::new();
+        for (name, value) in self.block(value, path).into_iter().flatten() {
+            let path = KeyPath::Key(path, name);
+            let origin = self.merged.origin(value, &path.place());
+            let problem = |message: &str| vec![Problem::new(origin.clone(), path.to_string(), message)];
+            let decoded = name_is_free(name).map_err(problem).and_then(|()| {
+                let object: T = self.merged.decode_part(value, &path, Lists::Commas)?;
+                check(&object).map_err(problem)?;
+                Ok(object)
+            });
+            match decoded {
+                Ok(value) => {
+                    objects.insert(name.clone(), Declared { value, origin });
+                }
+                Err(problems) => self.fragment.set_aside.push(SetAside::new(kind, name, problems)),
+            }
+        }
+        objects
+    }
+
+    fn problem(&mut self, value: &Value, path: &KeyPath<'_>, message: &str, help: Option<String>) {
+        self.fragment.problems.push(Problem {
+            origin: self.merged.origin(value, &path.place()),
+            key: path.to_string(),
+            message: message.to_owned(),
+            help,
+        });
+    }
+}
+
+fn name_is_free(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("a name is empty"),
+        _ if name.contains('@') => Err("a name holds no @: that is how other providers are meant"),
+        _ => Ok(()),
+    }
+}
+
+fn router_is_complete(router: &Router) -> Result<(), &'static str> {
+    match (&router.rule, &router.service) {
+        (None, _) => Err("rule is missing"),
+        (_, None) => Err("service is missing"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

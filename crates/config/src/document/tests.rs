@@ -1,0 +1,234 @@
+//! Documents: neighbours of broken objects live, and what is written reads back.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::{collection, option, prelude::*};
+
+use super::*;
+use crate::model::{
+    AddPrefix, Chain, ForwardingTimeouts, Headers, HealthCheck, LoadBalancer, Middleware, RedirectScheme,
+    Scheme, Server, ServersTransport, Service, ServiceKind, StripPrefix, Weighted, WeightedService,
+};
+
+fn yaml(text: &str) -> Fragment {
+    parse("routes.yml", text, Format::Yaml).unwrap()
+}
+
+fn broken(fragment: &Fragment) -> Vec<String> {
+    let set_aside = fragment.set_aside.iter();
+    let set_aside = set_aside.map(|object| format!("{} {:?}: {}", object.kind, object.name, object.problem));
+    let problems = fragment.problems.iter().map(ToString::to_string);
+    set_aside.chain(problems).collect()
+}
+
+#[test]
+fn a_broken_object_is_set_aside_and_its_neighbours_live() {
+    let fragment = yaml(
+        "http:
+  routers:
+    web:
+      rule: Host(`a.example`)
+      service: web
+    typo:
+      rle: Host(`b.example`)
+      servce: web
+    rule:
+      rule: Hots(`c.example`)
+      service: web
+    bare: {rule: Host(`d.example`)}
+    a@b: {rule: Host(`e.example`), service: web}
+  services:
+    web: {loadBalancer: {servers: [{url: http://10.0.0.1:80}]}}
+    none: {}
+    bad: {loadBalancer: {servers: [{url: 10.0.0.1}], healthCheck: {interval: often}}}
+  middlewares:
+    strip: {stripPrefix: {prefixes: /api}}
+    nope: {digestAuth: {}}
+  serversTransports:
+    t: {forwardingTimeouts: {dialTimeout: 3}}
+  router: {}
+tcp: {routers: {}}
+tls: {}
+htpp: {}
+",
+    );
+    assert_eq!(fragment.routers.keys().collect::<Vec<_>>(), ["web"]);
+    assert_eq!(fragment.routers["web"].origin.as_str(), "routes.yml:3");
+    assert_eq!(fragment.services.keys().collect::<Vec<_>>(), ["web"]);
+    assert_eq!(fragment.middlewares.keys().collect::<Vec<_>>(), ["strip"]);
+    let timeouts = &fragment.servers_transports["t"].value.forwarding_timeouts;
+    assert_eq!(timeouts.dial_timeout, Duration::from_secs(3));
+    insta::assert_snapshot!(broken(&fragment).join("\n"));
+}
+
+#[test]
+fn toml_says_the_same() {
+    let fragment = parse(
+        "routes.toml",
+        "[http.routers.web]\nrule = 'Host(`a.example`)'\nservice = 'web'\npriority = 7\n\
+         [[http.services.web.loadBalancer.servers]]\nurl = 'http://10.0.0.1:80'\n\
+         [[http.services.web.loadBalancer.servers]]\nurl = '10.0.0.2'\n",
+        Format::Toml,
+    )
+    .unwrap();
+    assert_eq!(fragment.routers["web"].value.priority, 7);
+    assert_eq!(fragment.routers["web"].origin.as_str(), "routes.toml:1");
+    assert!(broken(&fragment)[0].contains("routes.toml:8"), "{fragment:?}");
+}
+
+#[test]
+fn an_unreadable_text_is_one_problem() {
+    assert!(parse("routes.yml", "http: [", Format::Yaml).is_err());
+    assert_eq!(yaml(""), Fragment::default());
+    assert_eq!(yaml("http:\n  routers:\n"), Fragment::default());
+}
+
+#[test]
+fn sections_of_a_static_file_are_read_where_they_stand() {
+    let text = "log: {level: info}\nhttp:\n  middlewares:\n    p: {addPrefix: {prefix: /p}}\n";
+    let mut layers = Layers::new();
+    layers.push(Layer::parse("mesh.yml", text, Format::Yaml).unwrap());
+    let fragment = fragment(&layers.take("http"));
+    assert_eq!(fragment.middlewares["p"].origin.as_str(), "mesh.yml:4");
+    assert_eq!(fragment.problems, []);
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9][A-Za-z0-9 ,:#'\"~-]{0,12}[a-z]|null|true|1|~|"
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[A-Za-z][A-Za-z0-9._-]{0,8}"
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    (0_u64..1 << 40).prop_map(Duration::from_millis)
+}
+
+fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
+    collection::btree_map(name(), word(), 0..3)
+}
+
+fn server() -> impl Strategy<Value = Server> {
+    let path = prop_oneof![Just(""), Just("/api")];
+    (name(), 1_u16.., path, any::<u32>(), any::<bool>()).prop_map(
+        |(host, port, path, weight, preserve_path)| Server {
+            url: format!("h2c://{host}:{port}{path}").parse().unwrap(),
+            weight,
+            preserve_path,
+            lifecycle: Default::default(),
+            reason: None,
+            origin: Default::default(),
+        },
+    )
+}
+
+fn health_check() -> impl Strategy<Value = HealthCheck> {
+    (
+        word(),
+        headers(),
+        duration(),
+        option::of(duration()),
+        any::<u16>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(path, headers, interval, unhealthy_interval, status, follow_redirects)| HealthCheck {
+                path,
+                headers,
+                interval,
+                unhealthy_interval,
+                status,
+                follow_redirects,
+                scheme: Some(Scheme::Https),
+                ..HealthCheck::default()
+            },
+        )
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    let balancer = (
+        collection::vec(server(), 0..3),
+        option::of(health_check()),
+        any::<bool>(),
+    )
+        .prop_map(|(servers, health_check, pass_host_header)| {
+            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+                servers,
+                health_check,
+                pass_host_header,
+                ..LoadBalancer::default()
+            }))
+        });
+    let part = (name(), any::<u32>()).prop_map(|(name, weight)| WeightedService {
+        name: name.parse().unwrap(),
+        weight,
+    });
+    let weighted =
+        collection::vec(part, 0..3).prop_map(|services| ServiceKind::Weighted(Weighted { services }));
+    (prop_oneof![balancer, weighted], collection::vec(name(), 0..3)).prop_map(|(kind, middlewares)| Service {
+        kind,
+        middlewares: middlewares.iter().map(|name| name.parse().unwrap()).collect(),
+    })
+}
+
+fn middleware() -> impl Strategy<Value = Middleware> {
+    prop_oneof![
+        word().prop_map(|prefix| Middleware::AddPrefix(AddPrefix { prefix })),
+        collection::vec(name(), 0..3).prop_map(|names| Middleware::Chain(Chain {
+            middlewares: names.iter().map(|name| name.parse().unwrap()).collect()
+        })),
+        (headers(), headers()).prop_map(|(request, response)| Middleware::Headers(Headers {
+            custom_request_headers: request,
+            custom_response_headers: response,
+        })),
+        (word(), word(), any::<bool>()).prop_map(|(scheme, port, permanent)| {
+            Middleware::RedirectScheme(RedirectScheme {
+                scheme,
+                port,
+                permanent,
+            })
+        }),
+        collection::vec(word(), 0..3).prop_map(|prefixes| Middleware::StripPrefix(StripPrefix { prefixes })),
+    ]
+}
+
+fn transport() -> impl Strategy<Value = ServersTransport> {
+    (any::<i64>(), duration(), duration()).prop_map(
+        |(max_idle_conns_per_host, dial_timeout, read_timeout)| ServersTransport {
+            max_idle_conns_per_host,
+            forwarding_timeouts: ForwardingTimeouts {
+                dial_timeout,
+                read_timeout,
+                ..ForwardingTimeouts::default()
+            },
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_as_json_reads_back(
+        services in collection::btree_map(name(), service(), 0..3),
+        middlewares in collection::btree_map(name(), middleware(), 0..3),
+        transports in collection::btree_map(name(), transport(), 0..2),
+    ) {
+        let document = serde_json::json!({"http": {
+            "services": services, "middlewares": middlewares, "serversTransports": transports,
+        }});
+        let fragment = parse("x.json", &document.to_string(), Format::Yaml).unwrap();
+        prop_assert_eq!(broken(&fragment), Vec::<String>::new());
+        let values = fragment.services.into_iter().map(|(name, service)| (name, service.value));
+        prop_assert_eq!(values.collect::<BTreeMap<_, _>>(), services);
+        let values = fragment.middlewares.into_iter().map(|(name, object)| (name, object.value));
+        prop_assert_eq!(values.collect::<BTreeMap<_, _>>(), middlewares);
+        let values = fragment.servers_transports.into_iter().map(|(name, object)| (name, object.value));
+        prop_assert_eq!(values.collect::<BTreeMap<_, _>>(), transports);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "(http|tcp|rule|services|: |\n|  |\\{|\\}|- |a|&a|\\*a|<<|\"){0,40}") {
+        let _ = parse("x", &text, Format::Yaml);
+        let _ = parse("x", &text, Format::Toml);
+    }
+}
