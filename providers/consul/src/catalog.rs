@@ -1,0 +1,145 @@
+//! Follows the list of services: the scope `catalog`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{Stream, stream};
+use mesh_discovery::{Content, ProviderError, Report, Scope};
+use tracing::warn;
+
+use crate::{
+    Followed,
+    answer::Services,
+    bucket::Bucket,
+    client::{Answer, Client},
+    index::Index,
+    settle::Settle,
+};
+
+/// The scope of the list.
+pub(crate) const SCOPE: &str = "catalog";
+
+/// The service of Consul's own servers: there always, and a test of what a token may see.
+const CONSUL: &str = "consul";
+
+/// Where the watch stands.
+struct Position {
+    index: Index,
+    bucket: Bucket,
+    settle: Settle,
+    known: Option<Services>,
+}
+
+/// The list whenever it may have changed.
+pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
+    let position = Position {
+        index: Index::START,
+        bucket: Bucket::new(),
+        settle: Settle::default(),
+        known: None,
+    };
+    stream::unfold(position, async move |mut position| {
+        let report = match position.next(followed).await {
+            Ok(services) => Report::Replace {
+                scope: Scope::new(SCOPE),
+                content: Content::Scopes(services.keys().map(|name| scope(name)).collect()),
+            },
+            Err(error) => {
+                position.index = position.index.from_anew();
+                Report::Failed {
+                    scope: Scope::new(SCOPE),
+                    error,
+                }
+            }
+        };
+        Some((report, position))
+    })
+}
+
+/// The scope of a service.
+pub(crate) fn scope(service: &str) -> Scope {
+    Scope::new(format!("service {service}"))
+}
+
+/// The service of a scope.
+pub(crate) fn service(scope: &Scope) -> Option<&str> {
+    scope.as_str().strip_prefix("service ")
+}
+
+impl Position {
+    async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Services, ProviderError> {
+        let wait = self.settle.limit(followed.wait);
+        if followed.watch {
+            self.bucket.ready().await;
+        } else if self.known.is_some() {
+            tokio::time::sleep(followed.refresh_interval).await;
+            self.index = self.index.from_anew();
+        }
+        let mut answer = self.read(followed, wait).await?;
+        if !self.lost(&answer).is_empty() {
+            // A list that shrinks is read twice before it is believed.
+            self.index = self.index.from_anew();
+            answer = self.read(followed, wait).await?;
+        }
+        let lost = self.lost(&answer);
+        let mut services = answer;
+        if self.settle.is_on() {
+            services.extend(lost);
+        }
+        self.wake(followed, &services);
+        self.known = Some(services.clone());
+        Ok(services)
+    }
+
+    async fn read<C: Client>(
+        &mut self,
+        followed: &Followed<C>,
+        wait: std::time::Duration,
+    ) -> Result<Services, ProviderError> {
+        let Answer { index, value } = followed.client.services(self.index, wait).await?;
+        self_test(followed, &value)?;
+        let (index, back) = self.index.after(index);
+        self.index = index;
+        if back && self.known.is_some() {
+            warn!(consul = followed.client.endpoint(), "consul's history went back; missing services are kept for now");
+            self.settle.begin();
+        }
+        Ok(value.into_iter().filter(|(name, tags)| followed.wants(name, tags)).collect())
+    }
+
+    /// Services that were there and are not in `answer`.
+    fn lost(&self, answer: &Services) -> Services {
+        let known = self.known.iter().flatten();
+        let lost = known.filter(|(name, _)| !answer.contains_key(*name));
+        lost.map(|(name, tags)| (name.clone(), tags.clone())).collect()
+    }
+
+    /// Tells followers without a query of their own what to read again. A new port, weight or address does not
+    /// show in the list, so an answer that seems unchanged concerns all.
+    fn wake<C: Client>(&self, followed: &Followed<C>, services: &Services) {
+        let Some(known) = &self.known else {
+            return;
+        };
+        let changed: BTreeSet<&String> =
+            services.iter().filter(|(name, tags)| known.get(*name) != Some(*tags)).map(|(name, _)| name).collect();
+        if changed.is_empty() || !followed.watch {
+            followed.notices.wake_all();
+        } else {
+            changed.iter().for_each(|name| followed.notices.wake(name));
+        }
+    }
+}
+
+/// Consul leaves out what a token may not see, without a word.
+fn self_test<C: Client>(followed: &Followed<C>, services: &BTreeMap<String, Vec<String>>) -> Result<(), ProviderError> {
+    // Other namespaces than the default one do not hold it.
+    if followed.namespace.as_deref().is_some_and(|name| name != "default") || services.contains_key(CONSUL) {
+        return Ok(());
+    }
+    Err(ProviderError::Unauthorized {
+        endpoint: followed.client.endpoint().to_owned(),
+        reason: "its list of services lacks consul itself: the token needs service_prefix \"\" { policy = \"read\" } \
+                 (or, to see a few services only, service \"consul\" { policy = \"read\" } beside theirs) and \
+                 node_prefix \"\" { policy = \"read\" }"
+            .to_owned(),
+    })
+}

@@ -1,0 +1,58 @@
+//! Notices changes of all services by one query, where there are too many for a query each: the scope `checks`.
+
+use std::collections::BTreeMap;
+
+use futures::{Stream, stream};
+use mesh_discovery::{Content, ProviderError, Report, Scope};
+
+use crate::{
+    Followed,
+    answer::CheckResult,
+    bucket::Bucket,
+    client::{Answer, Client},
+    index::Index,
+};
+
+/// The scope of the checks. It holds nothing; its age and errors tell how blind Mesh is.
+pub(crate) const SCOPE: &str = "checks";
+
+/// What identifies a check, its service, and what tells that it changed.
+type Checks = BTreeMap<(String, String), (String, u64)>;
+
+/// Wakes the followers of services whose checks changed.
+pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
+    let start = (Index::START, Bucket::new(), Checks::new());
+    stream::unfold(start, async move |(index, mut bucket, known)| {
+        bucket.ready().await;
+        let scope = Scope::new(SCOPE);
+        Some(match read(followed, index).await {
+            Ok((index, checks)) => {
+                wake(followed, &known, &checks);
+                let content = Content::Instances(Vec::new());
+                (Report::Replace { scope, content }, (index, bucket, checks))
+            }
+            Err(error) => (Report::Failed { scope, error }, (index.from_anew(), bucket, known)),
+        })
+    })
+}
+
+async fn read<C: Client>(followed: &Followed<C>, index: Index) -> Result<(Index, Checks), ProviderError> {
+    let Answer { index: seen, value } = followed.client.checks(index, followed.wait).await?;
+    Ok((index.after(seen).0, value.into_iter().map(key).collect()))
+}
+
+fn key(check: CheckResult) -> ((String, String), (String, u64)) {
+    ((check.node, check.id), (check.service_name, check.modify_index))
+}
+
+/// A check that came, went or changed concerns its service; one of a node concerns whatever runs there.
+fn wake<C: Client>(followed: &Followed<C>, known: &Checks, checks: &Checks) {
+    let changed = checks.iter().filter(|(key, value)| known.get(*key) != Some(*value));
+    let gone = known.iter().filter(|(key, _)| !checks.contains_key(*key));
+    for (_, (service, _)) in changed.chain(gone) {
+        if service.is_empty() {
+            return followed.notices.wake_all();
+        }
+        followed.notices.wake(service);
+    }
+}

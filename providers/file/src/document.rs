@@ -1,0 +1,61 @@
+//! From the text of a file to what it declares. Pure and total: what cannot be read as a whole is an error with
+//! its line, what cannot be read in part is set aside.
+
+use std::{collections::BTreeSet, path::Path};
+
+use mesh_config::{Fragment, Kind, Problem, document, layer::Format};
+use mesh_discovery::ProviderError;
+
+/// Reads the text of the file at `path`. Root keys in `static_keys` belong to the static settings, for a file
+/// that holds both, and are passed over.
+///
+/// # Errors
+/// When the text as a whole cannot be read; the path of the error holds the line.
+pub(crate) fn read(
+    path: &Path,
+    text: &str,
+    static_keys: &BTreeSet<String>,
+) -> Result<Fragment, ProviderError> {
+    let name = path.display().to_string();
+    let Some(format) = Format::of(path) else {
+        return Err(ProviderError::Unreadable {
+            path: name,
+            reason: "of no known kind: use .yml, .yaml or .toml".to_owned(),
+        });
+    };
+    let mut fragment = document::parse(&name, text, format).map_err(|problem| unreadable(&problem))?;
+    fragment.problems.retain(|problem| {
+        let root = problem.key.split('.').next().unwrap_or_default();
+        !static_keys.iter().any(|key| key.eq_ignore_ascii_case(root))
+    });
+    Ok(fragment)
+}
+
+/// The names of all objects of a fragment, broken ones included.
+pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
+    let routers = fragment.routers.keys().map(|name| (Kind::Router, name));
+    let services = fragment.services.keys().map(|name| (Kind::Service, name));
+    let middlewares = fragment.middlewares.keys().map(|name| (Kind::Middleware, name));
+    let transports = fragment
+        .servers_transports
+        .keys()
+        .map(|name| (Kind::ServersTransport, name));
+    let broken = fragment
+        .set_aside
+        .iter()
+        .map(|object| (object.kind, &object.name));
+    let all = routers
+        .chain(services)
+        .chain(middlewares)
+        .chain(transports)
+        .chain(broken);
+    all.map(|(kind, name)| (kind, name.as_str())).collect()
+}
+
+fn unreadable(problem: &Problem) -> ProviderError {
+    let help = problem.help.as_ref().map(|help| format!(" ({help})"));
+    ProviderError::Unreadable {
+        path: problem.origin.to_string(),
+        reason: format!("{}{}", problem.message, help.unwrap_or_default()),
+    }
+}
