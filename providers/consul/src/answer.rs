@@ -75,7 +75,10 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { passing: 1, warning: 1 }
+        Self {
+            passing: 1,
+            warning: 1,
+        }
     }
 }
 
@@ -110,6 +113,8 @@ pub struct CheckResult {
 }
 
 /// Go writes an empty list as `null`.
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -37,7 +37,8 @@ impl Bucket {
         self.filled = now;
         if self.tokens < 0.0 {
             let pause = Duration::from_secs_f64(-self.tokens / RATE);
-            tokio::time::sleep(pause + rand::rng().random_range(Duration::ZERO..=MAX_JITTER)).await;
+            let jitter = rand::rng().random_range(Duration::ZERO..=MAX_JITTER);
+            tokio::time::sleep(pause + jitter).await;
         }
     }
 }
@@ -65,6 +66,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_storm_is_held_to_one_a_second() {
         let waited = elapsed(65, Duration::ZERO).await;
-        assert!((Duration::from_secs(58)..Duration::from_secs(68)).contains(&waited), "{waited:?}");
+        assert!(
+            (Duration::from_secs(58)..Duration::from_secs(68)).contains(&waited),
+            "{waited:?}"
+        );
     }
 }

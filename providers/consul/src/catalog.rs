@@ -100,10 +100,16 @@ impl Position {
         let (index, back) = self.index.after(index);
         self.index = index;
         if back && self.known.is_some() {
-            warn!(consul = followed.client.endpoint(), "consul's history went back; missing services are kept for now");
+            warn!(
+                consul = followed.client.endpoint(),
+                "consul's history went back; missing services are kept for now"
+            );
             self.settle.begin();
         }
-        Ok(value.into_iter().filter(|(name, tags)| followed.wants(name, tags)).collect())
+        Ok(value
+            .into_iter()
+            .filter(|(name, tags)| followed.wants(name, tags))
+            .collect())
     }
 
     /// Services that were there and are not in `answer`.
@@ -119,8 +125,11 @@ impl Position {
         let Some(known) = &self.known else {
             return;
         };
-        let changed: BTreeSet<&String> =
-            services.iter().filter(|(name, tags)| known.get(*name) != Some(*tags)).map(|(name, _)| name).collect();
+        let changed: BTreeSet<&String> = services
+            .iter()
+            .filter(|(name, tags)| known.get(*name) != Some(*tags))
+            .map(|(name, _)| name)
+            .collect();
         if changed.is_empty() || !followed.watch {
             followed.notices.wake_all();
         } else {
@@ -130,9 +139,17 @@ impl Position {
 }
 
 /// Consul leaves out what a token may not see, without a word.
-fn self_test<C: Client>(followed: &Followed<C>, services: &BTreeMap<String, Vec<String>>) -> Result<(), ProviderError> {
+fn self_test<C: Client>(
+    followed: &Followed<C>,
+    services: &BTreeMap<String, Vec<String>>,
+) -> Result<(), ProviderError> {
     // Other namespaces than the default one do not hold it.
-    if followed.namespace.as_deref().is_some_and(|name| name != "default") || services.contains_key(CONSUL) {
+    if followed
+        .namespace
+        .as_deref()
+        .is_some_and(|name| name != "default")
+        || services.contains_key(CONSUL)
+    {
         return Ok(());
     }
     Err(ProviderError::Unauthorized {

@@ -31,7 +31,10 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
                 let content = Content::Instances(Vec::new());
                 (Report::Replace { scope, content }, (index, bucket, checks))
             }
-            Err(error) => (Report::Failed { scope, error }, (index.from_anew(), bucket, known)),
+            Err(error) => (
+                Report::Failed { scope, error },
+                (index.from_anew(), bucket, known),
+            ),
         })
     })
 }
@@ -47,7 +50,9 @@ fn key(check: CheckResult) -> ((String, String), (String, u64)) {
 
 /// A check that came, went or changed concerns its service; one of a node concerns whatever runs there.
 fn wake<C: Client>(followed: &Followed<C>, known: &Checks, checks: &Checks) {
-    let changed = checks.iter().filter(|(key, value)| known.get(*key) != Some(*value));
+    let changed = checks
+        .iter()
+        .filter(|(key, value)| known.get(*key) != Some(*value));
     let gone = known.iter().filter(|(key, _)| !checks.contains_key(*key));
     for (_, (service, _)) in changed.chain(gone) {
         if service.is_empty() {

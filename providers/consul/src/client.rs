@@ -95,7 +95,10 @@ impl HttpClient {
         ];
         Ok(Self {
             http: http(&endpoint)?,
-            query: optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+            query: optional
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?)))
+                .collect(),
             cache: settings.cache,
             endpoint,
         })
@@ -128,7 +131,10 @@ impl HttpClient {
         let request = self.authorized(self.http.get(url).timeout(timeout)).await?;
         let response = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
-        let (retry_after, index) = (header(&response, "retry-after"), header(&response, "x-consul-index"));
+        let (retry_after, index) = (
+            header(&response, "retry-after"),
+            header(&response, "x-consul-index"),
+        );
         let body = self.body(response).await?;
         if status != StatusCode::OK {
             return Err(ProviderError::Refused {
@@ -138,15 +144,18 @@ impl HttpClient {
                 retry_after: retry_after.map(Duration::from_secs),
             });
         }
-        let value = serde_json::from_slice(&body).map_err(|error| {
-            self.malformed(&format_args!("{error}; it begins with {:?}", excerpt(&body)))
-        })?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|error| self.malformed(&format_args!("{error}; it begins with {:?}", excerpt(&body))))?;
         // A page of something in between may well be JSON.
-        let index = index.ok_or_else(|| self.malformed(&"the header X-Consul-Index is missing: is it Consul?"))?;
+        let index =
+            index.ok_or_else(|| self.malformed(&"the header X-Consul-Index is missing: is it Consul?"))?;
         Ok(Answer { index, value })
     }
 
-    async fn authorized(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, ProviderError> {
+    async fn authorized(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::RequestBuilder, ProviderError> {
         let request = match &self.endpoint.auth {
             Some(auth) => request.basic_auth(&auth.username, Some(auth.password.expose())),
             None => request,
@@ -155,7 +164,9 @@ impl HttpClient {
             Token::None => return Ok(request),
             Token::Value(token) => token.expose().to_owned(),
             // Read for each query: agents and templates renew it in place.
-            Token::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| unreadable(path, &error))?,
+            Token::File(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|error| unreadable(path, &error))?,
         };
         let mut value = HeaderValue::from_str(token.trim()).map_err(|_| ProviderError::Unauthorized {
             endpoint: self.endpoint.base.clone(),
@@ -185,7 +196,11 @@ impl HttpClient {
     fn unreachable(&self, error: reqwest::Error) -> ProviderError {
         ProviderError::Unreachable {
             endpoint: self.endpoint.base.clone(),
-            reason: if error.is_timeout() { "timed out".to_owned() } else { chain(&error.without_url()) },
+            reason: if error.is_timeout() {
+                "timed out".to_owned()
+            } else {
+                chain(&error.without_url())
+            },
         }
     }
 
@@ -211,7 +226,10 @@ impl Client for HttpClient {
             false,
         );
         let Answer { index, value } = answer.await?;
-        let value = value.into_iter().map(|(name, tags)| (name, tags.unwrap_or_default())).collect();
+        let value = value
+            .into_iter()
+            .map(|(name, tags)| (name, tags.unwrap_or_default()))
+            .collect();
         Ok(Answer { index, value })
     }
 
@@ -221,11 +239,13 @@ impl Client for HttpClient {
         after: Index,
         wait: Duration,
     ) -> Result<Answer<Vec<Entry>>, ProviderError> {
-        self.get(&["v1", "health", "service", service], after, wait, self.cache).await
+        self.get(&["v1", "health", "service", service], after, wait, self.cache)
+            .await
     }
 
     async fn checks(&self, after: Index, wait: Duration) -> Result<Answer<Vec<CheckResult>>, ProviderError> {
-        self.get(&["v1", "health", "state", "any"], after, wait, false).await
+        self.get(&["v1", "health", "state", "any"], after, wait, false)
+            .await
     }
 }
 
@@ -241,7 +261,11 @@ fn http(endpoint: &Endpoint) -> Result<reqwest::Client, SettingsError> {
         None => builder,
     };
     let encrypted = endpoint.base.starts_with(Scheme::Https.as_str());
-    let builder = if encrypted { with_tls(builder, &endpoint.tls)? } else { builder };
+    let builder = if encrypted {
+        with_tls(builder, &endpoint.tls)?
+    } else {
+        builder
+    };
     builder.build().map_err(SettingsError::Client)
 }
 
@@ -260,7 +284,8 @@ fn with_tls(
     tls: &TlsSettings,
 ) -> Result<reqwest::ClientBuilder, SettingsError> {
     if let Some(path) = &tls.ca {
-        let authorities = Certificate::from_pem_bundle(&read(path)?).map_err(|error| unusable(path, &error))?;
+        let authorities =
+            Certificate::from_pem_bundle(&read(path)?).map_err(|error| unusable(path, &error))?;
         if authorities.is_empty() {
             return Err(unusable(path, &"it holds no certificate"));
         }

@@ -36,15 +36,28 @@ pub(crate) enum Token {
 
 impl Endpoint {
     /// Fills what `settings` leave open from `environment`, and the rest by Consul's defaults.
-    pub(crate) fn resolve(settings: &EndpointSettings, environment: Environment<'_>) -> Result<Self, SettingsError> {
+    pub(crate) fn resolve(
+        settings: &EndpointSettings,
+        environment: Environment<'_>,
+    ) -> Result<Self, SettingsError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
         let address = settings.address.clone().or_else(|| variable("CONSUL_HTTP_ADDR"));
         let address = address.unwrap_or_else(|| "127.0.0.1:8500".to_owned());
         let (written, rest) = split_scheme(&address);
-        let by_variable = variable("CONSUL_HTTP_SSL").is_some_and(|value| is_true(&value)).then_some(Scheme::Https);
-        let scheme = settings.scheme.or(written).or(by_variable).unwrap_or(Scheme::Http);
+        let by_variable = variable("CONSUL_HTTP_SSL")
+            .is_some_and(|value| is_true(&value))
+            .then_some(Scheme::Https);
+        let scheme = settings
+            .scheme
+            .or(written)
+            .or(by_variable)
+            .unwrap_or(Scheme::Http);
         let socket = rest.strip_prefix("unix://").map(PathBuf::from);
-        let host = if socket.is_some() { "localhost" } else { rest.trim_end_matches('/') };
+        let host = if socket.is_some() {
+            "localhost"
+        } else {
+            rest.trim_end_matches('/')
+        };
         if socket.as_deref() == Some(Path::new("")) || !is_authority(host) {
             return Err(SettingsError::Address(address));
         }
@@ -53,15 +66,24 @@ impl Endpoint {
             socket,
             datacenter: settings.datacenter.clone(),
             token: token(settings, &variable),
-            auth: settings.http_auth.clone().or_else(|| variable("CONSUL_HTTP_AUTH").map(|value| auth(&value))),
+            auth: settings
+                .http_auth
+                .clone()
+                .or_else(|| variable("CONSUL_HTTP_AUTH").map(|value| auth(&value))),
             tls: tls(settings, &variable)?,
         })
     }
 }
 
 fn split_scheme(address: &str) -> (Option<Scheme>, &str) {
-    let http = address.strip_prefix("http://").map(|rest| (Some(Scheme::Http), rest));
-    let https = || address.strip_prefix("https://").map(|rest| (Some(Scheme::Https), rest));
+    let http = address
+        .strip_prefix("http://")
+        .map(|rest| (Some(Scheme::Http), rest));
+    let https = || {
+        address
+            .strip_prefix("https://")
+            .map(|rest| (Some(Scheme::Https), rest))
+    };
     http.or_else(https).unwrap_or((None, address))
 }
 
@@ -72,7 +94,11 @@ fn is_authority(text: &str) -> bool {
 }
 
 fn token(settings: &EndpointSettings, variable: &impl Fn(&str) -> Option<String>) -> Token {
-    if let Some(token) = settings.token.clone().or_else(|| variable("CONSUL_HTTP_TOKEN").map(Secret::new)) {
+    if let Some(token) = settings
+        .token
+        .clone()
+        .or_else(|| variable("CONSUL_HTTP_TOKEN").map(Secret::new))
+    {
         return Token::Value(token);
     }
     variable("CONSUL_HTTP_TOKEN_FILE").map_or(Token::None, |path| Token::File(path.into()))
@@ -157,7 +183,10 @@ mod tests {
 
     #[test]
     fn settings_win_over_the_environment() {
-        let variables = [("CONSUL_HTTP_ADDR", "https://elsewhere:1"), ("CONSUL_HTTP_TOKEN", "theirs")];
+        let variables = [
+            ("CONSUL_HTTP_ADDR", "https://elsewhere:1"),
+            ("CONSUL_HTTP_TOKEN", "theirs"),
+        ];
         let settings = EndpointSettings {
             token: Some(Secret::new("ours")),
             ..at("here:2")
@@ -189,6 +218,11 @@ mod tests {
             }),
             ..EndpointSettings::default()
         };
-        assert!(resolve(&settings, &[]).unwrap_err().to_string().ends_with("add key"));
+        assert!(
+            resolve(&settings, &[])
+                .unwrap_err()
+                .to_string()
+                .ends_with("add key")
+        );
     }
 }

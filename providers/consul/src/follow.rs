@@ -102,7 +102,11 @@ impl Position {
         self.asked = true;
     }
 
-    async fn read<C: Client>(&mut self, followed: &Followed<C>, wait: Duration) -> Result<Vec<Entry>, ProviderError> {
+    async fn read<C: Client>(
+        &mut self,
+        followed: &Followed<C>,
+        wait: Duration,
+    ) -> Result<Vec<Entry>, ProviderError> {
         // One that blocks holds no turn: it is counted by the limit of watches.
         let _turn = match self.index.value() {
             0 => followed.turns.acquire().await.ok(),
@@ -124,7 +128,10 @@ impl Position {
 
     /// An empty answer: is the service gone (`None`), was it a moment in between, or is the token not allowed to
     /// see the nodes?
-    async fn second_look<C: Client>(&mut self, followed: &Followed<C>) -> Result<Option<Vec<Entry>>, ProviderError> {
+    async fn second_look<C: Client>(
+        &mut self,
+        followed: &Followed<C>,
+    ) -> Result<Option<Vec<Entry>>, ProviderError> {
         let listed = followed.client.services(Index::START, followed.wait).await?;
         if !listed.value.contains_key(&self.service) {
             return Ok(None);
@@ -148,5 +155,10 @@ impl Position {
 /// Adds the instances of `known` that `found` lacks.
 fn keep_missing(found: &mut Vec<Instance>, known: &[Instance]) {
     let ids: BTreeSet<_> = found.iter().map(|instance| instance.id.clone()).collect();
-    found.extend(known.iter().filter(|instance| !ids.contains(&instance.id)).cloned());
+    found.extend(
+        known
+            .iter()
+            .filter(|instance| !ids.contains(&instance.id))
+            .cloned(),
+    );
 }

@@ -36,14 +36,20 @@ fn instance(entry: &Entry, accepted: &[Check]) -> Instance {
         Check::Warning => service.weights.warning,
         Check::Passing | Check::Critical | Check::Maintenance | Check::Any => service.weights.passing,
     };
-    let address = [&service.address, &node.address].into_iter().find(|address| !address.is_empty());
+    let address = [&service.address, &node.address]
+        .into_iter()
+        .find(|address| !address.is_empty());
     let port = u16::try_from(service.port).ok().filter(|port| *port > 0);
     Instance {
         id: format!("{}/{}", node.node, service.id).into(),
         service: service.service.as_str().into(),
         address: address.map(|address| to_address(address)),
         endpoints: port.map(endpoint).into_iter().collect(),
-        lifecycle: if takes_requests { Lifecycle::Ready } else { Lifecycle::Unhealthy },
+        lifecycle: if takes_requests {
+            Lifecycle::Ready
+        } else {
+            Lifecycle::Unhealthy
+        },
         reason: reason.filter(|_| !takes_requests),
         weight: u32::try_from(weight).unwrap_or(0),
         created: service.create_index,
@@ -54,7 +60,8 @@ fn instance(entry: &Entry, accepted: &[Check]) -> Instance {
 }
 
 fn to_address(text: &str) -> Address {
-    text.parse::<IpAddr>().map_or_else(|_| Address::Name(text.to_owned()), Address::Ip)
+    text.parse::<IpAddr>()
+        .map_or_else(|_| Address::Name(text.to_owned()), Address::Ip)
 }
 
 fn endpoint(port: u16) -> Endpoint {
@@ -67,7 +74,11 @@ fn endpoint(port: u16) -> Endpoint {
 
 /// `Meta` first: a tag that says otherwise wins.
 fn labels(entry: &Entry, origin: &Origin) -> Vec<LabelSet> {
-    let meta = entry.service.meta.iter().map(|(key, value)| (key.clone(), value.clone()));
+    let meta = entry
+        .service
+        .meta
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()));
     let tags = entry.service.tags.iter().filter_map(|tag| tag.split_once('='));
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let sets = [("meta", meta.collect::<Vec<_>>()), ("tags", tags.collect())];
@@ -82,12 +93,23 @@ fn labels(entry: &Entry, origin: &Origin) -> Vec<LabelSet> {
 
 /// The worst of all checks, those of the node included, and which one it is.
 fn state(checks: &[CheckResult]) -> (Check, Option<String>) {
-    let worst = checks.iter().map(|check| (severity(check), check)).rev().max_by_key(|(state, _)| *state);
+    let worst = checks
+        .iter()
+        .map(|check| (severity(check), check))
+        .rev()
+        .max_by_key(|(state, _)| *state);
     match worst {
         None | Some((Check::Passing, _)) => (Check::Passing, None),
-        Some((Check::Maintenance, check)) => (Check::Maintenance, Some(with_detail("in maintenance", &check.notes))),
+        Some((Check::Maintenance, check)) => (
+            Check::Maintenance,
+            Some(with_detail("in maintenance", &check.notes)),
+        ),
         Some((state, check)) => {
-            let name = if check.name.is_empty() { &check.id } else { &check.name };
+            let name = if check.name.is_empty() {
+                &check.id
+            } else {
+                &check.name
+            };
             let text = format!("check {name:?} is {}", check.status);
             (state, Some(with_detail(&text, &check.output)))
         }
@@ -97,7 +119,9 @@ fn state(checks: &[CheckResult]) -> (Check, Option<String>) {
 fn severity(check: &CheckResult) -> Check {
     let id = check.id.as_str();
     let maintained = id == NODE_MAINTENANCE
-        || id.strip_prefix(SERVICE_MAINTENANCE).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        || id
+            .strip_prefix(SERVICE_MAINTENANCE)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
     match check.status.as_str() {
         "critical" if maintained => Check::Maintenance,
         "passing" => Check::Passing,
@@ -109,6 +133,17 @@ fn severity(check: &CheckResult) -> Check {
 }
 
 fn with_detail(text: &str, detail: &str) -> String {
-    let line: String = detail.lines().next().unwrap_or_default().trim().chars().take(MAX_REASON_CHARS).collect();
-    if line.is_empty() { text.to_owned() } else { format!("{text}: {line}") }
+    let line: String = detail
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .take(MAX_REASON_CHARS)
+        .collect();
+    if line.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{text}: {line}")
+    }
 }

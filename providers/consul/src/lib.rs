@@ -1,1 +1,164 @@
-//! Placeholder.
+//! Services from the Consul catalog.
+//!
+//! One blocking query follows the list of services, and one more each service that may be exposed, so that a
+//! change costs Consul one answer. Each service is a scope of its own: one that cannot be read keeps what is
+//! known of it, and the others go on. Only the list says that a service is gone.
+
+mod answer;
+mod bucket;
+mod catalog;
+mod checks;
+mod client;
+mod endpoint;
+mod follow;
+mod followers;
+mod index;
+mod instances;
+mod notices;
+mod settings;
+mod settle;
+
+use std::time::Duration;
+
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use mesh_config::ProviderName;
+use mesh_discovery::{Provider, Report};
+use tokio::sync::Semaphore;
+
+pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
+pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient, MAX_ANSWER_BYTES};
+pub use endpoint::Environment;
+use followers::Followers;
+pub use index::Index;
+pub use instances::instances;
+use notices::Notices;
+pub use settings::{Check, EndpointSettings, HttpAuth, Scheme, Settings, SettingsError, TlsSettings};
+pub use settle::SETTLE;
+
+/// How many queries that need not block may be under way at once.
+const TURNS: usize = 20;
+
+/// Delivers the services of one Consul namespace.
+#[derive(Debug)]
+pub struct ConsulCatalog<C = HttpClient> {
+    name: ProviderName,
+    followed: Followed<C>,
+}
+
+/// What all followers of one provider share.
+#[derive(Debug)]
+struct Followed<C> {
+    client: C,
+    namespace: Option<String>,
+    prefixes: Vec<String>,
+    exposed_by_default: bool,
+    /// Services that are exposed only when their tags say so.
+    reserved: [String; 2],
+    accepted: Vec<Check>,
+    watch: bool,
+    wait: Duration,
+    refresh_interval: Duration,
+    max_watches: usize,
+    notices: Notices,
+    turns: Semaphore,
+}
+
+/// How followers of services learn of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// By a blocking query each.
+    Watch,
+    /// By two blocking queries for all.
+    Notice,
+    /// By asking again and again.
+    Poll,
+}
+
+impl ConsulCatalog {
+    /// The providers that `settings` ask for: `name` itself, or `name-<namespace>` for each namespace.
+    ///
+    /// # Errors
+    /// When the settings contradict themselves or name files that cannot be used.
+    pub fn all(
+        name: &ProviderName,
+        settings: &Settings,
+        environment: Environment<'_>,
+    ) -> Result<Vec<Self>, SettingsError> {
+        settings.validate()?;
+        let one = |name: ProviderName, namespace: Option<&str>| {
+            let client = HttpClient::new(settings, namespace, environment)?;
+            Ok(Self::with_client(name, settings, namespace, client))
+        };
+        if settings.namespaces.is_empty() {
+            return Ok(vec![one(name.clone(), None)?]);
+        }
+        let namespaces = settings.namespaces.iter();
+        namespaces
+            .map(|namespace| one(ProviderName::new(format!("{name}-{namespace}")), Some(namespace)))
+            .collect()
+    }
+}
+
+impl<C: Client> ConsulCatalog<C> {
+    /// The same with another way to ask Consul.
+    pub fn with_client(name: ProviderName, settings: &Settings, namespace: Option<&str>, client: C) -> Self {
+        Self {
+            name,
+            followed: Followed {
+                client,
+                namespace: namespace.map(str::to_owned),
+                prefixes: settings.prefixes(),
+                exposed_by_default: settings.exposed_by_default,
+                reserved: ["consul".to_owned(), settings.service_name.clone()],
+                accepted: settings.strict_checks.clone(),
+                watch: settings.watch,
+                wait: settings.endpoint.endpoint_wait_time.unwrap_or(DEFAULT_WAIT),
+                refresh_interval: settings.refresh_interval,
+                max_watches: settings.max_watches,
+                notices: Notices::default(),
+                turns: Semaphore::new(TURNS),
+            },
+        }
+    }
+}
+
+impl<C> Followed<C> {
+    /// True when an instance of the service may be exposed. `tags` are those of all its instances together.
+    fn wants(&self, service: &str, tags: &[String]) -> bool {
+        let by_default = self.exposed_by_default && !self.reserved.iter().any(|name| name == service);
+        by_default || tags.iter().any(|tag| self.enables(tag))
+    }
+
+    /// `mesh.enable=true`
+    fn enables(&self, tag: &str) -> bool {
+        let Some((key, value)) = tag.split_once('=') else {
+            return false;
+        };
+        let enabled = matches!(value.trim().to_ascii_lowercase().as_str(), "1" | "t" | "true");
+        let is_ours = |prefix: &String| {
+            let rest = key.trim().get(..prefix.len()).zip(key.trim().get(prefix.len()..));
+            rest.is_some_and(|(start, rest)| {
+                start.eq_ignore_ascii_case(prefix) && rest.eq_ignore_ascii_case(".enable")
+            })
+        };
+        enabled && self.prefixes.iter().any(is_ours)
+    }
+}
+
+impl<C: Client> Provider for ConsulCatalog<C> {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn reports(&self) -> BoxStream<'_, Report> {
+        let followers = Followers::new(&self.followed);
+        stream::unfold(followers, async |mut followers| {
+            let report = followers.next().await?;
+            Some((report, followers))
+        })
+        .boxed()
+    }
+}

@@ -37,6 +37,9 @@ impl Notices {
 
     fn locked<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Arc<Notify>>) -> T) -> T {
         // The map is whole after every single step, so a panic in between leaves nothing half done.
-        act(&mut self.by_service.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self
+            .by_service
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

@@ -171,9 +171,15 @@ impl Check {
 
     /// The state called `name` in any case.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Passing, Self::Warning, Self::Critical, Self::Maintenance, Self::Any]
-            .into_iter()
-            .find(|check| check.as_str().eq_ignore_ascii_case(name))
+        [
+            Self::Passing,
+            Self::Warning,
+            Self::Critical,
+            Self::Maintenance,
+            Self::Any,
+        ]
+        .into_iter()
+        .find(|check| check.as_str().eq_ignore_ascii_case(name))
     }
 }
 
@@ -244,12 +250,18 @@ impl Settings {
         let exclusive = [
             (self.stale, "stale", self.require_consistent, "requireConsistent"),
             (self.cache, "cache", self.require_consistent, "requireConsistent"),
-            (self.prefix.is_some(), "prefix", !self.label_prefixes.is_empty(), "labelPrefixes"),
+            (
+                self.prefix.is_some(),
+                "prefix",
+                !self.label_prefixes.is_empty(),
+                "labelPrefixes",
+            ),
         ];
         if let Some((_, one, _, other)) = exclusive.iter().find(|(one, _, other, _)| *one && *other) {
             return Err(SettingsError::Exclusive(one, other));
         }
-        let out_of_range = |key, found: String, allowed| Err(SettingsError::OutOfRange { key, found, allowed });
+        let out_of_range =
+            |key, found: String, allowed| Err(SettingsError::OutOfRange { key, found, allowed });
         if self.refresh_interval < Duration::from_millis(100) {
             let found = mesh_config::duration::format(self.refresh_interval);
             return out_of_range("refreshInterval", found, "100ms or more");
