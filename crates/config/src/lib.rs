@@ -17,6 +17,7 @@ pub mod origin;
 pub mod rule;
 pub mod secret;
 pub mod tag_rule;
+pub mod template;
 
 pub use configuration::{Configuration, Entry};
 pub use fragment::{Fragment, Kind, SetAside};

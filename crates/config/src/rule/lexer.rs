@@ -76,6 +76,11 @@ impl<'a> Lexer<'a> {
         Ok(Lexeme { token, at })
     }
 
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     fn symbol(&mut self, symbol: &str, token: Token<'a>, at: usize) -> Result<Token<'a>, Fault> {
         self.rest = self.rest.strip_prefix(symbol).ok_or_else(|| {
             let single = symbol.get(..1).unwrap_or(symbol);
