@@ -1,0 +1,87 @@
+//! Probes one server again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use mesh_config::model::HealthCheck;
+use rand::Rng as _;
+use tokio::{sync::Semaphore, time};
+use tracing::{info, warn};
+
+use super::probe::probe;
+use crate::service::{CheckStatus, Server, ServerHealth};
+
+/// Shortest time between two probes of a server, whatever is configured.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Probes `server` at once and then by its interval, for ever.
+pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns: Arc<Semaphore>) {
+    let check = health.check().clone();
+    let mut streak = Streak::default();
+    loop {
+        let outcome = {
+            // The semaphore is never closed; without a turn there would be no limit to miss.
+            let _turn = turns.acquire().await.ok();
+            match time::timeout(check.timeout, probe(&server.url, &check)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(format!(
+                    "no answer within {}",
+                    mesh_config::duration::format(check.timeout)
+                )),
+            }
+        };
+        let before = health.status();
+        let now = streak.judge(before, outcome.is_ok(), &check);
+        health.set_reason(outcome.as_ref().err().map_or("", String::as_str));
+        if now != before {
+            health.set_status(now);
+            tell(&server, before, &outcome);
+        }
+        time::sleep(pause(now, &check)).await;
+    }
+}
+
+/// Outcomes of the same kind in a row.
+#[derive(Debug, Default)]
+struct Streak {
+    healthy: bool,
+    length: u32,
+}
+
+impl Streak {
+    /// Counts one outcome and gives the verdict. The first outcome of a server decides alone.
+    fn judge(&mut self, before: CheckStatus, healthy: bool, check: &HealthCheck) -> CheckStatus {
+        self.length = if self.healthy == healthy {
+            self.length.saturating_add(1)
+        } else {
+            1
+        };
+        self.healthy = healthy;
+        match (before, healthy) {
+            (CheckStatus::Untested, true) => CheckStatus::Up,
+            (CheckStatus::Untested, false) => CheckStatus::Down,
+            (CheckStatus::Down, true) if self.length >= check.rise => CheckStatus::Up,
+            (CheckStatus::Up, false) if self.length >= check.fall => CheckStatus::Down,
+            (before, _) => before,
+        }
+    }
+}
+
+/// The time until the next probe: the interval, a tenth more or less, so that servers are not probed in step.
+fn pause(status: CheckStatus, check: &HealthCheck) -> Duration {
+    let interval = match status {
+        CheckStatus::Down => check.unhealthy_interval.unwrap_or(check.interval),
+        CheckStatus::Up | CheckStatus::Untested => check.interval,
+    };
+    interval
+        .mul_f64(rand::rng().random_range(0.9..=1.1))
+        .max(MIN_INTERVAL)
+}
+
+fn tell(server: &Server, before: CheckStatus, outcome: &Result<(), String>) {
+    let (service, server) = (&server.service, &server.url);
+    match (outcome, before) {
+        (Err(error), _) => warn!(%service, %server, %error, "health check failed, server is out"),
+        (Ok(()), CheckStatus::Down) => info!(%service, %server, "health check passed, server is back"),
+        (Ok(()), _) => tracing::debug!(%service, %server, "health check passed"),
+    }
+}

@@ -1,0 +1,80 @@
+//! `addPrefix`: puts a prefix in front of the path.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, Uri, request};
+use mesh_config::model;
+
+use super::{InvalidMiddleware, answer, path};
+
+/// A prefix that starts with a slash, ends without one, and is fit for a path.
+#[derive(Debug)]
+pub struct AddPrefix {
+    prefix: String,
+}
+
+impl AddPrefix {
+    pub(super) fn new(settings: &model::AddPrefix) -> Result<Self, InvalidMiddleware> {
+        let invalid = |reason| InvalidMiddleware {
+            key: "prefix",
+            found: settings.prefix.clone(),
+            reason,
+        };
+        let bare = settings.prefix.trim_matches('/');
+        if bare.is_empty() {
+            return Err(invalid("adds nothing; write a path such as /api"));
+        }
+        let prefix = format!("/{bare}");
+        let is_path = prefix.parse::<Uri>().is_ok_and(|uri| uri.path() == prefix);
+        if !is_path || !path::is_normal(&prefix) {
+            return Err(invalid(
+                "is no path; escape special characters, leave out `..` and `//`",
+            ));
+        }
+        Ok(Self { prefix })
+    }
+
+    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+        // `OPTIONS *` and `CONNECT host:port` have no path to prefix.
+        if !head.uri.path().starts_with('/') {
+            return ControlFlow::Continue(());
+        }
+        let Some(uri) = path::with_path(&head.uri, &format!("{}{}", self.prefix, head.uri.path())) else {
+            return answer(StatusCode::URI_TOO_LONG);
+        };
+        head.uri = uri;
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_config::model::{AddPrefix, Middleware};
+
+    use super::super::{
+        Step,
+        tests::{path_after, step},
+    };
+
+    fn add(prefix: &str) -> Middleware {
+        Middleware::AddPrefix(AddPrefix {
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    #[test]
+    fn the_prefix_comes_first_and_the_query_stays() {
+        for prefix in ["/api", "api", "/api/"] {
+            let prefixed = path_after(&step(&add(prefix)), "/a%20b?x=1");
+            assert_eq!(prefixed.as_deref(), Ok("/api/a%20b?x=1"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_refused() {
+        for prefix in ["", "/", "/a/../b", "/a?b", "/a b"] {
+            assert!(Step::new(&add(prefix)).is_err(), "{prefix:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `stripPrefix`: takes a prefix off the path.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::HeaderName, request};
+use mesh_config::model;
+
+use super::{InvalidMiddleware, answer, path};
+use crate::table::routing_path;
+
+/// Tells servers what was taken off.
+static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// Prefixes as routing paths, each with its header value.
+#[derive(Debug)]
+pub struct StripPrefix {
+    prefixes: Vec<(String, HeaderValue)>,
+}
+
+impl StripPrefix {
+    pub(super) fn new(settings: &model::StripPrefix) -> Result<Self, InvalidMiddleware> {
+        let invalid = |found: &str, reason| InvalidMiddleware {
+            key: "prefixes",
+            found: found.to_owned(),
+            reason,
+        };
+        if settings.prefixes.is_empty() {
+            return Err(invalid("", "strips nothing; list a path such as /api"));
+        }
+        let prefixes = settings.prefixes.iter().map(|written| {
+            let written = written.trim();
+            if !written.starts_with('/') {
+                return Err(invalid(written, "is no prefix of a path; start it with /"));
+            }
+            let value = HeaderValue::from_str(written)
+                .map_err(|_| invalid(written, "holds characters that no header can carry; escape them"))?;
+            Ok((routing_path(written).into_owned(), value))
+        });
+        Ok(Self {
+            prefixes: prefixes.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+        let whole = head.uri.path();
+        for (prefix, header) in &self.prefixes {
+            let Some(rest) = strip(whole, prefix) else {
+                continue;
+            };
+            let on_boundary = rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/');
+            let stripped = if rest.starts_with('/') {
+                rest.to_owned()
+            } else {
+                format!("/{rest}")
+            };
+            // `/api../admin` less `/api` would leave the place that the prefix stands for.
+            if !path::is_normal(&stripped) {
+                return answer(StatusCode::BAD_REQUEST);
+            }
+            if !on_boundary {
+                continue;
+            }
+            let Some(uri) = path::with_path(&head.uri, &stripped) else {
+                return answer(StatusCode::BAD_REQUEST);
+            };
+            head.uri = uri;
+            head.headers.append(&X_FORWARDED_PREFIX, header.clone());
+            break;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What follows `prefix` in `path`, as escaped as it was. Escapes count as in rules: `/%61pi` is `/api`,
+/// `%2F` is no slash.
+fn strip<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    if !path.contains('%') {
+        return path.strip_prefix(prefix);
+    }
+    // An escape is three bytes for one: nothing longer can be the prefix.
+    let longest = path.len().min(prefix.len().saturating_mul(3));
+    let ends = prefix.len()..=longest;
+    let inside_escape = |end: usize| {
+        let before = path
+            .as_bytes()
+            .get(end.saturating_sub(2)..end)
+            .unwrap_or_default();
+        before.contains(&b'%')
+    };
+    for end in ends {
+        if inside_escape(end) {
+            continue;
+        }
+        let Some((start, rest)) = path.split_at_checked(end) else {
+            continue;
+        };
+        if routing_path(start) == prefix {
+            return Some(rest);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use mesh_config::model::{Middleware, StripPrefix};
+
+    use super::super::{
+        Step,
+        tests::{path_after, step},
+    };
+
+    fn strip(prefixes: &[&str]) -> Middleware {
+        Middleware::StripPrefix(StripPrefix {
+            prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+        })
+    }
+
+    #[test]
+    fn the_first_prefix_on_a_segment_boundary_is_taken_off() {
+        let step = step(&strip(&["/api", "/apis", "/a b", "/v1/"]));
+        for (path, stripped) in [
+            ("/api", "/"),
+            ("/api/x%2Fy?q=1", "/x%2Fy?q=1"),
+            ("/%61pi/x", "/x"),
+            ("/apis/x", "/x"),
+            ("/apix/y", "/apix/y"),
+            ("/a%20b/c", "/c"),
+            ("/v1/x", "/x"),
+            ("/other", "/other"),
+            ("/api%2Fx", "/api%2Fx"),
+        ] {
+            assert_eq!(path_after(&step, path).as_deref(), Ok(stripped), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_leave_the_prefix_is_refused() {
+        let step = step(&strip(&["/api", "/v1/"]));
+        for path in [
+            "/api../admin",
+            "/api%2e%2e/admin",
+            "/api/../admin",
+            "/api//admin",
+            "/api./x",
+        ] {
+            assert_eq!(path_after(&step, path), Err(StatusCode::BAD_REQUEST), "{path}");
+        }
+    }
+
+    #[test]
+    fn servers_learn_what_was_taken_off() {
+        let (mut head, ()) = http::Request::builder()
+            .uri("/api/x")
+            .body(())
+            .unwrap()
+            .into_parts();
+        assert!(step(&strip(&["/api"])).request(&mut head).is_continue());
+        assert_eq!(head.headers["x-forwarded-prefix"], "/api");
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_refused() {
+        for prefixes in [&[][..], &[""], &["api"], &["/a\nb"]] {
+            assert!(Step::new(&strip(prefixes)).is_err(), "{prefixes:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Routers by name, and the routes that they become.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mesh_config::{Entry, ProviderName, QualifiedName, model::Router, rule::Rule};
+
+use super::{
+    super::{
+        route::{InternalService, Route, RouteParts, Target},
+        runtime::{RouterInfo, Status, judge},
+    },
+    CompilerSettings,
+    middlewares::Middlewares,
+    precedence::Precedence,
+    services::Services,
+};
+use crate::{middleware::Chain, service::Service};
+
+/// Priorities above this one belong to routers that Mesh makes itself.
+const MAX_PRIORITY: i64 = i64::MAX - 1000;
+
+type Definitions = BTreeMap<QualifiedName, Arc<Entry<Router>>>;
+
+/// The routers of the newest configuration.
+#[derive(Debug, Default)]
+pub(super) struct Routers {
+    known: BTreeMap<QualifiedName, Compiled>,
+}
+
+/// What routers refer to.
+pub(super) struct Surroundings<'c> {
+    pub(super) settings: &'c CompilerSettings,
+    pub(super) precedence: &'c Precedence,
+    pub(super) middlewares: &'c Middlewares,
+    pub(super) services: &'c Services,
+}
+
+/// One router.
+#[derive(Debug)]
+struct Compiled {
+    info: Arc<RouterInfo>,
+    route: Option<Arc<Route>>,
+    /// Places of its entrypoints in the settings.
+    entry_points: Vec<usize>,
+    good: Option<Good>,
+}
+
+/// A version of which every part was found once.
+#[derive(Debug, Clone)]
+struct Good {
+    entry: Arc<Entry<Router>>,
+    parts: Parts,
+}
+
+/// What the references of a router stand for.
+#[derive(Debug, Clone)]
+struct Parts {
+    middlewares: Vec<(QualifiedName, Chain)>,
+    service: Answer,
+}
+
+/// The service of a router.
+#[derive(Debug, Clone)]
+enum Answer {
+    Service(Arc<Service>),
+    Internal(QualifiedName, Arc<dyn InternalService>),
+}
+
+/// What a definition says by itself.
+struct Frame {
+    rule: Rule,
+    priority: i64,
+    entry_points: Vec<usize>,
+    warnings: Vec<String>,
+}
+
+impl Routers {
+    pub(super) fn update(&mut self, definitions: &Definitions, surroundings: &Surroundings<'_>) {
+        let before = std::mem::take(&mut self.known);
+        let mut before = before.into_iter().peekable();
+        // Both are in order of names, so that one pass pairs them.
+        let routers = definitions.iter().map(|(name, entry)| {
+            while before.next_if(|(older, _)| older < name).is_some() {}
+            let before = before
+                .next_if(|(older, _)| older == name)
+                .map(|(_, before)| before);
+            (name.clone(), surroundings.compile(name, entry, before))
+        });
+        self.known = routers.collect();
+    }
+
+    /// The routes with the places of their entrypoints.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &[usize])> {
+        let routes = self.known.values();
+        routes.filter_map(|router| Some((router.route.as_ref()?, router.entry_points.as_slice())))
+    }
+
+    /// What became of each router.
+    pub(super) fn infos(&self) -> impl Iterator<Item = (QualifiedName, Arc<RouterInfo>)> {
+        self.known
+            .iter()
+            .map(|(name, router)| (name.clone(), router.info.clone()))
+    }
+}
+
+impl Surroundings<'_> {
+    fn compile(
+        &self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<Router>>,
+        before: Option<Compiled>,
+    ) -> Compiled {
+        let parts = self.parts(name, &entry.value, None);
+        let before = match (before, &parts) {
+            (Some(before), Ok(parts)) if before.is(entry, parts) => return before,
+            (before, _) => before,
+        };
+        let good = before.and_then(|before| before.good);
+        match (self.frame(name, &entry.value), parts) {
+            (Ok(frame), Ok(parts)) => {
+                let good = Good {
+                    entry: entry.clone(),
+                    parts,
+                };
+                self.serve(name, entry, frame, good, Vec::new())
+            }
+            (frame, parts) => {
+                let mut errors = frame.as_ref().err().cloned().unwrap_or_default();
+                errors.extend(parts.err().unwrap_or_default());
+                match (good, frame) {
+                    (Some(good), _) => self.go_on(name, entry, good, errors),
+                    (None, Ok(frame)) => self.fail_closed(name, entry, frame, errors),
+                    (None, Err(_)) => disabled(entry, errors),
+                }
+            }
+        }
+    }
+
+    /// A router of which everything was found.
+    fn serve(
+        &self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<Router>>,
+        frame: Frame,
+        good: Good,
+        mut errors: Vec<String>,
+    ) -> Compiled {
+        let own = good.parts.middlewares.iter().flat_map(|(_, chain)| chain.iter());
+        let (target, service, middlewares) = match &good.parts.service {
+            Answer::Service(service) => (
+                Target::Service(service.clone()),
+                service.label.clone(),
+                own.chain(service.middlewares.iter()).cloned().collect(),
+            ),
+            Answer::Internal(name, service) => (
+                Target::Internal(service.clone()),
+                name.to_string().into(),
+                own.cloned().collect(),
+            ),
+        };
+        errors.extend_from_slice(&frame.warnings);
+        let parts = (middlewares, Some(service), target);
+        self.compiled(
+            name,
+            entry,
+            (frame, &good.entry),
+            parts,
+            (errors, Some(good.clone())),
+        )
+    }
+
+    /// A broken router that had a good version: that one serves, with what its references stand for now.
+    fn go_on(
+        &self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<Router>>,
+        good: Good,
+        errors: Vec<String>,
+    ) -> Compiled {
+        let parts = self.parts(name, &good.entry.value, Some(&good.parts));
+        match (self.frame(name, &good.entry.value), parts) {
+            (Ok(frame), Ok(parts)) => {
+                let good = Good {
+                    entry: good.entry,
+                    parts,
+                };
+                self.serve(name, entry, frame, good, errors)
+            }
+            (Err(more), _) | (Ok(_), Err(more)) => disabled(entry, [errors, more].concat()),
+        }
+    }
+
+    /// A broken router that never had a good version: what it matches is answered with 503. Leaving it out
+    /// would hand its requests to a wider router, past its own middlewares.
+    fn fail_closed(
+        &self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<Router>>,
+        frame: Frame,
+        mut errors: Vec<String>,
+    ) -> Compiled {
+        let reason = format!("router {name} is broken: {}", errors.join("; ")).into();
+        errors.extend_from_slice(&frame.warnings);
+        let parts = (Chain::default(), None, Target::Unavailable { reason });
+        self.compiled(name, entry, (frame, entry), parts, (errors, None))
+    }
+
+    fn compiled(
+        &self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<Router>>,
+        (frame, serving): (Frame, &Entry<Router>),
+        (middlewares, service, target): (Chain, Option<Arc<str>>, Target),
+        (errors, good): (Vec<String>, Option<Good>),
+    ) -> Compiled {
+        let (status, errors) = judge(good.is_some(), errors, entry);
+        let route = Route::from(RouteParts {
+            name: name.clone(),
+            label: name.to_string().into(),
+            rule: frame.rule,
+            priority: frame.priority,
+            precedence: self.precedence.of(&name.provider),
+            middlewares,
+            service,
+            target,
+            observability: serving.value.observability.clone(),
+        });
+        let entry_points = frame.entry_points.iter();
+        let using = entry_points.filter_map(|place| self.settings.entry_points.get(*place));
+        Compiled {
+            info: Arc::new(RouterInfo {
+                entry: entry.clone(),
+                status,
+                errors,
+                using: using.map(|entry_point| entry_point.name.clone()).collect(),
+                priority: frame.priority,
+            }),
+            route: Some(Arc::new(route)),
+            entry_points: frame.entry_points,
+            good,
+        }
+    }
+
+    /// Looks up what a router refers to; what is missing comes from `held`, or is an error.
+    fn parts(
+        &self,
+        name: &QualifiedName,
+        router: &Router,
+        held: Option<&Parts>,
+    ) -> Result<Parts, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut middlewares = Vec::with_capacity(router.middlewares.len());
+        for reference in &router.middlewares {
+            let middleware = reference.resolve(&name.provider);
+            match self.middlewares.resolve(&middleware) {
+                Ok(chain) => middlewares.push((middleware, chain)),
+                Err(error) => match held.and_then(|held| held.middleware(&middleware)) {
+                    Some(chain) => middlewares.push((middleware, chain)),
+                    None => errors.push(error),
+                },
+            }
+        }
+        let service = match &router.service {
+            Some(service) => self.service(&service.resolve(&name.provider)),
+            None => Err("it names no service".to_owned()),
+        };
+        match service.or_else(|error| held.map(|held| held.service.clone()).ok_or(error)) {
+            Ok(service) if errors.is_empty() => Ok(Parts { middlewares, service }),
+            Ok(_) => Err(errors),
+            Err(error) => {
+                errors.push(error);
+                Err(errors)
+            }
+        }
+    }
+
+    fn service(&self, name: &QualifiedName) -> Result<Answer, String> {
+        if name.provider.as_str() == ProviderName::INTERNAL
+            && let Some(service) = self.settings.internal.get(&*name.name)
+        {
+            return Ok(Answer::Internal(name.clone(), service.clone()));
+        }
+        self.services.resolve(name).map(Answer::Service)
+    }
+
+    /// What a definition says by itself, or why it says nothing that can be served.
+    fn frame(&self, name: &QualifiedName, router: &Router) -> Result<Frame, Vec<String>> {
+        let mut errors = Vec::new();
+        if router.priority > MAX_PRIORITY && name.provider.as_str() != ProviderName::INTERNAL {
+            errors.push(format!(
+                "priority {} is reserved for Mesh itself; the highest allowed is {MAX_PRIORITY}",
+                router.priority
+            ));
+        }
+        if router.rule.is_none() {
+            errors.push("it has no rule".to_owned());
+        }
+        let (entry_points, warnings) = self.entry_points(router);
+        if entry_points.is_empty() {
+            errors.extend(warnings);
+            errors.push("it has no entrypoint left to listen on".to_owned());
+            return Err(errors);
+        }
+        match &router.rule {
+            Some(rule) if errors.is_empty() => Ok(Frame {
+                rule: rule.clone(),
+                priority: match router.priority {
+                    0 => i64::try_from(rule.text().len()).unwrap_or(MAX_PRIORITY),
+                    priority => priority,
+                },
+                entry_points,
+                warnings,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// The places of a router's entrypoints, and what is wrong with the others.
+    fn entry_points(&self, router: &Router) -> (Vec<usize>, Vec<String>) {
+        let known = || self.settings.entry_points.iter().enumerate();
+        let mut places = Vec::new();
+        let mut warnings = Vec::new();
+        for name in &router.entry_points {
+            match known().find(|(_, known)| *known.name == **name) {
+                Some((place, _)) if !places.contains(&place) => places.push(place),
+                Some(_) => {}
+                None => {
+                    let names: Vec<_> = known().map(|(_, known)| &*known.name).collect();
+                    warnings.push(format!(
+                        "entrypoint {name:?} does not exist; there is {}",
+                        names.join(", ")
+                    ));
+                }
+            }
+        }
+        if router.entry_points.is_empty() {
+            places.extend(known().filter(|(_, known)| known.default).map(|(place, _)| place));
+        }
+        if router.tls.is_some() {
+            places.clear();
+            warnings.push(
+                "it has tls, and this version serves no TLS; without tls it sees plain requests".to_owned(),
+            );
+        }
+        (places, warnings)
+    }
+}
+
+impl Compiled {
+    /// True if compiling `entry` with `parts` would make this again.
+    fn is(&self, entry: &Arc<Entry<Router>>, parts: &Parts) -> bool {
+        self.good.as_ref().is_some_and(|good| {
+            Arc::ptr_eq(&self.info.entry, entry) && Arc::ptr_eq(&good.entry, entry) && good.parts.same(parts)
+        })
+    }
+}
+
+impl Parts {
+    fn same(&self, other: &Self) -> bool {
+        let services = match (&self.service, &other.service) {
+            (Answer::Service(a), Answer::Service(b)) => Arc::ptr_eq(a, b),
+            (Answer::Internal(a, _), Answer::Internal(b, _)) => a == b,
+            (Answer::Service(_), Answer::Internal(..)) | (Answer::Internal(..), Answer::Service(_)) => false,
+        };
+        let mut pairs = self.middlewares.iter().zip(&other.middlewares);
+        services
+            && self.middlewares.len() == other.middlewares.len()
+            && pairs.all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+    }
+
+    fn middleware(&self, name: &QualifiedName) -> Option<Chain> {
+        let held = self.middlewares.iter().find(|(held, _)| held == name);
+        held.map(|(_, chain)| chain.clone())
+    }
+}
+
+/// A router that serves nothing.
+fn disabled(entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
+    let problems = entry.problems.iter().map(ToString::to_string);
+    Compiled {
+        info: Arc::new(RouterInfo {
+            entry: entry.clone(),
+            status: Status::Disabled,
+            errors: errors.into_iter().chain(problems).collect(),
+            using: Vec::new(),
+            priority: entry.value.priority,
+        }),
+        route: None,
+        entry_points: Vec::new(),
+        good: None,
+    }
+}

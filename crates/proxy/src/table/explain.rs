@@ -1,0 +1,237 @@
+//! Why a request takes the route it takes: the code that routes, telling what it sees.
+
+use std::{fmt, sync::Arc};
+
+use mesh_config::QualifiedName;
+use serde::Serialize;
+
+use super::{
+    RoutingTable,
+    matching::refusal,
+    request::RequestView,
+    route::{Route, Target},
+};
+use crate::service::ServerInfo;
+
+/// Near misses that are told; a host may have thousands of routers.
+const MAX_NEAR_MISSES: usize = 20;
+
+/// What became of a request, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The entrypoint it came in at.
+    pub entry_point: Arc<str>,
+    /// The host that rules compared.
+    pub host: String,
+    /// The path that rules compared.
+    pub path: String,
+    /// The route it takes; `None` is answered with 404.
+    pub chosen: Option<Chosen>,
+    /// Routers that nearly took it, in the order in which they were tried.
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// The route of a request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chosen {
+    /// The router.
+    pub router: QualifiedName,
+    /// Its rule.
+    pub rule: String,
+    /// Its priority in force.
+    pub priority: i64,
+    /// What the request meets, in order.
+    pub middlewares: Vec<StepExplanation>,
+    /// What answers.
+    pub target: TargetExplanation,
+}
+
+/// One middleware.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepExplanation {
+    /// Its name.
+    pub name: QualifiedName,
+    /// Its kind as written in configuration.
+    pub kind: &'static str,
+}
+
+/// What answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum TargetExplanation {
+    /// Servers.
+    #[serde(rename_all = "camelCase")]
+    Service {
+        /// The service.
+        service: Arc<str>,
+        /// Why it has no server for the request; `None` when it has.
+        unavailable: Option<String>,
+        /// Its servers, and why each is in or out.
+        servers: Vec<ServerInfo>,
+    },
+    /// Mesh itself.
+    Internal {
+        /// The service.
+        service: Arc<str>,
+    },
+    /// Nothing: 503.
+    Unavailable {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// A router that nearly took a request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NearMiss {
+    /// The router.
+    pub router: QualifiedName,
+    /// Its rule.
+    pub rule: String,
+    /// Its priority in force.
+    pub priority: i64,
+    /// Why it did not.
+    pub reason: NearMissReason,
+}
+
+/// Why a router did not take a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum NearMissReason {
+    /// Part of its rule does not match.
+    Refused {
+        /// The first part that says no.
+        matcher: String,
+    },
+    /// Its rule matches, and the chosen route goes first.
+    Shadowed {
+        /// What the chosen route has over it.
+        by: String,
+    },
+    /// Its rule matches, and it listens elsewhere.
+    OtherEntryPoint {
+        /// Where.
+        using: Vec<Arc<str>>,
+    },
+    /// Its rule matches, and it is disabled.
+    Disabled {
+        /// What is wrong with it.
+        errors: Vec<String>,
+    },
+}
+
+impl fmt::Display for NearMissReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { matcher } => write!(f, "{matcher} does not match"),
+            Self::Shadowed { by } => write!(f, "matches, but goes second: {by}"),
+            Self::OtherEntryPoint { using } => write!(f, "matches, but listens on {}", using.join(", ")),
+            Self::Disabled { errors } => write!(f, "matches, but is disabled: {}", errors.join("; ")),
+        }
+    }
+}
+
+impl RoutingTable {
+    /// What [`Self::route`] does with a request, and why.
+    pub fn explain(&self, entry_point: usize, request: &RequestView<'_>) -> Explanation {
+        let chosen = self.route(entry_point, request);
+        let index = self.entry_points.get(entry_point);
+        let candidates = index
+            .map(|index| index.plain.candidates(request))
+            .unwrap_or_default();
+        let missed = candidates
+            .into_iter()
+            .filter_map(|route| near_miss(route, chosen, request));
+        let elsewhere = self.elsewhere(entry_point, request);
+        Explanation {
+            entry_point: index.map(|index| index.name.clone()).unwrap_or_default(),
+            host: request.host.to_owned(),
+            path: request.path.to_owned(),
+            chosen: chosen.map(|route| Chosen::new(route)),
+            near_misses: elsewhere.chain(missed).take(MAX_NEAR_MISSES).collect(),
+        }
+    }
+
+    /// Routers that would match if they served, and served here.
+    fn elsewhere(&self, entry_point: usize, request: &RequestView<'_>) -> impl Iterator<Item = NearMiss> {
+        let here = self.entry_points.get(entry_point).map(|here| here.name.clone());
+        self.runtime.routers.iter().filter_map(move |(name, info)| {
+            let rule = info.entry.value.rule.as_ref()?;
+            let serves_here = info.using.iter().any(|name| Some(name) == here.as_ref());
+            if serves_here || refusal(rule.expr(), request).is_some() {
+                return None;
+            }
+            let reason = if info.using.is_empty() {
+                NearMissReason::Disabled {
+                    errors: info.errors.clone(),
+                }
+            } else {
+                NearMissReason::OtherEntryPoint {
+                    using: info.using.clone(),
+                }
+            };
+            Some(NearMiss {
+                router: name.clone(),
+                rule: rule.text().to_owned(),
+                priority: info.priority,
+                reason,
+            })
+        })
+    }
+}
+
+fn near_miss(route: &Arc<Route>, chosen: Option<&Arc<Route>>, request: &RequestView<'_>) -> Option<NearMiss> {
+    let reason = match (refusal(route.rule.expr(), request), chosen) {
+        (Some(part), _) => NearMissReason::Refused {
+            matcher: part.to_string(),
+        },
+        (None, Some(chosen)) if chosen.name != route.name => NearMissReason::Shadowed {
+            by: format!("{} has {}", chosen.name, chosen.advantage(route)),
+        },
+        (None, _) => return None,
+    };
+    Some(NearMiss {
+        router: route.name.clone(),
+        rule: route.rule.text().to_owned(),
+        priority: route.priority,
+        reason,
+    })
+}
+
+impl Chosen {
+    fn new(route: &Route) -> Self {
+        let middlewares = route.middlewares.iter().map(|middleware| StepExplanation {
+            name: middleware.name.clone(),
+            kind: middleware.step.kind(),
+        });
+        Self {
+            router: route.name.clone(),
+            rule: route.rule.text().to_owned(),
+            priority: route.priority,
+            middlewares: middlewares.collect(),
+            target: TargetExplanation::new(route),
+        }
+    }
+}
+
+impl TargetExplanation {
+    fn new(route: &Route) -> Self {
+        match &route.target {
+            Target::Service(service) => Self::Service {
+                service: service.label.clone(),
+                unavailable: service.why_unavailable(),
+                servers: service.servers(),
+            },
+            Target::Internal(_) => Self::Internal {
+                service: route.service.clone().unwrap_or_default(),
+            },
+            Target::Unavailable { reason } => Self::Unavailable {
+                reason: reason.clone(),
+            },
+        }
+    }
+}

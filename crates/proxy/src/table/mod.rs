@@ -1,0 +1,57 @@
+//! The routing table: which route a request takes.
+//!
+//! A table is immutable and complete: it holds everything a request needs, so that a request keeps the table
+//! (or the route) it started with while newer ones take over. The [`Compiler`] makes tables from
+//! configurations.
+
+mod compile;
+mod explain;
+mod index;
+mod keys;
+mod matching;
+mod request;
+mod route;
+mod runtime;
+
+use std::sync::Arc;
+
+pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
+pub use explain::{Chosen, Explanation, NearMiss, NearMissReason, StepExplanation, TargetExplanation};
+pub use request::{RequestView, canonical_host, routing_path};
+pub use route::{InternalService, InternalServices, Route, Target};
+pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
+
+use self::index::Index;
+use crate::service::Balancer;
+
+/// Everything that routing knows at one moment.
+#[derive(Debug)]
+pub struct RoutingTable {
+    entry_points: Vec<EntryPointRoutes>,
+    runtime: Runtime,
+    balancers: Vec<Arc<Balancer>>,
+}
+
+/// The routes of one entrypoint.
+#[derive(Debug)]
+struct EntryPointRoutes {
+    name: Arc<str>,
+    plain: Index,
+}
+
+impl RoutingTable {
+    /// The route of a request that came in at the `entry_point`-th entrypoint of the compiler's settings.
+    pub fn route(&self, entry_point: usize, request: &RequestView<'_>) -> Option<&Arc<Route>> {
+        self.entry_points.get(entry_point)?.plain.find(request)
+    }
+
+    /// State, errors and use of every object.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The balancers that routes use, once each; health checks follow these.
+    pub(crate) fn balancers(&self) -> &[Arc<Balancer>] {
+        &self.balancers
+    }
+}

@@ -1,0 +1,123 @@
+//! A router with everything it needs, in the form that requests meet.
+
+use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use mesh_config::{QualifiedName, model::Observability, rule::Rule};
+
+use super::{
+    keys::{Keys, has_wildcard},
+    matching::matches,
+    request::RequestView,
+};
+use crate::{middleware::Chain, service::Service};
+
+/// Services that Mesh answers itself, by name without `@internal`: `api`, `ping`.
+pub type InternalServices = BTreeMap<String, Arc<dyn InternalService>>;
+
+/// A service inside this process. It may not block.
+pub trait InternalService: Send + Sync + fmt::Debug {
+    /// Answers one request; its body is not looked at.
+    fn call(&self, request: Request<()>) -> BoxFuture<'static, Response<Bytes>>;
+}
+
+/// Where the requests that match a rule go.
+#[derive(Debug)]
+pub struct Route {
+    /// The router's qualified name.
+    pub name: QualifiedName,
+    /// The name as logs and metrics write it: `web@file`.
+    pub label: Arc<str>,
+    /// The rule.
+    pub rule: Rule,
+    /// The priority in force: as written, or the length of the rule.
+    pub priority: i64,
+    /// What requests meet on their way, those of the service included.
+    pub middlewares: Chain,
+    /// The service as logs and metrics write it; `None` when it could not be resolved.
+    pub service: Option<Arc<str>>,
+    /// What answers.
+    pub target: Target,
+    /// Which signals its requests produce.
+    pub observability: Observability,
+    /// Place of its provider in the precedence; lower wins.
+    pub(super) precedence: usize,
+    pub(super) wildcard: bool,
+    pub(super) keys: Keys,
+}
+
+/// What answers the requests of a route.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Servers.
+    Service(Arc<Service>),
+    /// Mesh itself.
+    Internal(Arc<dyn InternalService>),
+    /// Nothing: the router is broken and fails closed with 503.
+    Unavailable {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// What a route is made of, apart from what follows from these.
+pub(super) struct RouteParts {
+    pub(super) name: QualifiedName,
+    pub(super) label: Arc<str>,
+    pub(super) rule: Rule,
+    pub(super) priority: i64,
+    pub(super) precedence: usize,
+    pub(super) middlewares: Chain,
+    pub(super) service: Option<Arc<str>>,
+    pub(super) target: Target,
+    pub(super) observability: Observability,
+}
+
+impl From<RouteParts> for Route {
+    fn from(parts: RouteParts) -> Self {
+        Self {
+            wildcard: has_wildcard(parts.rule.expr()),
+            keys: Keys::of(parts.rule.expr()),
+            name: parts.name,
+            label: parts.label,
+            rule: parts.rule,
+            priority: parts.priority,
+            middlewares: parts.middlewares,
+            service: parts.service,
+            target: parts.target,
+            observability: parts.observability,
+            precedence: parts.precedence,
+        }
+    }
+}
+
+impl Route {
+    /// True if the rule matches.
+    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+        matches(self.rule.expr(), request)
+    }
+
+    /// The order in which routes are tried: higher priority, then earlier provider, then exact before wildcard
+    /// hosts, then by name.
+    pub(super) fn order(&self) -> impl Ord {
+        (Reverse(self.priority), self.precedence, self.wildcard, &self.name)
+    }
+
+    /// Why this route is tried before `other`.
+    pub(super) fn advantage(&self, other: &Self) -> String {
+        if self.priority != other.priority {
+            format!("priority {} over {}", self.priority, other.priority)
+        } else if self.precedence != other.precedence {
+            format!(
+                "equal priority, and {} precedes {}",
+                self.name.provider, other.name.provider
+            )
+        } else if self.wildcard != other.wildcard {
+            "equal priority, and an exact host precedes a wildcard".to_owned()
+        } else {
+            "equal priority, and its name comes first".to_owned()
+        }
+    }
+}
