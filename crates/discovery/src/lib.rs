@@ -3,9 +3,13 @@
 //! Providers say what exists, the catalog remembers it with its age, and the merge of all of it is the
 //! configuration that the proxy compiles. The law: an incomplete or conflicting view never removes a route.
 
+pub mod exposure;
 pub mod provider;
 pub mod retry;
+pub mod settings;
 pub mod status;
 
+pub use exposure::{Allow, Exposure, ExposureSettings};
 pub use provider::{Content, Provider, ProviderError, Report, Scope};
+pub use settings::DiscoverySettings;
 pub use status::{ProviderStatus, ScopeState, ScopeStatus};
