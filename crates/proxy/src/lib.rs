@@ -1,5 +1,7 @@
 //! The data plane: compiles dynamic configuration to a routing table and serves requests by it.
 
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod middleware;
 pub mod service;

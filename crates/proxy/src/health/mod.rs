@@ -62,3 +62,6 @@ impl HealthChecks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

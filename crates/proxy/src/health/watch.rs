@@ -85,3 +85,39 @@ fn tell(server: &Server, before: CheckStatus, outcome: &Result<(), String>) {
         (Ok(()), _) => tracing::debug!(%service, %server, "health check passed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rise_and_fall_count_outcomes_in_a_row() {
+        let check = HealthCheck {
+            rise: 2,
+            fall: 3,
+            ..HealthCheck::default()
+        };
+        let mut streak = Streak::default();
+        let mut status = CheckStatus::Untested;
+        let mut verdicts = String::new();
+        for outcome in "+--+---+-++".chars() {
+            status = streak.judge(status, outcome == '+', &check);
+            verdicts.push(if status == CheckStatus::Up { '+' } else { '-' });
+        }
+        assert_eq!(verdicts, "++++++----+");
+    }
+
+    #[test]
+    fn pauses_differ_by_a_tenth_at_most() {
+        let check = HealthCheck {
+            unhealthy_interval: Some(Duration::from_secs(1)),
+            ..HealthCheck::default()
+        };
+        for _ in 0..100 {
+            let healthy = pause(CheckStatus::Up, &check).as_secs_f64();
+            assert!((27.0..=33.0).contains(&healthy), "{healthy}");
+            let unhealthy = pause(CheckStatus::Down, &check).as_secs_f64();
+            assert!((0.9..=1.1).contains(&unhealthy), "{unhealthy}");
+        }
+    }
+}

@@ -172,3 +172,170 @@ impl Balancer {
         format!("none of its {count} servers may be used: {quoted}{more}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use mesh_config::{instance::Lifecycle, model};
+    use proptest::{prelude::*, sample::select};
+
+    use super::*;
+    use crate::service::CheckStatus;
+
+    /// A balancer over servers with these weights and lifecycles; the n-th listens on port n + 1.
+    fn balancer(servers: &[(u32, Lifecycle)], checked: bool) -> Arc<Balancer> {
+        let servers = (1..)
+            .zip(servers)
+            .map(|(port, (weight, lifecycle))| model::Server {
+                url: format!("http://10.0.0.1:{port}").parse().unwrap(),
+                weight: *weight,
+                preserve_path: false,
+                lifecycle: *lifecycle,
+                reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
+                origin: mesh_config::Origin::default(),
+            });
+        let definition = LoadBalancer {
+            servers: servers.collect(),
+            health_check: checked.then(model::HealthCheck::default),
+            ..LoadBalancer::default()
+        };
+        Balancer::new(&"s@test".into(), &definition, &Arc::default(), None)
+    }
+
+    fn picks(balancer: &Balancer, count: usize) -> HashMap<u16, usize> {
+        let mut picks = HashMap::new();
+        for _ in 0..count {
+            if let Some(server) = balancer.pick(&[]) {
+                *picks.entry(server.url.port).or_default() += 1;
+            }
+        }
+        picks
+    }
+
+    #[test]
+    fn servers_share_by_weight_from_any_start() {
+        let balancer = balancer(
+            &[
+                (3, Lifecycle::Ready),
+                (1, Lifecycle::Ready),
+                (0, Lifecycle::Ready),
+            ],
+            false,
+        );
+        assert_eq!(picks(&balancer, 400), HashMap::from([(1, 300), (2, 100)]));
+    }
+
+    #[test]
+    fn starting_servers_wait_for_the_lack_of_ready_ones_and_draining_ones_for_the_lack_of_both() {
+        use Lifecycle::{Draining, Ready, Starting, Unhealthy};
+        let first = |lifecycles: &[Lifecycle]| {
+            let servers: Vec<_> = lifecycles.iter().map(|lifecycle| (1, *lifecycle)).collect();
+            let mut ports: Vec<_> = picks(&balancer(&servers, false), 8).into_keys().collect();
+            ports.sort_unstable();
+            ports
+        };
+        assert_eq!(first(&[Draining, Starting, Ready, Unhealthy]), [3]);
+        assert_eq!(first(&[Draining, Starting, Starting, Unhealthy]), [2, 3]);
+        assert_eq!(first(&[Draining, Unhealthy]), [1]);
+        assert!(first(&[Unhealthy]).is_empty());
+    }
+
+    #[test]
+    fn a_passed_check_makes_a_starting_server_ready_and_no_unhealthy_one() {
+        let balancer = balancer(
+            &[
+                (1, Lifecycle::Starting),
+                (1, Lifecycle::Ready),
+                (1, Lifecycle::Unhealthy),
+            ],
+            true,
+        );
+        assert_eq!(picks(&balancer, 8).len(), 2);
+        for server in balancer.servers() {
+            server.health.as_ref().unwrap().set_status(CheckStatus::Up);
+        }
+        assert_eq!(picks(&balancer, 8), HashMap::from([(1, 4), (2, 4)]));
+        balancer.servers()[1]
+            .health
+            .as_ref()
+            .unwrap()
+            .set_status(CheckStatus::Down);
+        assert_eq!(picks(&balancer, 8), HashMap::from([(1, 8)]));
+    }
+
+    #[test]
+    fn servers_that_failed_the_request_are_left_out_of_it() {
+        let balancer = balancer(
+            &[
+                (1, Lifecycle::Ready),
+                (9, Lifecycle::Ready),
+                (1, Lifecycle::Draining),
+            ],
+            false,
+        );
+        let mut tried = Vec::new();
+        while let Some(server) = balancer.pick(&tried) {
+            tried.push(server.id());
+        }
+        assert_eq!(tried.len(), 3);
+        assert_eq!(tried[2], balancer.servers()[2].id());
+        assert_eq!(
+            balancer.why_none(&tried),
+            "all 3 usable servers failed this request"
+        );
+    }
+
+    #[test]
+    fn the_lack_of_servers_is_explained() {
+        assert_eq!(balancer(&[], false).why_none(&[]), "it has no servers");
+        let servers = [(1, Lifecycle::Unhealthy), (0, Lifecycle::Ready)];
+        assert_eq!(
+            balancer(&servers, false).why_none(&[]),
+            "none of its 2 servers may be used: 10.0.0.1:1 unhealthy by its provider: says its provider; \
+             10.0.0.1:2 its weight is 0"
+        );
+    }
+
+    fn lifecycles() -> impl Strategy<Value = Lifecycle> {
+        select(vec![
+            Lifecycle::Starting,
+            Lifecycle::Ready,
+            Lifecycle::Unhealthy,
+            Lifecycle::Draining,
+        ])
+    }
+
+    fn verdicts() -> impl Strategy<Value = CheckStatus> {
+        select(vec![CheckStatus::Untested, CheckStatus::Up, CheckStatus::Down])
+    }
+
+    proptest! {
+        #[test]
+        fn no_server_that_is_out_is_picked_and_some_server_is_if_one_may(
+            servers in prop::collection::vec((0_u32..4, lifecycles(), verdicts()), 0..8),
+            tried in prop::collection::vec(any::<bool>(), 8),
+        ) {
+            let definitions: Vec<_> = servers.iter().map(|(weight, life, _)| (*weight, *life)).collect();
+            let balancer = balancer(&definitions, true);
+            for (server, (_, _, verdict)) in balancer.servers().iter().zip(&servers) {
+                server.health.as_ref().unwrap().set_status(*verdict);
+            }
+            let tried: Vec<_> = balancer.servers().iter().zip(tried)
+                .filter(|(_, tried)| *tried)
+                .map(|(server, _)| server.id())
+                .collect();
+            let usable = |server: &&Arc<Server>| {
+                let (weight, life, verdict) = servers[usize::from(server.url.port) - 1];
+                weight > 0 && life != Lifecycle::Unhealthy && verdict != CheckStatus::Down
+                    && !tried.contains(&server.id())
+            };
+            let best = balancer.servers().iter().filter(usable).map(|server| server.standing()).min();
+            for _ in 0..12 {
+                let picked = balancer.pick(&tried);
+                prop_assert_eq!(picked.as_ref().map(|server| server.standing()), best);
+                prop_assert!(picked.iter().all(|server| usable(&server)));
+            }
+        }
+    }
+}

@@ -118,3 +118,6 @@ pub struct NoServer {
     /// What keeps its servers out.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,79 @@ impl TargetExplanation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::fixture::{compiler, configuration, explain};
+
+    fn table() -> std::sync::Arc<super::RoutingTable> {
+        compiler().compile(&configuration(&json!({
+            "routers": {
+                "site@file": {"rule": "Host(`a`)", "middlewares": ["m"], "service": "s"},
+                "api@file": {"rule": "Host(`a`) && PathPrefix(`/api`)", "service": "gone"},
+                "other@file": {"rule": "Host(`b`)", "service": "s"},
+                "side@file": {"rule": "Host(`a`)", "service": "s", "entryPoints": ["side"]},
+                "typo@file": {"rule": "Host(`a`)", "service": "s", "entryPoints": ["wbe"]},
+            },
+            "services": {"s@file": {"loadBalancer": {"servers": [{"url": "http://x", "weight": 0}]}}},
+            "middlewares": {"m@file": {"addPrefix": {"prefix": "/m"}}},
+        })))
+    }
+
+    #[test]
+    fn it_tells_the_route_its_steps_and_why_each_server_is_in_or_out() {
+        let explanation = serde_json::to_value(explain(&table(), "http://a/")).unwrap();
+        let chosen = &explanation["chosen"];
+        assert_eq!(chosen["router"], "site@file");
+        assert_eq!(
+            chosen["middlewares"],
+            json!([{"name": "m@file", "kind": "addPrefix"}])
+        );
+        assert_eq!(chosen["target"]["kind"], "service");
+        assert_eq!(chosen["target"]["servers"][0]["obstacle"], "its weight is 0");
+        assert_eq!(
+            chosen["target"]["unavailable"],
+            "none of its 1 servers may be used: x:80 its weight is 0"
+        );
+    }
+
+    #[test]
+    fn it_tells_who_nearly_took_the_request() {
+        let misses: Vec<_> = explain(&table(), "http://a/")
+            .near_misses
+            .iter()
+            .map(|miss| format!("{} {}", miss.router, miss.reason))
+            .collect();
+        assert_eq!(
+            misses,
+            [
+                "side@file matches, but listens on side",
+                "typo@file matches, but is disabled: entrypoint \"wbe\" does not exist; there is web, side; \
+                 it has no entrypoint left to listen on",
+                "api@file PathPrefix(`/api`) does not match",
+            ]
+        );
+    }
+
+    #[test]
+    fn it_tells_what_is_shadowed_and_what_is_broken() {
+        let explanation = explain(&table(), "http://a/api");
+        let target = &explanation.chosen.as_ref().unwrap().target;
+        assert!(
+            matches!(target, super::TargetExplanation::Unavailable { reason } if reason.contains("gone@file"))
+        );
+        let last = &explanation.near_misses.last().unwrap();
+        assert_eq!(
+            last.reason.to_string(),
+            "matches, but goes second: api@file has priority 31 over 9"
+        );
+    }
+
+    #[test]
+    fn an_unknown_host_has_no_route() {
+        let explanation = explain(&table(), "http://nobody/");
+        assert!(explanation.chosen.is_none() && explanation.near_misses.is_empty());
+    }
+}

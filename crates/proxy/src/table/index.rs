@@ -223,3 +223,136 @@ fn file(ranks: &mut Ranks, rank: Rank) {
         ranks.push(rank);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use http::{HeaderMap, Method};
+    use mesh_config::{
+        ProviderName, QualifiedName,
+        rule::{Expr, Rule},
+    };
+    use proptest::{prelude::*, sample::select};
+
+    use super::{
+        super::route::{RouteParts, Target},
+        *,
+    };
+    use crate::middleware::Chain;
+
+    fn route(number: usize, rule: Rule, priority: i64, precedence: usize) -> Arc<Route> {
+        let name = QualifiedName::new(format!("r{number}"), ProviderName::new("test"));
+        Arc::new(Route::from(RouteParts {
+            label: name.to_string().into(),
+            name,
+            rule,
+            priority,
+            precedence,
+            middlewares: Chain::default(),
+            service: None,
+            target: Target::Unavailable {
+                reason: "test".into(),
+            },
+            observability: mesh_config::model::Observability::default(),
+        }))
+    }
+
+    /// Rules over few hosts and paths, so that they meet.
+    fn rules() -> impl Strategy<Value = Expr> {
+        let leaf = select(vec![
+            "Host(`a.x`)",
+            "Host(`b.x`)",
+            "Host(`c.a.x`)",
+            "Host(`*.x`)",
+            "Host(`*.a.x`)",
+            "Host(`*`)",
+            "HostRegexp(`^[ab]`)",
+            "Path(`/`)",
+            "Path(`/p`)",
+            "Path(`/é/q`)",
+            "PathPrefix(`/`)",
+            "PathPrefix(`/p`)",
+            "PathPrefix(`/p/`)",
+            "PathPrefix(`/é`)",
+            "PathRegexp(`q$`)",
+            "Method(`GET`)",
+            "Header(`x`, `1`)",
+            "Query(`k`)",
+        ])
+        .prop_map(|text| text.parse::<Rule>().unwrap().expr().clone());
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::Or),
+                inner.prop_map(|expr| Expr::Not(Box::new(expr))),
+            ]
+        })
+    }
+
+    fn found<'i>(index: &'i Index, host: &str, path: &str, query: Option<&str>) -> [Option<&'i str>; 2] {
+        let request = RequestView {
+            host,
+            path,
+            query,
+            method: &Method::GET,
+            headers: &HeaderMap::new(),
+            peer: IpAddr::from([127, 0, 0, 1]),
+        };
+        let linear = index.routes.iter().find(|route| route.matches(&request));
+        [index.find(&request), linear].map(|route| route.map(|route| route.label.as_ref()))
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_trying_all_routes_finds(
+            rules in prop::collection::vec((rules(), -1_i64..2, 0_usize..2), 0..60),
+        ) {
+            let routes = rules.into_iter().enumerate();
+            let routes = routes.map(|(number, (expr, priority, precedence))| {
+                route(number, Rule::from(expr), priority, precedence)
+            });
+            let index = Index::new(routes.collect());
+            for host in ["", "a.x", "b.x", "c.a.x", "d.c.a.x", "x", "zz"] {
+                for path in ["/", "/p", "/pq", "/p/q", "/é/q", "/é", "*", ""] {
+                    for query in [None, Some("k")] {
+                        let [indexed, linear] = found(&index, host, path, query);
+                        prop_assert_eq!(indexed, linear, "{} {} {:?}", host, path, query);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn routes_go_by_priority_then_provider_then_exactness_then_name() {
+        let rule = |text: &str| text.parse::<Rule>().unwrap();
+        let mut routes = vec![
+            route(5, rule("PathPrefix(`/`)"), 1, 0),
+            route(4, rule("Host(`*.x`)"), 2, 1),
+            route(3, rule("Host(`a.x`)"), 2, 1),
+            route(2, rule("Host(`b.x`)"), 2, 1),
+            route(1, rule("Host(`*.x`)"), 2, 0),
+            route(0, rule("Path(`/`)"), 9, 7),
+        ];
+        routes.rotate_left(2);
+        let index = Index::new(routes);
+        let order: Vec<_> = index.routes.iter().map(|route| &*route.name.name).collect();
+        assert_eq!(order, ["r0", "r1", "r2", "r3", "r4", "r5"]);
+    }
+
+    #[test]
+    fn one_host_with_many_paths_is_filed_by_path() {
+        let routes = (0..1000).map(|number| {
+            route(
+                number,
+                format!("Host(`a`) && PathPrefix(`/p{number}/`)").parse().unwrap(),
+                0,
+                0,
+            )
+        });
+        let index = Index::new(routes.collect());
+        assert!(matches!(index.exact.get("a"), Some(Bucket::Many(by_path)) if by_path.prefix.len() == 1000));
+        assert_eq!(found(&index, "a", "/p77/x", None), [Some("r77@test"); 2]);
+    }
+}

@@ -220,3 +220,6 @@ fn cycle(visiting: &[QualifiedName], again: &QualifiedName) -> String {
     let names = from.chain([again]).map(ToString::to_string);
     names.collect::<Vec<_>>().join(" → ")
 }
+
+#[cfg(test)]
+mod tests;

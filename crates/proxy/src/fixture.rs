@@ -1,0 +1,105 @@
+//! Configurations and requests for the tests of this crate.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use mesh_config::{Configuration, Entry, Origin, QualifiedName, model::ServersTransport};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::table::{
+    Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, RequestView, Route, RouterInfo,
+    RoutingTable,
+};
+
+/// A compiler for the entrypoints `web` (the default) and `side`, with the internal service `noop`.
+pub(crate) fn compiler() -> Compiler {
+    let entry_point = |name: &str, default| EntryPointInfo {
+        name: name.into(),
+        default,
+    };
+    Compiler::new(CompilerSettings {
+        entry_points: vec![entry_point("web", true), entry_point("side", false)],
+        precedence: vec!["nomad".to_owned(), "file".to_owned()],
+        default_transport: ServersTransport::default(),
+        internal: BTreeMap::from([("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>)]),
+    })
+}
+
+#[derive(Debug)]
+struct Noop;
+
+impl InternalService for Noop {
+    fn call(&self, _: Request<()>) -> BoxFuture<'static, Response<Bytes>> {
+        Box::pin(std::future::ready(Response::default()))
+    }
+}
+
+/// A configuration as a document, with qualified names as keys.
+pub(crate) fn configuration(document: &Value) -> Configuration {
+    changed(&Configuration::default(), document)
+}
+
+/// `before` with the objects of `document` put in; `null` takes one out. All others are shared.
+pub(crate) fn changed(before: &Configuration, document: &Value) -> Configuration {
+    let mut after = before.clone();
+    put(&mut after.routers, &document["routers"]);
+    put(&mut after.services, &document["services"]);
+    put(&mut after.middlewares, &document["middlewares"]);
+    put(&mut after.servers_transports, &document["serversTransports"]);
+    after
+}
+
+fn put<T: DeserializeOwned>(objects: &mut BTreeMap<QualifiedName, Arc<Entry<T>>>, section: &Value) {
+    for (name, object) in section.as_object().into_iter().flatten() {
+        let name = name_of(name);
+        if object.is_null() {
+            objects.remove(&name);
+            continue;
+        }
+        let entry = Entry {
+            value: serde_json::from_value(object.clone()).unwrap(),
+            origin: Origin::new("test"),
+            problems: Vec::new(),
+        };
+        objects.insert(name, Arc::new(entry));
+    }
+}
+
+/// `web@file` as a name.
+pub(crate) fn name_of(text: &str) -> QualifiedName {
+    serde_json::from_value(Value::from(text)).unwrap()
+}
+
+/// The route of a GET of `url` that came in at the first entrypoint.
+pub(crate) fn route(table: &RoutingTable, url: &str) -> Option<Arc<Route>> {
+    with_request(url, |request| table.route(0, request).cloned())
+}
+
+/// Why it takes that route.
+pub(crate) fn explain(table: &RoutingTable, url: &str) -> Explanation {
+    with_request(url, |request| table.explain(0, request))
+}
+
+pub(crate) fn with_request<R>(url: &str, ask: impl FnOnce(&RequestView<'_>) -> R) -> R {
+    let uri: Uri = url.parse().unwrap();
+    ask(&RequestView {
+        host: uri.host().unwrap_or_default(),
+        path: uri.path(),
+        query: uri.query(),
+        method: &Method::GET,
+        headers: &HeaderMap::new(),
+        peer: IpAddr::from(Ipv4Addr::LOCALHOST),
+    })
+}
+
+/// What became of a router.
+pub(crate) fn info(table: &RoutingTable, router: &str) -> Arc<RouterInfo> {
+    table.runtime().routers[&name_of(router)].clone()
+}
