@@ -1,0 +1,52 @@
+//! What one request costs in metrics; the aim is less than 60 ns.
+
+use std::{sync::Arc, time::Duration};
+
+use divan::{Bencher, black_box};
+use http::Method;
+use mesh_telemetry::metrics::{Metrics, MetricsSettings, Observation, PrometheusSettings, Protocol};
+
+fn main() {
+    divan::main();
+}
+
+/// Requests to `routers` routers in turn.
+#[divan::bench(args = [1, 100, 10_000])]
+fn record(bencher: Bencher<'_, '_>, routers: usize) {
+    let settings = MetricsSettings {
+        prometheus: Some(PrometheusSettings::default()),
+        ..MetricsSettings::default()
+    };
+    let Some(metrics) = Metrics::new(&settings) else {
+        return;
+    };
+    let shard = metrics.shard();
+    let entry_point: Arc<str> = Arc::from("websecure");
+    let names: Vec<(Arc<str>, Arc<str>)> = (0..routers)
+        .map(|n| {
+            (
+                Arc::from(format!("shop-{n}@consulcatalog")),
+                Arc::from(format!("shop-{n}@consulcatalog")),
+            )
+        })
+        .collect();
+    let mut turn = names.iter().cycle();
+    bencher.bench_local(|| {
+        let Some((router, service)) = turn.next() else {
+            return;
+        };
+        shard.record(&Observation {
+            entry_point: &entry_point,
+            router: Some(router),
+            service: Some(service),
+            code: 200,
+            method: &Method::GET,
+            protocol: Protocol::Http,
+            duration: black_box(Duration::from_micros(150)),
+            request_bytes: 0,
+            response_bytes: 100,
+            retries: 0,
+            internal: false,
+        });
+    });
+}

@@ -1,0 +1,177 @@
+//! What is true at the moment of a scrape and kept elsewhere.
+
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::text::Text;
+
+/// The state of the moment, collected for one scrape.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Servers and whether they take requests.
+    pub servers: Vec<ServerGauge>,
+    /// Providers and their scopes.
+    pub providers: Vec<ProviderGauge>,
+    /// The objects that exist; `None` keeps the series of all that ever did.
+    pub live: Option<Live>,
+    /// Access log lines that found no room in the queue or could not be written.
+    pub access_log_dropped: Option<u64>,
+    /// Lines of the application log that were lost.
+    pub log_dropped: u64,
+}
+
+/// Names of the objects that exist now.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// Qualified names of routers.
+    pub routers: BTreeSet<String>,
+    /// Qualified names of services.
+    pub services: BTreeSet<String>,
+}
+
+/// One server of a service.
+#[derive(Debug, Clone)]
+pub struct ServerGauge {
+    /// The qualified name of the service.
+    pub service: String,
+    /// The server's URL.
+    pub url: String,
+    /// It takes requests.
+    pub up: bool,
+}
+
+/// One provider.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderGauge {
+    /// The provider's name.
+    pub provider: String,
+    /// It has synced once, or was restored.
+    pub synced: bool,
+    /// Reads that failed since the start.
+    pub errors: u64,
+    /// Its scopes.
+    pub scopes: Vec<ScopeGauge>,
+}
+
+/// One scope of a provider.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeGauge {
+    /// The scope's name.
+    pub scope: String,
+    /// Time of the last successful read; `None` before the first.
+    pub last_success: Option<SystemTime>,
+    /// The last read failed.
+    pub failed: bool,
+    /// Instances (or objects) known now.
+    pub instances: usize,
+}
+
+/// Most scopes named one by one; a provider's totals count all of them.
+const MOST_SCOPES: usize = 2_000;
+
+/// Writes `gauges`.
+pub(super) fn write(text: &mut Text, gauges: &Gauges) {
+    text.metric(
+        "service_server_up",
+        "gauge",
+        "1 for a server that takes requests, 0 for one that does not.",
+    );
+    for server in &gauges.servers {
+        let labels = [("service", server.service.as_str()), ("url", &server.url)];
+        text.sample("", &labels, u8::from(server.up));
+    }
+    if let Some(dropped) = gauges.access_log_dropped {
+        text.metric(
+            "access_log_dropped_total",
+            "counter",
+            "Access log lines lost instead of waited for.",
+        );
+        text.sample("", &[], dropped);
+    }
+    text.metric(
+        "log_dropped_total",
+        "counter",
+        "Lines of the application log lost instead of waited for.",
+    );
+    text.sample("", &[], gauges.log_dropped);
+    write_providers(text, &gauges.providers);
+    write_scopes(text, &gauges.providers);
+}
+
+fn write_providers(text: &mut Text, providers: &[ProviderGauge]) {
+    let mut gauge = |name, kind, help, value: &dyn Fn(&ProviderGauge) -> Option<f64>| {
+        text.metric(name, kind, help);
+        for provider in providers {
+            if let Some(value) = value(provider) {
+                text.sample("", &[("provider", &provider.provider)], value);
+            }
+        }
+    };
+    gauge(
+        "provider_synced",
+        "gauge",
+        "1 once a provider was read whole, or restored.",
+        &|provider| Some(f64::from(u8::from(provider.synced))),
+    );
+    gauge(
+        "provider_errors_total",
+        "counter",
+        "Reads of a provider that failed.",
+        &|provider| Some(float(provider.errors)),
+    );
+    gauge(
+        "provider_failed_scopes",
+        "gauge",
+        "Scopes whose last read failed.",
+        &|provider| {
+            Some(float(
+                provider.scopes.iter().filter(|scope| scope.failed).count() as u64
+            ))
+        },
+    );
+    gauge(
+        "provider_instances",
+        "gauge",
+        "Instances, or objects of a document, known now.",
+        &|provider| {
+            Some(float(
+                provider.scopes.iter().map(|scope| scope.instances as u64).sum(),
+            ))
+        },
+    );
+    let help = "When any scope of a provider was last read, in seconds since 1970.";
+    gauge("provider_last_success_seconds", "gauge", help, &|provider| {
+        let latest = provider
+            .scopes
+            .iter()
+            .filter_map(|scope| scope.last_success)
+            .max()?;
+        Some(latest.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
+    });
+}
+
+fn write_scopes(text: &mut Text, providers: &[ProviderGauge]) {
+    let now = SystemTime::now();
+    text.metric(
+        "provider_scope_age_seconds",
+        "gauge",
+        "Time since a scope was last read successfully.",
+    );
+    let scopes = providers
+        .iter()
+        .flat_map(|provider| provider.scopes.iter().map(move |scope| (provider, scope)));
+    for (provider, scope) in scopes.take(MOST_SCOPES) {
+        if let Some(last) = scope.last_success {
+            let age = now.duration_since(last).unwrap_or_default();
+            let labels = [("provider", provider.provider.as_str()), ("scope", &scope.scope)];
+            text.sample("", &labels, age.as_secs_f64());
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,127 @@
+//! What is known of one finished request.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method, header};
+
+/// One finished request, as its worker saw it. Borrowed: recording clones a name only the first time a
+/// combination of labels is seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    /// The entrypoint it came in on.
+    pub entry_point: &'a Arc<str>,
+    /// The qualified name of the router that took it; `None` when none matched.
+    pub router: Option<&'a Arc<str>>,
+    /// The qualified name of the service that answered; `None` when none was reached.
+    pub service: Option<&'a Arc<str>>,
+    /// The status sent to the client; for gRPC the number of its `grpc-status`.
+    pub code: u16,
+    /// The method of the request.
+    pub method: &'a Method,
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// From the first byte of the request's head to the last of the answer.
+    pub duration: Duration,
+    /// Body bytes received from the client.
+    pub request_bytes: u64,
+    /// Body bytes sent to the client.
+    pub response_bytes: u64,
+    /// How often another server was tried.
+    pub retries: u32,
+    /// Answered by Mesh itself; counted only with `metrics.addInternals`.
+    pub internal: bool,
+}
+
+/// What was spoken in a request, by its headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Plain requests and answers.
+    #[default]
+    Http,
+    /// A connection that was upgraded to WebSocket.
+    Websocket,
+    /// Server-sent events.
+    Sse,
+    /// gRPC.
+    Grpc,
+    /// gRPC as browsers speak it.
+    GrpcWeb,
+}
+
+impl Protocol {
+    /// Tells by the headers of a request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let starts = |name, prefix: &[u8]| {
+            headers
+                .get(name)
+                .and_then(|value| value.as_bytes().get(..prefix.len()))
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        if starts(header::UPGRADE, b"websocket") {
+            Self::Websocket
+        } else if starts(header::CONTENT_TYPE, b"application/grpc-web") {
+            Self::GrpcWeb
+        } else if starts(header::CONTENT_TYPE, b"application/grpc") {
+            Self::Grpc
+        } else if starts(header::ACCEPT, b"text/event-stream") {
+            Self::Sse
+        } else {
+            Self::Http
+        }
+    }
+
+    /// As it appears in the label `protocol`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Websocket => "websocket",
+            Self::Sse => "sse",
+            Self::Grpc => "grpc",
+            Self::GrpcWeb => "grpc-web",
+        }
+    }
+}
+
+/// The label `method`: clients choose methods freely, so what is not well known has one name.
+pub(super) fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "EXTENSION_METHOD",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_protocol_shows_in_the_headers() {
+        let of = |name: header::HeaderName, value| {
+            Protocol::of(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]))
+        };
+        assert_eq!(of(header::UPGRADE, "WebSocket"), Protocol::Websocket);
+        assert_eq!(of(header::CONTENT_TYPE, "application/grpc+proto"), Protocol::Grpc);
+        assert_eq!(
+            of(header::CONTENT_TYPE, "application/grpc-web"),
+            Protocol::GrpcWeb
+        );
+        assert_eq!(of(header::ACCEPT, "text/event-stream"), Protocol::Sse);
+        assert_eq!(of(header::ACCEPT, "*/*"), Protocol::Http);
+    }
+
+    #[test]
+    fn unknown_methods_share_one_label() {
+        let invented = Method::from_bytes(b"BREW").unwrap();
+        assert_eq!(method_label(&invented), "EXTENSION_METHOD");
+    }
+}
