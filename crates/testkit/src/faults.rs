@@ -1,0 +1,284 @@
+//! A proxy between a provider and the system it reads, which breaks answers on demand.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{Request, Response, StatusCode, body::Frame, body::Incoming, server, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// What goes wrong between a provider and its system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// 403 to everything.
+    Forbidden,
+    /// 429 with `Retry-After: 1`.
+    Throttled,
+    /// 500 to everything.
+    ServerError,
+    /// Requests are taken and never answered.
+    TimeOut,
+    /// Nobody listens.
+    Refused,
+    /// The right head, and a body that ends in the middle.
+    Truncated,
+    /// 200 and half a JSON document.
+    MalformedJson,
+    /// 200 and the page of something in between.
+    Html,
+    /// 404 to everything.
+    Missing,
+    /// 200 and an empty list or object with the right headers.
+    Empty,
+    /// The right answer, late.
+    Slow(Duration),
+}
+
+impl Fault {
+    /// Everything that may go wrong.
+    pub const ALL: [Self; 11] = [
+        Self::Forbidden,
+        Self::Throttled,
+        Self::ServerError,
+        Self::TimeOut,
+        Self::Refused,
+        Self::Truncated,
+        Self::MalformedJson,
+        Self::Html,
+        Self::Missing,
+        Self::Empty,
+        Self::Slow(Duration::from_millis(1500)),
+    ];
+}
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+/// Stands between a provider and its system. Dropping it closes it.
+#[derive(Debug)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    task: JoinHandle<()>,
+}
+
+impl FaultProxy {
+    /// A proxy in front of `upstream` that begins with `fault`.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(upstream: SocketAddr, fault: Fault) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (sender, receiver) = watch::channel(fault);
+        Ok(Self {
+            address,
+            fault: sender,
+            task: tokio::spawn(listen(listener, upstream, receiver)),
+        })
+    }
+
+    /// Where the provider finds it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on this goes wrong, for requests under way as well.
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Listens whenever somebody should.
+async fn listen(listener: TcpListener, upstream: SocketAddr, mut fault: watch::Receiver<Fault>) {
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    let mut listener = Some(listener);
+    loop {
+        if *fault.borrow_and_update() == Fault::Refused {
+            listener = None;
+            if fault.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let listening = match listener.take() {
+            Some(listening) => listening,
+            None => match TcpListener::bind(address).await {
+                Ok(listening) => listening,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            },
+        };
+        // Connections end with this set when nobody is to answer any more.
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listening.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        connections.spawn(serve(stream, upstream, fault.clone()));
+                    }
+                }
+                changed = fault.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if *fault.borrow_and_update() == Fault::Refused {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, upstream: SocketAddr, fault: watch::Receiver<Fault>) {
+    let answer = service_fn(move |request| {
+        let fault = fault.clone();
+        async move { Ok::<_, Infallible>(answer(request, upstream, fault).await) }
+    });
+    // A client that goes away is not this proxy's concern.
+    let _ = server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+}
+
+/// Answers as the fault of the moment demands; when it changes, a request under way gets the new one.
+async fn answer(
+    request: Request<Incoming>,
+    upstream: SocketAddr,
+    mut fault: watch::Receiver<Fault>,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    loop {
+        let now = *fault.borrow_and_update();
+        let request = Request::from_parts(head.clone(), Full::new(body.clone()));
+        tokio::select! {
+            response = spoilt(now, request, upstream) => return response,
+            changed = fault.changed() => {
+                if changed.is_err() {
+                    return text(StatusCode::BAD_GATEWAY, "the proxy is gone");
+                }
+            }
+        }
+    }
+}
+
+async fn spoilt(fault: Fault, request: Request<Full<Bytes>>, upstream: SocketAddr) -> Response<Body> {
+    match fault {
+        Fault::Forbidden => text(StatusCode::FORBIDDEN, "Permission denied"),
+        Fault::Throttled => {
+            let mut response = text(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Your IP is issuing too many concurrent connections",
+            );
+            response
+                .headers_mut()
+                .insert("retry-after", hyper::header::HeaderValue::from_static("1"));
+            response
+        }
+        Fault::ServerError => text(StatusCode::INTERNAL_SERVER_ERROR, "No cluster leader"),
+        Fault::Missing => text(StatusCode::NOT_FOUND, "404 page not found"),
+        Fault::Html => text(StatusCode::OK, "<!DOCTYPE html><html><body>Sign in</body></html>"),
+        Fault::TimeOut | Fault::Refused => std::future::pending().await,
+        Fault::None => forward(request, upstream).await,
+        Fault::Slow(time) => {
+            tokio::time::sleep(time).await;
+            forward(request, upstream).await
+        }
+        Fault::Truncated | Fault::MalformedJson | Fault::Empty => {
+            let (mut head, body) = forward(at_once(request), upstream).await.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
+            let half = body.slice(..body.len() / 2);
+            head.headers.remove("content-length");
+            let body = match fault {
+                Fault::Truncated => {
+                    head.headers.insert("content-length", (body.len() + 1).into());
+                    cut(half)
+                }
+                Fault::Empty => whole(if body.starts_with(b"{") {
+                    "{}".into()
+                } else {
+                    "[]".into()
+                }),
+                _ => whole(half),
+            };
+            Response::from_parts(head, body)
+        }
+    }
+}
+
+/// A broken answer comes at once, also to a query that would wait for a change.
+fn at_once(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let uri = request.uri().to_string().replace("index=", "was=");
+    if let Ok(uri) = uri.parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+async fn forward(request: Request<Full<Bytes>>, upstream: SocketAddr) -> Response<Body> {
+    let forwarded = async {
+        let stream = TcpStream::connect(upstream).await.ok()?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .ok()?;
+        let answer = async {
+            let response = sender.send_request(request).await.ok()?;
+            let (head, body) = response.into_parts();
+            Some(Response::from_parts(
+                head,
+                whole(body.collect().await.ok()?.to_bytes()),
+            ))
+        };
+        tokio::pin!(connection);
+        tokio::select! {
+            biased;
+            response = answer => response,
+            _ = &mut connection => None,
+        }
+    };
+    forwarded
+        .await
+        .unwrap_or_else(|| text(StatusCode::BAD_GATEWAY, "nobody behind the proxy"))
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(whole(text.into()));
+    *response.status_mut() = status;
+    response
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+fn cut(body: Bytes) -> Body {
+    let frames = [Ok(Frame::data(body)), Err(std::io::Error::other("cut"))];
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}
