@@ -15,7 +15,6 @@ use crate::{
     catalog,
     client::{Answer, Client},
     index::Index,
-    instances::instances,
     settle::Settle,
 };
 
@@ -78,7 +77,7 @@ impl Position {
                     None => continue,
                 };
             }
-            let mut found = instances(&entries, &followed.accepted);
+            let mut found = followed.translation.instances(&entries);
             if self.settle.is_on() {
                 keep_missing(&mut found, self.known.as_deref().unwrap_or_default());
             }

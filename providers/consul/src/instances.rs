@@ -20,42 +20,80 @@ const SERVICE_MAINTENANCE: &str = "_service_maintenance";
 /// How much of a check's output is shown.
 const MAX_REASON_CHARS: usize = 200;
 
-/// Translates all instances of a service. `accepted` states get requests.
-pub fn instances(entries: &[Entry], accepted: &[Check]) -> Vec<Instance> {
-    // A sidecar carries the traffic of a service it stands beside; it is not one more copy of it.
-    let ordinary = entries.iter().filter(|entry| entry.service.kind.is_empty());
-    ordinary.map(|entry| instance(entry, accepted)).collect()
+/// How to read answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// First parts of the tags of ours.
+    pub prefixes: Vec<String>,
+    /// The states that get requests.
+    pub accepted: Vec<Check>,
 }
 
-fn instance(entry: &Entry, accepted: &[Check]) -> Instance {
-    let (node, service) = (&entry.node, &entry.service);
-    let origin = Origin::new(format!("consul service {} on {}", service.id, node.node));
-    let (state, reason) = state(&entry.checks);
-    let takes_requests = accepted.contains(&Check::Any) || accepted.contains(&state);
-    let weight = match state {
-        Check::Warning => service.weights.warning,
-        Check::Passing | Check::Critical | Check::Maintenance | Check::Any => service.weights.passing,
-    };
-    let address = [&service.address, &node.address]
-        .into_iter()
-        .find(|address| !address.is_empty());
-    let port = u16::try_from(service.port).ok().filter(|port| *port > 0);
-    Instance {
-        id: format!("{}/{}", node.node, service.id).into(),
-        service: service.service.as_str().into(),
-        address: address.map(|address| to_address(address)),
-        endpoints: port.map(endpoint).into_iter().collect(),
-        lifecycle: if takes_requests {
-            Lifecycle::Ready
+impl Translation {
+    /// Translates all instances of a service.
+    pub fn instances(&self, entries: &[Entry]) -> Vec<Instance> {
+        // A sidecar carries the traffic of a service it stands beside; it is not one more copy of it.
+        let ordinary = entries.iter().filter(|entry| entry.service.kind.is_empty());
+        ordinary.map(|entry| self.instance(entry)).collect()
+    }
+
+    /// True when `tag` is one of ours that switches `option` on: `mesh.enable=true`.
+    pub fn says(&self, tag: &str, option: &str) -> bool {
+        let Some((key, value)) = tag.split_once('=') else {
+            return false;
+        };
+        let key = key.trim().to_ascii_lowercase();
+        let is_on = matches!(value.trim().to_ascii_lowercase().as_str(), "1" | "t" | "true");
+        let is_ours = |prefix: &String| {
+            let rest = key.strip_prefix(&prefix.to_ascii_lowercase());
+            rest.and_then(|rest| rest.strip_prefix('.')) == Some(option)
+        };
+        is_on && self.prefixes.iter().any(is_ours)
+    }
+
+    fn instance(&self, entry: &Entry) -> Instance {
+        let (node, service) = (&entry.node, &entry.service);
+        let origin = Origin::new(format!("consul service {} on {}", service.id, node.node));
+        let (state, reason) = state(&entry.checks);
+        let weight = match state {
+            Check::Warning => service.weights.warning,
+            Check::Passing | Check::Critical | Check::Maintenance | Check::Any => service.weights.passing,
+        };
+        let (lifecycle, reason) = if service
+            .tags
+            .iter()
+            .any(|tag| self.says(tag, "consulcatalog.connect"))
+        {
+            // Its users asked for mutual TLS: nothing is sent in the clear instead.
+            (
+                Lifecycle::Unhealthy,
+                Some("tagged for Consul Connect, which this version does not serve".to_owned()),
+            )
+        } else if self.accepted.contains(&Check::Any) || self.accepted.contains(&state) {
+            (Lifecycle::Ready, None)
         } else {
-            Lifecycle::Unhealthy
-        },
-        reason: reason.filter(|_| !takes_requests),
-        weight: u32::try_from(weight).unwrap_or(0),
-        created: service.create_index,
-        labels: labels(entry, &origin),
-        tags: service.tags.clone(),
-        origin,
+            (
+                Lifecycle::Unhealthy,
+                reason.or_else(|| Some(format!("strictChecks lacks {}", state.as_str()))),
+            )
+        };
+        let address = [&service.address, &node.address]
+            .into_iter()
+            .find(|address| !address.is_empty());
+        let port = u16::try_from(service.port).ok().filter(|port| *port > 0);
+        Instance {
+            id: format!("{}/{}", node.node, service.id).into(),
+            service: service.service.as_str().into(),
+            address: address.map(|address| to_address(address)),
+            endpoints: port.map(endpoint).into_iter().collect(),
+            lifecycle,
+            reason,
+            weight: u32::try_from(weight).unwrap_or(0),
+            created: service.create_index,
+            labels: labels(entry, &origin),
+            tags: service.tags.clone(),
+            origin,
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient, MAX_ANSWER_BYTES};
 pub use endpoint::Environment;
 use followers::Followers;
 pub use index::Index;
-pub use instances::instances;
+pub use instances::Translation;
 use notices::Notices;
 pub use settings::{Check, EndpointSettings, HttpAuth, Scheme, Settings, SettingsError, TlsSettings};
 pub use settle::SETTLE;
@@ -53,11 +53,10 @@ pub struct ConsulCatalog<C = HttpClient> {
 struct Followed<C> {
     client: C,
     namespace: Option<String>,
-    prefixes: Vec<String>,
+    translation: Translation,
     exposed_by_default: bool,
     /// Services that are exposed only when their tags say so.
     reserved: [String; 2],
-    accepted: Vec<Check>,
     watch: bool,
     wait: Duration,
     refresh_interval: Duration,
@@ -87,10 +86,9 @@ impl ConsulCatalog {
         settings: &Settings,
         environment: Environment<'_>,
     ) -> Result<Vec<Self>, SettingsError> {
-        settings.validate()?;
         let one = |name: ProviderName, namespace: Option<&str>| {
             let client = HttpClient::new(settings, namespace, environment)?;
-            Ok(Self::with_client(name, settings, namespace, client))
+            Self::with_client(name, settings, namespace, client)
         };
         if settings.namespaces.is_empty() {
             return Ok(vec![one(name.clone(), None)?]);
@@ -104,16 +102,27 @@ impl ConsulCatalog {
 
 impl<C: Client> ConsulCatalog<C> {
     /// The same with another way to ask Consul.
-    pub fn with_client(name: ProviderName, settings: &Settings, namespace: Option<&str>, client: C) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the settings contradict themselves.
+    pub fn with_client(
+        name: ProviderName,
+        settings: &Settings,
+        namespace: Option<&str>,
+        client: C,
+    ) -> Result<Self, SettingsError> {
+        settings.validate()?;
+        Ok(Self {
             name,
             followed: Followed {
                 client,
                 namespace: namespace.map(str::to_owned),
-                prefixes: settings.prefixes(),
+                translation: Translation {
+                    prefixes: settings.exposure()?.label_prefixes,
+                    accepted: settings.strict_checks.clone(),
+                },
                 exposed_by_default: settings.exposed_by_default,
                 reserved: ["consul".to_owned(), settings.service_name.clone()],
-                accepted: settings.strict_checks.clone(),
                 watch: settings.watch,
                 wait: settings.endpoint.endpoint_wait_time.unwrap_or(DEFAULT_WAIT),
                 refresh_interval: settings.refresh_interval,
@@ -121,7 +130,7 @@ impl<C: Client> ConsulCatalog<C> {
                 notices: Notices::default(),
                 turns: Semaphore::new(TURNS),
             },
-        }
+        })
     }
 }
 
@@ -129,22 +138,7 @@ impl<C> Followed<C> {
     /// True when an instance of the service may be exposed. `tags` are those of all its instances together.
     fn wants(&self, service: &str, tags: &[String]) -> bool {
         let by_default = self.exposed_by_default && !self.reserved.iter().any(|name| name == service);
-        by_default || tags.iter().any(|tag| self.enables(tag))
-    }
-
-    /// `mesh.enable=true`
-    fn enables(&self, tag: &str) -> bool {
-        let Some((key, value)) = tag.split_once('=') else {
-            return false;
-        };
-        let enabled = matches!(value.trim().to_ascii_lowercase().as_str(), "1" | "t" | "true");
-        let is_ours = |prefix: &String| {
-            let rest = key.trim().get(..prefix.len()).zip(key.trim().get(prefix.len()..));
-            rest.is_some_and(|(start, rest)| {
-                start.eq_ignore_ascii_case(prefix) && rest.eq_ignore_ascii_case(".enable")
-            })
-        };
-        enabled && self.prefixes.iter().any(is_ours)
+        by_default || tags.iter().any(|tag| self.translation.says(tag, "enable"))
     }
 }
 

@@ -1,8 +1,12 @@
 //! What users may say about the Consul catalog provider.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use mesh_config::Secret;
+use mesh_config::{ProviderName, Secret};
+use mesh_discovery::{
+    Allow, ExposureSettings,
+    exposure::{DEFAULT_RULE, Exposure, ExposureError},
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Longest wait that Consul grants a blocking query.
@@ -42,14 +46,20 @@ pub struct Settings {
     /// Expose services whose tags do not say `mesh.enable`. Off, `enable` must be a tag: one in `Meta` alone is
     /// not seen.
     pub exposed_by_default: bool,
-    /// Which instances to take, by their tags: ``Tag(`public`) && !TagRegex(`^test-`)``.
-    pub constraints: Option<String>,
+    /// Which instances to take, by their tags: ``Tag(`public`) && !TagRegex(`^test-`)``; empty takes all.
+    pub constraints: String,
     /// The rule of a service that declares none.
-    pub default_rule: Option<String>,
-    /// First part of the tags of ours.
+    pub default_rule: String,
+    /// First part of the tags of ours; takes the place of `labelPrefixes`.
     pub prefix: Option<String>,
-    /// Several such parts; for one key the first listed wins. Instead of `prefix`.
+    /// First parts of the tags of ours; for one key the first listed wins.
     pub label_prefixes: Vec<String>,
+    /// Limits for what tags may declare.
+    pub allow: Allow,
+    /// Providers whose objects tags may refer to, beside their own and `file`.
+    pub references: Vec<ProviderName>,
+    /// Further Consuls, each inheriting the block around it: `consulcatalog-<name>`.
+    pub instances: BTreeMap<String, Self>,
 }
 
 impl Default for Settings {
@@ -68,10 +78,13 @@ impl Default for Settings {
             max_watches: 150,
             required: true,
             exposed_by_default: true,
-            constraints: None,
-            default_rule: None,
+            constraints: String::new(),
+            default_rule: DEFAULT_RULE.to_owned(),
             prefix: None,
-            label_prefixes: Vec::new(),
+            label_prefixes: vec!["mesh".to_owned()],
+            allow: Allow::default(),
+            references: Vec::new(),
+            instances: BTreeMap::new(),
         }
     }
 }
@@ -200,6 +213,9 @@ pub enum SettingsError {
     /// Consul refuses such a pair.
     #[error("providers.consulCatalog: {0} and {1} exclude each other: keep one")]
     Exclusive(&'static str, &'static str),
+    /// What is to be exposed cannot be told.
+    #[error("providers.consulCatalog.{0}")]
+    Exposure(#[from] ExposureError),
     /// A number that cannot work.
     #[error("providers.consulCatalog.{key} is {found}: use {allowed}")]
     OutOfRange {
@@ -233,13 +249,21 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The first parts of tags of ours, strongest first.
-    pub(crate) fn prefixes(&self) -> Vec<String> {
-        match &self.prefix {
-            Some(prefix) => vec![prefix.clone()],
-            None if self.label_prefixes.is_empty() => vec!["mesh".to_owned()],
-            None => self.label_prefixes.clone(),
-        }
+    /// What of the catalog becomes routes.
+    ///
+    /// # Errors
+    /// When the template, the constraints or a prefix cannot be used.
+    pub fn exposure(&self) -> Result<Exposure, ExposureError> {
+        let settings = ExposureSettings {
+            exposed_by_default: self.exposed_by_default,
+            default_rule: self.default_rule.clone(),
+            constraints: self.constraints.clone(),
+            label_prefixes: self.label_prefixes.clone(),
+            prefix: self.prefix.clone(),
+            allow: self.allow.clone(),
+            references: self.references.clone(),
+        };
+        settings.build()
     }
 
     /// Finds what serde cannot: values that exclude each other or cannot work.
