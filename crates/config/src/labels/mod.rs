@@ -3,9 +3,19 @@
 //! The result is typed and valid; what could not be read is set aside by itself. Nothing here knows the
 //! instance's address, its neighbours or its provider's rules of exposure: that is discovery's part.
 
+mod decode;
+mod full;
+mod keys;
+mod objects;
+mod simple;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use decode::decode;
 
 use crate::{
     fragment::{Declared, SetAside},

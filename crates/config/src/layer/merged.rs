@@ -236,7 +236,9 @@ fn align(values: &mut Dict, below: &Dict) {
         let key = spelled(below, &name);
         match (&mut value, below.get(&key)) {
             (Value::Dict(_, inner), Some(Value::Dict(_, below))) => {
-                inner.remove(ITSELF);
+                if matches!(inner.get(ITSELF), Some(Value::String(_, text)) if decode::means_true(text)) {
+                    inner.remove(ITSELF);
+                }
                 align(inner, below);
             }
             (Value::String(_, text), Some(Value::Dict(..))) if decode::means_true(text) => continue,

@@ -20,9 +20,10 @@ use figment::{
     value::{Dict, Map},
 };
 
-pub(crate) use decode::suggestion;
+pub(crate) use decode::{flag, suggestion};
 pub use merged::Layers;
 pub(crate) use merged::{Lists, Merged};
+pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
 
@@ -93,7 +94,6 @@ impl Layer {
         }
     }
 
-    #[expect(dead_code, reason = "for the label decoder")]
     /// The same as [`Layer::pairs`] where all values have one place.
     pub(crate) fn labels<'a>(origin: &Origin, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut values = Dict::new();

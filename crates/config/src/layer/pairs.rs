@@ -6,7 +6,7 @@ use super::{MAX_DEPTH, places::Origins};
 use crate::origin::Origin;
 
 /// The key under which a block keeps the text that was given for the block itself.
-pub(super) const ITSELF: &str = "";
+pub(crate) const ITSELF: &str = "";
 
 pub(super) fn load(pairs: impl IntoIterator<Item = (String, String, Origin)>) -> (Dict, Origins) {
     let mut values = Dict::new();

@@ -20,6 +20,7 @@ use super::{KeyPath, Lists, Merged};
 use crate::origin::Problem;
 use decoder::Decoder;
 pub(super) use failure::Failure;
+pub(crate) use scalar::flag;
 pub(super) use scalar::means_true;
 
 /// Problems after which a decoding gives up looking for more.

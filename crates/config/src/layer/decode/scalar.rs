@@ -17,7 +17,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// The forms of true and false that users know from flags and variables.
-pub(super) fn flag(text: &str) -> Option<bool> {
+pub(crate) fn flag(text: &str) -> Option<bool> {
     match text.trim() {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),

@@ -1,0 +1,191 @@
+//! Routers, services and middlewares of labels, each decoded by itself.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use figment::value::{Dict, Value};
+
+use super::{
+    DeclaredService,
+    decode::Decoder,
+    full::LabelledService,
+    simple::{ROUTER_KEYS, SERVICE_KEYS, SimpleRouter, SimpleService},
+};
+use crate::{
+    fragment::{Declared, Kind, SetAside},
+    layer::{ITSELF, KeyPath},
+    model::Router,
+    origin::Problem,
+    tag_rule,
+};
+
+impl<'a> Decoder<'a> {
+    pub(super) fn routers(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+        for (name, value) in self.block(value, path) {
+            let path = KeyPath::Key(path, name);
+            let router = match with_full_rule(value) {
+                Ok(value) => self.object(&value, &path),
+                Err(message) => Err(self.wrong(value, &path, "rule", &message)),
+            };
+            self.declare_router(name, value, &path, router);
+        }
+    }
+
+    pub(super) fn services(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+        for (name, value) in self.block(value, path) {
+            let path = KeyPath::Key(path, name);
+            let service = self.object::<LabelledService>(value, &path);
+            self.declare_service(name, value, &path, service.map(DeclaredService::from));
+        }
+    }
+
+    pub(super) fn middlewares(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+        for (name, value) in self.block(value, path) {
+            let path = KeyPath::Key(path, name);
+            match self.declared(name, value, &path, self.object(value, &path)) {
+                Ok(middleware) => drop(self.declaration.middlewares.insert(name.clone(), middleware)),
+                Err(problems) => self.set_aside(Kind::Middleware, name, problems),
+            }
+        }
+    }
+
+    pub(super) fn simple_routers(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+        for (name, value) in self.block(value, path) {
+            let path = KeyPath::Key(path, name);
+            let router = self.simple_router_of(value, &path);
+            self.declare_router(name, value, &path, router);
+        }
+    }
+
+    /// The router of the simple keys in `root`.
+    pub(super) fn simple_router(&mut self, path: &KeyPath<'_>, root: &Dict) {
+        if let Some(value) = only(root, &ROUTER_KEYS) {
+            let router = self.simple_router_of(&value, path);
+            self.declare_router("", &value, path, router);
+        }
+    }
+
+    /// The service of the simple keys in `root`.
+    pub(super) fn simple_service(&mut self, path: &KeyPath<'_>, root: &Dict) {
+        let Some(value) = only(root, &SERVICE_KEYS) else {
+            return;
+        };
+        let service = self.object::<SimpleService>(&value, path).and_then(|simple| {
+            let service = simple.service();
+            service.map_err(|(key, message)| self.wrong(&value, path, key, &message))
+        });
+        self.declare_service("", &value, path, service);
+    }
+
+    fn simple_router_of(&self, value: &Value, path: &KeyPath<'_>) -> Result<Router, Vec<Problem>> {
+        let router = self.object::<SimpleRouter>(value, path)?.router();
+        router.map_err(|(key, message)| self.wrong(value, path, key, &message))
+    }
+
+    fn wrong(&self, value: &Value, path: &KeyPath<'_>, key: &str, message: &str) -> Vec<Problem> {
+        vec![self.problem_of(value, &KeyPath::Key(path, key), message)]
+    }
+
+    fn declare_router(
+        &mut self,
+        name: &str,
+        value: &Value,
+        path: &KeyPath<'_>,
+        router: Result<Router, Vec<Problem>>,
+    ) {
+        let mut known = self.declaration.routers.keys();
+        if known.any(|known| known.eq_ignore_ascii_case(name)) {
+            let problem = self.problem_of(value, path, "declared in the full form too, which counts");
+            self.declaration.problems.push(problem);
+            return;
+        }
+        match self.declared(name, value, path, router) {
+            Ok(router) => drop(self.declaration.routers.insert(name.to_owned(), router)),
+            Err(problems) => self.set_aside(Kind::Router, name, problems),
+        }
+    }
+
+    fn declare_service(
+        &mut self,
+        name: &str,
+        value: &Value,
+        path: &KeyPath<'_>,
+        service: Result<DeclaredService, Vec<Problem>>,
+    ) {
+        match self.declared(name, value, path, service) {
+            Ok(service) => drop(self.declaration.services.insert(name.to_owned(), service)),
+            Err(problems) => self.set_aside(Kind::Service, name, problems),
+        }
+    }
+
+    fn declared<T>(
+        &self,
+        name: &str,
+        value: &Value,
+        path: &KeyPath<'_>,
+        object: Result<T, Vec<Problem>>,
+    ) -> Result<Declared<T>, Vec<Problem>> {
+        if name.contains('@') {
+            let message = "a name holds no @: that is how other providers are meant";
+            return Err(vec![self.problem_of(value, path, message)]);
+        }
+        let origin = self.origin(value, path);
+        object.map(|value| Declared { value, origin })
+    }
+
+    fn set_aside(&mut self, kind: Kind, name: &str, problems: Vec<Problem>) {
+        let set_aside = SetAside::new(kind, name, problems);
+        self.declaration.set_aside.push(set_aside);
+    }
+
+    /// Sets aside an object, even one that decodes well without what is broken.
+    pub(super) fn spoil(&mut self, kind: Kind, name: &str, problem: Problem) {
+        match kind {
+            Kind::Router => forget(&mut self.declaration.routers, name),
+            Kind::Service => forget(&mut self.declaration.services, name),
+            Kind::Middleware => forget(&mut self.declaration.middlewares, name),
+            Kind::ServersTransport => {}
+        }
+        self.set_aside(kind, name, vec![problem]);
+    }
+}
+
+fn forget<T>(objects: &mut BTreeMap<String, T>, name: &str) {
+    objects.retain(|known, _| !known.eq_ignore_ascii_case(name));
+}
+
+/// The entries of `root` under `keys`, as a block of their own.
+fn only(root: &Dict, keys: &[&str]) -> Option<Value> {
+    let mut block = Dict::new();
+    for (key, value) in root {
+        if !keys.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+            continue;
+        }
+        let itself = match value {
+            Value::Dict(_, inner) if key.eq_ignore_ascii_case("tls") => inner.get(ITSELF),
+            value => Some(value),
+        };
+        if let Some(value) = itself {
+            block.insert(key.clone(), value.clone());
+        }
+    }
+    let strongest = block.values().map(Value::tag).max()?;
+    Some(Value::Dict(strongest, block))
+}
+
+/// A router whose rule is in tag-safe characters, with the full rule instead. Every full rule has a `(`.
+fn with_full_rule(router: &Value) -> Result<Cow<'_, Value>, String> {
+    let Value::Dict(tag, dict) = router else {
+        return Ok(Cow::Borrowed(router));
+    };
+    let mut entries = dict.iter();
+    let (key, rule) = match entries.find(|(key, _)| key.eq_ignore_ascii_case("rule")) {
+        Some((key, Value::String(tag, text))) if !text.contains(['(', '`']) => {
+            let rule = tag_rule::parse(text).map_err(|error| error.to_string())?;
+            (key, Value::String(*tag, rule.text().to_owned()))
+        }
+        _ => return Ok(Cow::Borrowed(router)),
+    };
+    let mut dict = dict.clone();
+    dict.insert(key.clone(), rule);
+    Ok(Cow::Owned(Value::Dict(*tag, dict)))
+}
