@@ -5,10 +5,10 @@
 //! problem names the place its user has to mend. Nothing here reads a file or a variable; callers do.
 
 mod decode;
+mod inherit;
 mod merged;
 mod pairs;
 mod places;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -27,7 +27,6 @@ pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
-pub use schema::{Field, defaults, fields};
 
 use crate::origin::{Origin, Problem};
 
@@ -63,6 +62,8 @@ pub struct Layer {
     values: Dict,
     places: Arc<Places>,
     tolerant: bool,
+    /// The place where its values stand, and the one where they were written, where these differ.
+    moved: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Layer {
@@ -80,6 +81,7 @@ impl Layer {
             values,
             places: Arc::new(Places::lines(name, lines)),
             tolerant: false,
+            moved: None,
         })
     }
 
@@ -93,6 +95,7 @@ impl Layer {
             values,
             places: Arc::new(Places::each(Origin::new(name), origins)),
             tolerant: false,
+            moved: None,
         }
     }
 
@@ -107,6 +110,7 @@ impl Layer {
             values,
             places: Arc::new(Places::one(origin.clone())),
             tolerant: false,
+            moved: None,
         }
     }
 
