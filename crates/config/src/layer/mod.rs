@@ -9,6 +9,7 @@ mod inherit;
 mod merged;
 mod pairs;
 mod places;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -27,6 +28,7 @@ pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
+pub use schema::{Field, defaults, fields};
 
 use crate::origin::{Origin, Problem};
 
