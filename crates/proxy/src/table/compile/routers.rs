@@ -7,9 +7,10 @@ use mesh_config::{Entry, ProviderName, QualifiedName, model::Router, rule::Rule}
 use super::{
     super::{
         route::{InternalService, Route, RouteParts, Target},
-        runtime::{RouterInfo, Status, judge},
+        runtime::{RouterInfo, RouterVerdict, Status, judge},
     },
     CompilerSettings,
+    difference::Difference,
     middlewares::Middlewares,
     precedence::Precedence,
     services::Services,
@@ -76,17 +77,18 @@ struct Frame {
 
 impl Routers {
     pub(super) fn update(&mut self, definitions: &Definitions, surroundings: &Surroundings<'_>) {
-        let before = std::mem::take(&mut self.known);
-        let mut before = before.into_iter().peekable();
-        // Both are in order of names, so that one pass pairs them.
-        let routers = definitions.iter().map(|(name, entry)| {
-            while before.next_if(|(older, _)| older < name).is_some() {}
-            let before = before
-                .next_if(|(older, _)| older == name)
-                .map(|(_, before)| before);
-            (name.clone(), surroundings.compile(name, entry, before))
-        });
-        self.known = routers.collect();
+        let may_stay = |known: &Compiled, entry: &Arc<_>| surroundings.may_stay(known, entry);
+        let difference = Difference::new(&self.known, definitions, may_stay);
+        for name in difference.gone {
+            self.known.remove(&name);
+        }
+        for name in difference.stale {
+            if let Some(entry) = definitions.get(&name) {
+                let before = self.known.remove(&name);
+                let compiled = surroundings.compile(&name, entry, before);
+                self.known.insert(name, compiled);
+            }
+        }
     }
 
     /// The routes with the places of their entrypoints.
@@ -95,15 +97,31 @@ impl Routers {
         routes.filter_map(|router| Some((router.route.as_ref()?, router.entry_points.as_slice())))
     }
 
-    /// What became of each router.
-    pub(super) fn infos(&self) -> impl Iterator<Item = (QualifiedName, Arc<RouterInfo>)> {
-        self.known
-            .iter()
-            .map(|(name, router)| (name.clone(), router.info.clone()))
+    /// Every router and what became of it.
+    pub(super) fn verdicts(&self) -> Vec<RouterVerdict> {
+        let routers = self.known.iter();
+        let verdicts = routers.map(|(name, router)| RouterVerdict {
+            name: name.clone(),
+            info: router.info.clone(),
+            route: router.route.clone(),
+        });
+        verdicts.collect()
     }
 }
 
 impl Surroundings<'_> {
+    /// True if nothing that `known` was made of can have changed.
+    fn may_stay(&self, known: &Compiled, entry: &Arc<Entry<Router>>) -> bool {
+        let Some(good) = &known.good else {
+            return false;
+        };
+        let service = match &good.parts.service {
+            Answer::Service(service) => self.services.touched(&service.name),
+            Answer::Internal(..) => false,
+        };
+        !self.middlewares.changed() && !service && known.is_of(entry)
+    }
+
     fn compile(
         &self,
         name: &QualifiedName,
@@ -349,9 +367,14 @@ impl Surroundings<'_> {
 impl Compiled {
     /// True if compiling `entry` with `parts` would make this again.
     fn is(&self, entry: &Arc<Entry<Router>>, parts: &Parts) -> bool {
-        self.good.as_ref().is_some_and(|good| {
-            Arc::ptr_eq(&self.info.entry, entry) && Arc::ptr_eq(&good.entry, entry) && good.parts.same(parts)
-        })
+        let good = self.good.as_ref();
+        self.is_of(entry) && good.is_some_and(|good| good.parts.same(parts))
+    }
+
+    /// True if it serves, and serves this very definition.
+    fn is_of(&self, entry: &Arc<Entry<Router>>) -> bool {
+        let good = self.good.as_ref();
+        Arc::ptr_eq(&self.info.entry, entry) && good.is_some_and(|good| Arc::ptr_eq(&good.entry, entry))
     }
 }
 
