@@ -97,6 +97,8 @@ pub struct MiddlewareInfo {
 /// What the compiler made of a definition.
 #[derive(Debug)]
 pub(super) struct Verdict<T, S> {
+    /// The object.
+    pub(super) name: QualifiedName,
     /// The newest definition.
     pub(super) entry: Arc<Entry<T>>,
     /// What serves: this definition or an older one.
@@ -119,9 +121,9 @@ pub(super) struct RouterVerdict {
 /// All that [`Runtime`] is made of.
 #[derive(Debug)]
 pub(super) struct Verdicts {
-    pub(super) routers: Vec<RouterVerdict>,
-    pub(super) services: BTreeMap<QualifiedName, Arc<ServiceVerdict>>,
-    pub(super) middlewares: BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>,
+    pub(super) routers: Vec<Arc<RouterVerdict>>,
+    pub(super) services: Vec<Arc<ServiceVerdict>>,
+    pub(super) middlewares: Vec<Arc<MiddlewareVerdict>>,
     /// Names of services inside Mesh.
     pub(super) internal: Vec<String>,
     pub(super) problems: Vec<Problem>,
@@ -138,11 +140,11 @@ struct Uses<'r> {
 impl Verdicts {
     pub(super) fn runtime(&self) -> Runtime {
         let uses = self.uses();
-        let mut services: BTreeMap<_, _> = self
-            .services
-            .iter()
-            .map(|(name, verdict)| (name.clone(), Arc::new(verdict.info(used(&uses.services, name)))))
-            .collect();
+        let mut services = BTreeMap::new();
+        for verdict in &self.services {
+            let info = verdict.info(used(&uses.services, &verdict.name));
+            services.insert(verdict.name.clone(), Arc::new(info));
+        }
         for name in &self.internal {
             let info = ServiceInfo {
                 entry: None,
@@ -156,7 +158,8 @@ impl Verdicts {
                 Arc::new(info),
             );
         }
-        let middlewares = self.middlewares.iter().map(|(name, verdict)| {
+        let middlewares = self.middlewares.iter().map(|verdict| {
+            let name = &verdict.name;
             let (status, errors) = judge(verdict.serving.is_some(), verdict.errors.clone(), &verdict.entry);
             let info = MiddlewareInfo {
                 entry: verdict.entry.clone(),

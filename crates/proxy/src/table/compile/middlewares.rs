@@ -57,8 +57,8 @@ impl Middlewares {
     }
 
     /// Every middleware and what became of it.
-    pub(super) fn verdicts(&self) -> Known {
-        self.known.clone()
+    pub(super) fn verdicts(&self) -> Vec<Arc<MiddlewareVerdict>> {
+        self.known.values().cloned().collect()
     }
 }
 
@@ -113,6 +113,7 @@ impl Update<'_> {
             (Err(error), good) => (good, vec![error]),
         };
         let verdict = Verdict {
+            name: name.clone(),
             entry: entry.clone(),
             serving,
             errors,

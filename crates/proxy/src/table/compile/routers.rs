@@ -7,7 +7,7 @@ use mesh_config::{Entry, ProviderName, QualifiedName, model::Router, rule::Rule}
 use super::{
     super::{
         route::{InternalService, Route, RouteParts, Target},
-        runtime::{RouterInfo, RouterVerdict, Status, judge},
+        runtime::{RouterInfo, RouterVerdict, judge},
     },
     CompilerSettings,
     difference::Difference,
@@ -39,8 +39,7 @@ pub(super) struct Surroundings<'c> {
 /// One router.
 #[derive(Debug)]
 struct Compiled {
-    info: Arc<RouterInfo>,
-    route: Option<Arc<Route>>,
+    verdict: Arc<RouterVerdict>,
     /// Places of its entrypoints in the settings.
     entry_points: Vec<usize>,
     good: Option<Good>,
@@ -94,18 +93,12 @@ impl Routers {
     /// The routes with the places of their entrypoints.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &[usize])> {
         let routes = self.known.values();
-        routes.filter_map(|router| Some((router.route.as_ref()?, router.entry_points.as_slice())))
+        routes.filter_map(|router| Some((router.verdict.route.as_ref()?, router.entry_points.as_slice())))
     }
 
     /// Every router and what became of it.
-    pub(super) fn verdicts(&self) -> Vec<RouterVerdict> {
-        let routers = self.known.iter();
-        let verdicts = routers.map(|(name, router)| RouterVerdict {
-            name: name.clone(),
-            info: router.info.clone(),
-            route: router.route.clone(),
-        });
-        verdicts.collect()
+    pub(super) fn verdicts(&self) -> Vec<Arc<RouterVerdict>> {
+        self.known.values().map(|router| router.verdict.clone()).collect()
     }
 }
 
@@ -148,7 +141,7 @@ impl Surroundings<'_> {
                 match (good, frame) {
                     (Some(good), _) => self.go_on(name, entry, good, errors),
                     (None, Ok(frame)) => self.fail_closed(name, entry, frame, errors),
-                    (None, Err(_)) => disabled(entry, errors),
+                    (None, Err(_)) => disabled(name, entry, errors),
                 }
             }
         }
@@ -204,7 +197,7 @@ impl Surroundings<'_> {
                 };
                 self.serve(name, entry, frame, good, errors)
             }
-            (Err(more), _) | (Ok(_), Err(more)) => disabled(entry, [errors, more].concat()),
+            (Err(more), _) | (Ok(_), Err(more)) => disabled(name, entry, [errors, more].concat()),
         }
     }
 
@@ -245,15 +238,19 @@ impl Surroundings<'_> {
         });
         let entry_points = frame.entry_points.iter();
         let using = entry_points.filter_map(|place| self.settings.entry_points.get(*place));
+        let info = RouterInfo {
+            entry: entry.clone(),
+            status,
+            errors,
+            using: using.map(|entry_point| entry_point.name.clone()).collect(),
+            priority: frame.priority,
+        };
         Compiled {
-            info: Arc::new(RouterInfo {
-                entry: entry.clone(),
-                status,
-                errors,
-                using: using.map(|entry_point| entry_point.name.clone()).collect(),
-                priority: frame.priority,
+            verdict: Arc::new(RouterVerdict {
+                name: name.clone(),
+                info: Arc::new(info),
+                route: Some(Arc::new(route)),
             }),
-            route: Some(Arc::new(route)),
             entry_points: frame.entry_points,
             good,
         }
@@ -374,7 +371,8 @@ impl Compiled {
     /// True if it serves, and serves this very definition.
     fn is_of(&self, entry: &Arc<Entry<Router>>) -> bool {
         let good = self.good.as_ref();
-        Arc::ptr_eq(&self.info.entry, entry) && good.is_some_and(|good| Arc::ptr_eq(&good.entry, entry))
+        Arc::ptr_eq(&self.verdict.info.entry, entry)
+            && good.is_some_and(|good| Arc::ptr_eq(&good.entry, entry))
     }
 }
 
@@ -398,17 +396,21 @@ impl Parts {
 }
 
 /// A router that serves nothing.
-fn disabled(entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
-    let problems = entry.problems.iter().map(ToString::to_string);
+fn disabled(name: &QualifiedName, entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
+    let (status, errors) = judge(false, errors, entry);
+    let info = RouterInfo {
+        entry: entry.clone(),
+        status,
+        errors,
+        using: Vec::new(),
+        priority: entry.value.priority,
+    };
     Compiled {
-        info: Arc::new(RouterInfo {
-            entry: entry.clone(),
-            status: Status::Disabled,
-            errors: errors.into_iter().chain(problems).collect(),
-            using: Vec::new(),
-            priority: entry.value.priority,
+        verdict: Arc::new(RouterVerdict {
+            name: name.clone(),
+            info: Arc::new(info),
+            route: None,
         }),
-        route: None,
         entry_points: Vec::new(),
         good: None,
     }

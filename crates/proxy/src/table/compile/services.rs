@@ -1,7 +1,7 @@
 //! Services by name, with what they refer to.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -28,7 +28,7 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Service>>>;
 #[derive(Debug, Default)]
 pub(super) struct Services {
     known: BTreeMap<QualifiedName, Compiled>,
-    touched: HashSet<QualifiedName>,
+    touched: BTreeSet<QualifiedName>,
 }
 
 /// One service.
@@ -98,10 +98,10 @@ impl Services {
     }
 
     /// Every service and what became of it.
-    pub(super) fn verdicts(&self) -> BTreeMap<QualifiedName, Arc<ServiceVerdict>> {
-        let services = self.known.iter();
-        services
-            .map(|(name, compiled)| (name.clone(), compiled.verdict.clone()))
+    pub(super) fn verdicts(&self) -> Vec<Arc<ServiceVerdict>> {
+        self.known
+            .values()
+            .map(|compiled| compiled.verdict.clone())
             .collect()
     }
 }
@@ -157,6 +157,7 @@ impl Update<'_> {
         };
         visiting.pop();
         let verdict = Arc::new(Verdict {
+            name: name.clone(),
             entry: entry.clone(),
             serving: good.as_ref().map(|good| good.service.clone()),
             errors,
