@@ -118,6 +118,18 @@ pub(super) struct RouterVerdict {
     pub(super) route: Option<Arc<Route>>,
 }
 
+impl RouterVerdict {
+    /// Its errors without the problems that came with its definition; those are told by who found them.
+    pub(super) fn own_errors(&self) -> &[String] {
+        let own = self
+            .info
+            .errors
+            .len()
+            .saturating_sub(self.info.entry.problems.len());
+        self.info.errors.get(..own).unwrap_or_default()
+    }
+}
+
 /// All that [`Runtime`] is made of.
 #[derive(Debug)]
 pub(super) struct Verdicts {

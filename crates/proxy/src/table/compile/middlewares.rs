@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{
-    Entry, QualifiedName,
+    Entry, Kind, QualifiedName,
     model::{self, Chain as ChainDefinition},
 };
 
@@ -11,6 +11,7 @@ use super::{
     super::runtime::{MiddlewareVerdict, Verdict},
     cycle,
     difference::Difference,
+    log::tell,
 };
 use crate::middleware::{Chain, Middleware, Step};
 
@@ -106,12 +107,17 @@ impl Update<'_> {
                 _ => one_step(name, step),
             },
         };
+        let known = before
+            .as_ref()
+            .map(|before| before.errors.clone())
+            .unwrap_or_default();
         let good = before.and_then(|before| before.serving.clone());
         let (serving, errors) = match (chain, good) {
             (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), Vec::new()),
             (Ok(chain), _) => (Some(chain), Vec::new()),
             (Err(error), good) => (good, vec![error]),
         };
+        tell(Kind::Middleware, name, &entry.origin, &known, &errors);
         let verdict = Verdict {
             name: name.clone(),
             entry: entry.clone(),

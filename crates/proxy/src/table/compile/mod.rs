@@ -5,6 +5,7 @@
 //! broke goes on in the last version that was good.
 
 mod difference;
+mod log;
 mod middlewares;
 mod precedence;
 mod routers;

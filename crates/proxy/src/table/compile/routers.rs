@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
 
 use super::{
     super::{
@@ -11,6 +11,7 @@ use super::{
     },
     CompilerSettings,
     difference::Difference,
+    log::tell,
     middlewares::Middlewares,
     precedence::Precedence,
     services::Services,
@@ -84,7 +85,16 @@ impl Routers {
         for name in difference.stale {
             if let Some(entry) = definitions.get(&name) {
                 let before = self.known.remove(&name);
+                let known = before.as_ref().map(|before| before.verdict.clone());
                 let compiled = surroundings.compile(&name, entry, before);
+                let known = known.as_ref().map(|known| known.own_errors()).unwrap_or_default();
+                tell(
+                    Kind::Router,
+                    &name,
+                    &entry.origin,
+                    known,
+                    compiled.verdict.own_errors(),
+                );
                 self.known.insert(name, compiled);
             }
         }

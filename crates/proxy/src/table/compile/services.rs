@@ -6,7 +6,7 @@ use std::{
 };
 
 use mesh_config::{
-    Entry, ProviderName, QualifiedName,
+    Entry, Kind as ObjectKind, ProviderName, QualifiedName,
     model::{self, ServersTransport, ServiceKind},
 };
 
@@ -14,6 +14,7 @@ use super::{
     super::runtime::{ServiceVerdict, Verdict},
     cycle,
     difference::Difference,
+    log::tell,
     middlewares::Middlewares,
     transports::Transports,
 };
@@ -144,7 +145,16 @@ impl Update<'_> {
         }
         visiting.push(name.clone());
         let (parts, errors) = self.parts(name, entry, None, visiting);
-        let before = self.before.remove(name).and_then(|before| before.good);
+        let before = self.before.remove(name);
+        let known = before.as_ref().map(|before| before.verdict.errors.as_slice());
+        tell(
+            ObjectKind::Service,
+            name,
+            &entry.origin,
+            known.unwrap_or_default(),
+            &errors,
+        );
+        let before = before.and_then(|before| before.good);
         let good = match before {
             Some(good) if errors.is_empty() => Some(good.followed_by(name, entry, parts)),
             None if errors.is_empty() => Some(Good::new(name, entry, parts, None)),
