@@ -20,12 +20,17 @@ use crate::table::{
 
 /// A compiler for the entrypoints `web` (the default) and `side`, with the internal service `noop`.
 pub(crate) fn compiler() -> Compiler {
-    let entry_point = |name: &str, default| EntryPointInfo {
-        name: name.into(),
-        default,
+    compiler_of(&["web", "side"], "web")
+}
+
+/// The same for other entrypoints, of which one is the default.
+pub(crate) fn compiler_of(entry_points: &[&str], default: &str) -> Compiler {
+    let entry_point = |name: &&str| EntryPointInfo {
+        name: (*name).into(),
+        default: *name == default,
     };
     Compiler::new(CompilerSettings {
-        entry_points: vec![entry_point("web", true), entry_point("side", false)],
+        entry_points: entry_points.iter().map(entry_point).collect(),
         precedence: vec!["nomad".to_owned(), "file".to_owned()],
         default_transport: ServersTransport::default(),
         internal: BTreeMap::from([("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>)]),

@@ -1,15 +1,32 @@
 //! The data plane: compiles dynamic configuration to a routing table and serves requests by it.
 
+mod drain;
+mod entrypoint;
+mod exchange;
 #[cfg(test)]
 mod fixture;
+mod forward;
 pub mod health;
 pub mod middleware;
+mod proxy;
+mod request;
+mod respond;
+mod running;
+mod sanitize;
 pub mod service;
+#[cfg(test)]
+mod serving;
 pub mod settings;
 pub mod table;
+mod upstream;
+mod worker;
 
+pub use drain::Drained;
+pub use entrypoint::BindError;
 pub use health::HealthChecks;
 pub use middleware::{Chain, Middleware, Step};
+pub use proxy::Proxy;
+pub use running::Running;
 pub use service::{NoServer, Pick, Server, ServerId, ServerInfo, ServerState, Service, Standing};
 pub use settings::ProxySettings;
 pub use table::{

@@ -5,11 +5,9 @@
 //! problem names the place its user has to mend. Nothing here reads a file or a variable; callers do.
 
 mod decode;
-mod inherit;
 mod merged;
 mod pairs;
 mod places;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -28,7 +26,6 @@ pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
-pub use schema::{Field, defaults, fields};
 
 use crate::origin::{Origin, Problem};
 
@@ -64,8 +61,6 @@ pub struct Layer {
     values: Dict,
     places: Arc<Places>,
     tolerant: bool,
-    /// The place where its values stand, and the one where they were written, where these differ.
-    moved: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Layer {
@@ -83,7 +78,6 @@ impl Layer {
             values,
             places: Arc::new(Places::lines(name, lines)),
             tolerant: false,
-            moved: None,
         })
     }
 
@@ -97,7 +91,6 @@ impl Layer {
             values,
             places: Arc::new(Places::each(Origin::new(name), origins)),
             tolerant: false,
-            moved: None,
         }
     }
 
@@ -112,7 +105,6 @@ impl Layer {
             values,
             places: Arc::new(Places::one(origin.clone())),
             tolerant: false,
-            moved: None,
         }
     }
 

@@ -13,7 +13,7 @@ mod request;
 mod route;
 mod runtime;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
 pub use explain::{Chosen, Explanation, NearMiss, NearMissReason, StepExplanation, TargetExplanation};
@@ -21,16 +21,15 @@ pub use request::{RequestView, canonical_host, routing_path};
 pub use route::{InternalService, InternalServices, Route, Target};
 pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
 
-use self::{index::Index, runtime::Verdicts};
+use self::index::Index;
 use crate::service::Balancer;
 
 /// Everything that routing knows at one moment.
 #[derive(Debug)]
 pub struct RoutingTable {
     entry_points: Vec<EntryPointRoutes>,
-    verdicts: Verdicts,
-    /// Made of the verdicts when somebody asks: a new table does not wait for it.
-    runtime: OnceLock<Runtime>,
+    runtime: Runtime,
+    balancers: Vec<Arc<Balancer>>,
 }
 
 /// The routes of one entrypoint.
@@ -48,11 +47,11 @@ impl RoutingTable {
 
     /// State, errors and use of every object.
     pub fn runtime(&self) -> &Runtime {
-        self.runtime.get_or_init(|| self.verdicts.runtime())
+        &self.runtime
     }
 
     /// The balancers that routes use, once each; health checks follow these.
-    pub(crate) fn balancers(&self) -> Vec<Arc<Balancer>> {
-        self.verdicts.balancers()
+    pub(crate) fn balancers(&self) -> &[Arc<Balancer>] {
+        &self.balancers
     }
 }

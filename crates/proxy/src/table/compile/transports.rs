@@ -1,56 +1,38 @@
 //! Servers transports by name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use mesh_config::{Entry, ProviderName, QualifiedName, Reference, model::ServersTransport};
-
-use super::difference::Difference;
 
 /// The transports of the newest configuration. A definition that did not change keeps its `Arc`, so that
 /// connections go on being used.
 #[derive(Debug)]
 pub(super) struct Transports {
-    known: BTreeMap<QualifiedName, Compiled>,
+    known: HashMap<QualifiedName, Arc<ServersTransport>>,
     default: Arc<ServersTransport>,
-    changed: bool,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    entry: Arc<Entry<ServersTransport>>,
-    transport: Arc<ServersTransport>,
 }
 
 impl Transports {
     pub(super) fn new(default: ServersTransport) -> Self {
         Self {
-            known: BTreeMap::new(),
+            known: HashMap::new(),
             default: Arc::new(default),
-            changed: false,
         }
     }
 
     pub(super) fn update(&mut self, definitions: &BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>) {
-        let same = |known: &Compiled, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
-        self.changed = !Difference::new(&self.known, definitions, same).is_empty();
-        if !self.changed {
-            return;
-        }
         let mut before = std::mem::take(&mut self.known);
         let transports = definitions.iter().map(|(name, entry)| {
             let transport = match before.remove(name) {
-                Some(before) if *before.transport == entry.value => before.transport,
+                Some(transport) if *transport == entry.value => transport,
                 _ => Arc::new(entry.value.clone()),
             };
-            let entry = entry.clone();
-            (name.clone(), Compiled { entry, transport })
+            (name.clone(), transport)
         });
         self.known = transports.collect();
-    }
-
-    /// True if the last update changed anything.
-    pub(super) fn changed(&self) -> bool {
-        self.changed
     }
 
     /// The transport that a service of `home` calls `reference`; the default one when it names none.
@@ -63,7 +45,7 @@ impl Transports {
             return Ok(self.default.clone());
         };
         match self.known.get(&name) {
-            Some(compiled) => Ok(compiled.transport.clone()),
+            Some(transport) => Ok(transport.clone()),
             None if &*name.name == "default" && name.provider.as_str() == ProviderName::INTERNAL => {
                 Ok(self.default.clone())
             }

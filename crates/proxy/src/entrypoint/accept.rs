@@ -1,0 +1,119 @@
+//! Accepts connections for one worker.
+
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use http::HeaderValue;
+use hyper::server::conn::http1;
+use mesh_telemetry::metrics::Connections;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+use super::{client::Client, connection};
+use crate::{
+    drain::{Stage, StageCell, Stop},
+    settings::EntryPoint,
+    worker::Worker,
+};
+
+/// Silence after which the system asks whether a client is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(180);
+
+/// Pause when the system has no room for a connection (out of file descriptors).
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Smallest buffer that the codec works with.
+const MIN_BUFFER: usize = 8192;
+
+/// One entrypoint as one worker serves it: everything that its connections share.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its place in the settings, by which the table knows it.
+    pub(crate) index: usize,
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: Arc<EntryPoint>,
+    /// This machine's name, for `X-Forwarded-Server`.
+    pub(crate) server: HeaderValue,
+    /// The gauge of open connections.
+    pub(crate) connections: Option<Connections>,
+    /// One for each connection that may be open, on all workers together.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) stop: Stop,
+    pub(crate) stage: Rc<StageCell>,
+    pub(crate) worker: Rc<Worker>,
+}
+
+impl Entry {
+    /// The codec of its connections.
+    pub(crate) fn codec(&self) -> http1::Builder {
+        let limit = self.settings.http.max_header_bytes;
+        let mut codec = http1::Builder::new();
+        codec
+            .half_close(true)
+            .max_header_size(limit)
+            .max_buf_size(limit.max(MIN_BUFFER));
+        codec
+    }
+}
+
+/// Accepts connections until the entrypoint drains; then takes what has come already, and closes.
+pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
+    let codec = entry.codec();
+    loop {
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => admit(accepted, &entry, &codec).await,
+            () = entry.stage.reached(Stage::Draining) => break,
+        }
+    }
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        admit(Ok(accepted), &entry, &codec).await;
+    }
+}
+
+/// Starts serving a connection, once there is room for it.
+async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>, codec: &http1::Builder) {
+    let (stream, address) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::debug!(entry_point = %entry.name, %error, "cannot accept a connection");
+            if !is_of_one_connection(&error) {
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            return;
+        }
+    };
+    let permit = tokio::select! {
+        biased;
+        permit = entry.permits.clone().acquire_owned() => permit,
+        () = entry.stage.reached(Stage::Draining) => return,
+    };
+    let Ok(permit) = permit else { return };
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
+        return;
+    }
+    let gauge = entry.connections.as_ref().map(Connections::open);
+    let client = Client::new(entry.clone(), address);
+    let serving = connection::serve(stream, client, codec.clone());
+    entry.stop.live.spawn_local(async move {
+        serving.await;
+        drop((permit, gauge));
+    });
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))
+}
+
+/// True for errors that say nothing about the next connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

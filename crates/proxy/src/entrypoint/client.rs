@@ -1,0 +1,139 @@
+//! The client at the other end of one connection.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use arc_swap::Guard;
+use hyper::upgrade::OnUpgrade;
+use mesh_telemetry::{access_log::AccessLog, metrics::Shard};
+
+use super::{Entry, Phases};
+use crate::{
+    sanitize::Peer, service::InFlight, settings::EntryPoint, table::RoutingTable, upstream::Upstreams,
+};
+
+/// What its requests share: made once, when the connection is accepted.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(super) entry: Rc<Entry>,
+    pub(super) phases: Rc<Phases>,
+    peer: Peer,
+    address: SocketAddr,
+    accepted: Instant,
+    requests: Cell<u64>,
+    unread: Cell<bool>,
+    reset: Cell<bool>,
+    tunnel: RefCell<Option<(OnUpgrade, InFlight)>>,
+}
+
+impl Client {
+    pub(super) fn new(entry: Rc<Entry>, address: SocketAddr) -> Rc<Self> {
+        let accepted = Instant::now();
+        let settings = &entry.settings;
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        Rc::new(Self {
+            phases: Rc::new(Phases::new(&settings.transport.responding_timeouts, accepted)),
+            peer: Peer::new(address.ip(), entry.server.clone(), &settings.forwarded_headers),
+            entry,
+            address,
+            accepted,
+            requests: Cell::new(0),
+            unread: Cell::new(false),
+            reset: Cell::new(false),
+            tunnel: RefCell::new(None),
+        })
+    }
+
+    /// The settings of its entrypoint.
+    pub(crate) fn settings(&self) -> Arc<EntryPoint> {
+        self.entry.settings.clone()
+    }
+
+    /// Its entrypoint's place in the table.
+    pub(crate) fn entry_point(&self) -> usize {
+        self.entry.index
+    }
+
+    /// The name of its entrypoint.
+    pub(crate) fn entry_point_name(&self) -> &Arc<str> {
+        &self.entry.name
+    }
+
+    /// What servers learn of it.
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Its end of the connection.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The routing table in force.
+    pub(crate) fn table(&self) -> Guard<Arc<RoutingTable>> {
+        self.entry.worker.table.load()
+    }
+
+    /// This worker's connections to servers.
+    pub(crate) fn upstreams(&self) -> &Rc<Upstreams> {
+        &self.entry.worker.upstreams
+    }
+
+    /// This worker's numbers.
+    pub(crate) fn shard(&self) -> Option<&Shard> {
+        self.entry.worker.shard.as_ref()
+    }
+
+    /// The access log.
+    pub(crate) fn access_log(&self) -> Option<&AccessLog> {
+        self.entry.worker.access_log.as_deref()
+    }
+
+    /// A request's head is complete. Returns when its first byte came.
+    pub(crate) fn begin_request(&self) -> Instant {
+        self.requests.set(self.requests.get() + 1);
+        self.phases.answering()
+    }
+
+    /// A request is over; `unread` when its body is not.
+    pub(crate) fn end_request(&self, now: Instant, unread: bool) {
+        self.unread.set(unread);
+        self.phases.answered(now);
+    }
+
+    /// The client may still be sending what nobody will read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.get()
+    }
+
+    /// True when the connection has served as long, or as many requests, as the settings allow.
+    pub(crate) fn is_worn_out(&self, now: Instant) -> bool {
+        let limits = &self.entry.settings.transport;
+        let (requests, time) = (limits.keep_alive_max_requests, limits.keep_alive_max_time);
+        (requests > 0 && self.requests.get() >= requests)
+            || (!time.is_zero() && now.duration_since(self.accepted) >= time)
+    }
+
+    /// Close with a reset instead of an orderly end.
+    pub(crate) fn reset_on_close(&self) {
+        self.reset.set(true);
+    }
+
+    pub(super) fn wants_reset(&self) -> bool {
+        self.reset.get()
+    }
+
+    /// After the answer that is being made, bytes flow to and from a server.
+    pub(crate) fn tunnel_to(&self, server: OnUpgrade, in_flight: InFlight) {
+        self.tunnel.replace(Some((server, in_flight)));
+    }
+
+    pub(super) fn tunnel(&self) -> Option<(OnUpgrade, InFlight)> {
+        self.tunnel.take()
+    }
+}

@@ -1,0 +1,188 @@
+//! One client connection, from accept to close.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+
+use super::{Phases, client::Client, io::ClientIo};
+use crate::{drain::Stage, request::serve_alone};
+
+/// How long, and how much, is read of a request that was answered without it, so that the client is not reset
+/// before it has seen the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// What clients get whose request's head does not come to an end.
+const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// How a connection ended.
+enum End {
+    /// The codec is done with it.
+    Done(Result<(), hyper::Error>),
+    /// Nothing came for too long.
+    Expired,
+    /// The client reset it.
+    Reset,
+    /// The drain ran out of patience.
+    Cut,
+}
+
+/// Serves the requests of one connection.
+pub(super) async fn serve(stream: TcpStream, client: Rc<Client>, codec: http1::Builder) {
+    let mut io = ClientIo::new(stream, client.phases.clone());
+    let service = {
+        let client = client.clone();
+        service_fn(move |request| {
+            let client = client.clone();
+            async move { Ok::<_, Infallible>(serve_alone(client, request).await) }
+        })
+    };
+    let mut connection = codec.serve_connection(TokioIo::new(io.clone()), service);
+    let end = drive(&mut connection, &io, &client).await;
+    let expired_in_head = matches!(end, End::Expired) && client.phases.is_reading_head();
+    match (end, client.tunnel()) {
+        (End::Done(Ok(())), Some((server, in_flight))) => {
+            let early = connection.into_parts().read_buf;
+            let tunnel = Box::pin(tunnel(&mut io, server, &early));
+            tokio::select! {
+                () = tunnel => {}
+                () = client.entry.stage.reached(Stage::Cut) => {}
+            }
+            drop(in_flight);
+            return;
+        }
+        (End::Done(Err(error)), _) => tracing::debug!(client = %client.address(), %error, "connection ended"),
+        (End::Done(Ok(())) | End::Expired | End::Reset | End::Cut, _) => {}
+    }
+    drop(connection);
+    if client.wants_reset() {
+        io.reset_on_close();
+    } else if expired_in_head {
+        // The client may not be reading; what the system does not take at once is not worth waiting for.
+        let _taken = timeout(Duration::ZERO, io.write_all(HEAD_TIMEOUT)).await;
+    } else if client.has_unread() {
+        linger(&mut io).await;
+    }
+}
+
+/// Polls the codec until the connection ends, by itself or by one of its limits.
+async fn drive<C>(connection: &mut C, io: &ClientIo, client: &Client) -> End
+where
+    C: Future<Output = hyper::Result<()>> + Shutdown + Unpin,
+{
+    let stage = &client.entry.stage;
+    let mut timer = Timer(None);
+    let mut told = false;
+    let mut changed = Box::pin(stage.changed());
+    let mut watched = false;
+    poll_fn(|cx| {
+        if !watched || stage.get() != Stage::Open {
+            watched = true;
+            if changed.as_mut().poll(cx).is_ready() {
+                changed.set(stage.changed());
+                let _woken_again_later = changed.as_mut().poll(cx);
+            }
+        }
+        if stage.get() == Stage::Cut {
+            return Poll::Ready(End::Cut);
+        }
+        if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
+            return Poll::Ready(End::Done(result));
+        }
+        // A request that had come before the drain began was read just now; it is answered.
+        if stage.get() == Stage::Draining && !told {
+            told = true;
+            connection.shut_down();
+            if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+        }
+        if client.phases.is_answering() && io.poll_reset(cx).is_ready() {
+            return Poll::Ready(End::Reset);
+        }
+        timer.poll(&client.phases, cx).map(|()| End::Expired)
+    })
+    .await
+}
+
+/// A connection that can be told to end after the request in hand.
+trait Shutdown {
+    fn shut_down(&mut self);
+}
+
+impl<I, B, S> Shutdown for http1::Connection<I, S>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn shut_down(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+}
+
+/// The one timer of a connection. It is set anew only when a limit comes nearer than it is set to; when it
+/// fires too early, it is set to what is left.
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll(&mut self, phases: &Phases, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = phases.deadline() else {
+            return Poll::Pending;
+        };
+        let deadline = Instant::from_std(deadline);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+/// Copies between client and server until both are done. `early` came from the client with its request.
+async fn tunnel(client: &mut ClientIo, server: hyper::upgrade::OnUpgrade, early: &[u8]) {
+    let copied = async {
+        let mut server = TokioIo::new(server.await.map_err(std::io::Error::other)?);
+        server.write_all(early).await?;
+        copy_bidirectional(client, &mut server).await
+    };
+    if let Err(error) = copied.await {
+        tracing::debug!(%error, "tunnel ended");
+    }
+}
+
+/// Reads what the client is still sending, within limits.
+async fn linger(io: &mut ClientIo) {
+    let mut scratch = [0; 4096];
+    let mut left = LINGER_BYTES;
+    let reading = pin!(async {
+        while let Ok(count) = io.read(&mut scratch).await {
+            if count == 0 || count >= left {
+                return;
+            }
+            left -= count;
+        }
+    });
+    let _ended = timeout(LINGER, reading).await;
+}

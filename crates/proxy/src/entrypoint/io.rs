@@ -1,0 +1,95 @@
+//! The socket of a client as the HTTP codec sees it.
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use super::Phases;
+
+/// A client's socket that tells the connection's [`Phases`] what passes.
+///
+/// It is shared with the connection, which watches it for a reset while the codec does not read.
+#[derive(Debug, Clone)]
+pub(super) struct ClientIo {
+    stream: Rc<RefCell<TcpStream>>,
+    phases: Rc<Phases>,
+}
+
+impl ClientIo {
+    pub(super) fn new(stream: TcpStream, phases: Rc<Phases>) -> Self {
+        Self {
+            stream: Rc::new(RefCell::new(stream)),
+            phases,
+        }
+    }
+
+    /// Ready when the client has reset the connection. A half-closed one may still wait for its answer, so
+    /// the end of its stream says nothing.
+    pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let stream = self.stream.borrow();
+        match stream.poll_read_ready(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) if matches!(stream.take_error(), Ok(None)) => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Makes the coming close a reset, for clients who would take an orderly close for the end of an answer.
+    pub(super) fn reset_on_close(&self) {
+        let stream = self.stream.borrow();
+        if let Err(error) = socket2::SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO)) {
+            tracing::debug!(%error, "cannot reset a client's connection");
+        }
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.phases.received();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, buf);
+        self.phases.wrote(polled.is_pending());
+        polled
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        self.phases.wrote(polled.is_pending());
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,16 @@
+//! Entrypoints: listening sockets and the connections they accept.
+//!
+//! A connection stays on the worker that accepted it. It ends by itself, by a time limit, or by the drain.
+
+mod accept;
+mod client;
+mod connection;
+mod io;
+mod listener;
+mod phase;
+
+pub(crate) use accept::{Entry, accept};
+pub(crate) use client::Client;
+pub use listener::BindError;
+pub(crate) use listener::{Bound, bind};
+use phase::Phases;

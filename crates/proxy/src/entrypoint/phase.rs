@@ -1,0 +1,147 @@
+//! What a client connection is doing, and until when it may.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use crate::settings::RespondingTimeouts;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the first byte of a request.
+    Idle,
+    /// Reading the head of a request.
+    Head,
+    /// Answering a request.
+    Answering,
+}
+
+/// Follows one connection through its phases. Written by the socket and by the requests, read by the
+/// connection's one timer, so that no request starts or stops a timer.
+#[derive(Debug)]
+pub(crate) struct Phases {
+    phase: Cell<Phase>,
+    since: Cell<Instant>,
+    blocked_since: Cell<Option<Instant>>,
+    head_limit: Option<Duration>,
+    idle_limit: Option<Duration>,
+    write_limit: Option<Duration>,
+}
+
+impl Phases {
+    /// A connection that was accepted at `now`.
+    pub(crate) fn new(limits: &RespondingTimeouts, now: Instant) -> Self {
+        let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
+        Self {
+            phase: Cell::new(Phase::Idle),
+            since: Cell::new(now),
+            blocked_since: Cell::new(None),
+            head_limit: limits.head(),
+            idle_limit: some(limits.idle_timeout),
+            write_limit: some(limits.write_timeout),
+        }
+    }
+
+    /// Bytes came in.
+    pub(crate) fn received(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Head);
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// A head is complete. Returns when its first byte came.
+    pub(crate) fn answering(&self) -> Instant {
+        // A request that came together with the one before has made no read of its own.
+        if self.phase.replace(Phase::Answering) == Phase::Idle {
+            self.since.set(Instant::now());
+        }
+        self.since.get()
+    }
+
+    /// An answer is complete.
+    pub(crate) fn answered(&self, now: Instant) {
+        self.phase.set(Phase::Idle);
+        self.since.set(now);
+    }
+
+    /// The client took bytes, or took none.
+    pub(crate) fn wrote(&self, blocked: bool) {
+        if !blocked {
+            if self.blocked_since.get().is_some() {
+                self.blocked_since.set(None);
+            }
+        } else if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// True while a request is being answered.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.phase.get() == Phase::Answering
+    }
+
+    /// True while a request's head has begun but is not complete.
+    pub(crate) fn is_reading_head(&self) -> bool {
+        self.phase.get() == Phase::Head
+    }
+
+    /// When the connection has to end unless something happens; `None` while nothing limits it.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let phase = match self.phase.get() {
+            Phase::Idle => self.idle_limit,
+            Phase::Head => self.head_limit,
+            Phase::Answering => None,
+        };
+        let phase = phase.map(|limit| self.since.get() + limit);
+        let write = self
+            .write_limit
+            .and_then(|limit| Some(self.blocked_since.get()? + limit));
+        [phase, write].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phases() -> (Phases, Instant) {
+        let now = Instant::now();
+        let limits = RespondingTimeouts {
+            write_timeout: Duration::from_secs(5),
+            ..RespondingTimeouts::default()
+        };
+        (Phases::new(&limits, now), now)
+    }
+
+    #[test]
+    fn an_idle_connection_has_the_idle_limit_and_a_begun_head_a_shorter_one() {
+        let (phases, now) = phases();
+        assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
+        phases.received();
+        assert!(phases.deadline().unwrap() < now + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn more_bytes_of_a_head_do_not_move_its_limit() {
+        let (phases, _) = phases();
+        phases.received();
+        let deadline = phases.deadline();
+        phases.received();
+        assert_eq!(phases.deadline(), deadline);
+    }
+
+    #[test]
+    fn an_answer_is_limited_only_while_the_client_takes_nothing() {
+        let (phases, _) = phases();
+        phases.received();
+        phases.answering();
+        assert_eq!(phases.deadline(), None);
+        phases.wrote(true);
+        assert!(phases.deadline().is_some());
+        phases.wrote(false);
+        assert_eq!(phases.deadline(), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! What is known of one request, from its first byte to the last of its answer.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use http::{HeaderValue, Method, Request, Uri, Version, header, response};
+use http_body::Body;
+use mesh_telemetry::{
+    access_log::{Headers, Origin, Record},
+    metrics::{Observation, Protocol},
+};
+
+use crate::{
+    entrypoint::Client,
+    forward::{Answer, Trail},
+    respond::Failure,
+    table::{Route, Target},
+    upstream::{BodyError, Lease, Upload},
+};
+
+/// The status of requests whose client left before there was an answer; only in logs and metrics.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// One request. Dropping it ends it, whatever became of it: it is counted and logged then.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    client: Rc<Client>,
+    started: Instant,
+    method: Method,
+    version: Version,
+    protocol: Protocol,
+    route: Option<Arc<Route>>,
+    trail: Trail,
+    upload: Option<Rc<Upload>>,
+    has_body: bool,
+    status: Option<u16>,
+    sent: u64,
+    log: Option<Box<Draft>>,
+}
+
+/// What an access log line needs beside the above.
+#[derive(Debug)]
+struct Draft {
+    start: SystemTime,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    request_headers: Headers,
+    response_headers: Headers,
+}
+
+impl Exchange {
+    /// A request whose head is complete.
+    pub(crate) fn begin<B: Body>(client: Rc<Client>, request: &Request<B>) -> Self {
+        let started = client.begin_request();
+        let log = client.access_log().map(|log| {
+            Box::new(Draft {
+                start: SystemTime::now(),
+                uri: request.uri().clone(),
+                host: request.headers().get(header::HOST).cloned(),
+                request_headers: log.request_headers(request.headers()),
+                response_headers: Headers::default(),
+            })
+        });
+        Self {
+            client,
+            started,
+            method: request.method().clone(),
+            version: request.version(),
+            protocol: Protocol::of(request.headers()),
+            route: None,
+            trail: Trail::default(),
+            upload: None,
+            has_body: !request.body().is_end_stream(),
+            status: None,
+            sent: 0,
+            log,
+        }
+    }
+
+    /// The connection it came over.
+    pub(crate) fn client(&self) -> &Rc<Client> {
+        &self.client
+    }
+
+    /// It goes this way.
+    pub(crate) fn take(&mut self, route: &Arc<Route>) {
+        self.route = Some(route.clone());
+    }
+
+    /// Its body is on its way to a server.
+    pub(crate) fn receives(&mut self, upload: Option<Rc<Upload>>) {
+        self.upload = upload;
+    }
+
+    /// What forwarding leaves behind.
+    pub(crate) fn trail(&mut self) -> &mut Trail {
+        &mut self.trail
+    }
+
+    /// The answer that Mesh makes itself.
+    pub(crate) fn fail(&self, failure: &Failure) -> Answer {
+        let router = self.route.as_ref().map(|route| &*route.label);
+        tracing::debug!(router, %failure, "answering without a server");
+        failure.answer(self.client.settings().http.reason_header)
+    }
+
+    /// Its answer begins.
+    pub(crate) fn answered(&mut self, head: &response::Parts) {
+        self.status = Some(head.status.as_u16());
+        if let (Some(draft), Some(log)) = (&mut self.log, self.client.access_log()) {
+            draft.response_headers = log.response_headers(&head.headers);
+        }
+    }
+
+    /// True when no further request is wanted on its connection.
+    pub(crate) fn is_last(&self) -> bool {
+        self.client.is_worn_out(self.started)
+    }
+
+    /// Bytes of the answer went to the client.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// The rest of the answer will not come. The codec cuts the client's connection; a client that takes the
+    /// end of the connection for the end of the answer must see a reset.
+    pub(crate) fn cut(&self, error: &BodyError) {
+        let server = self.trail.server.as_ref().map(|server| &*server.authority);
+        tracing::debug!(server, %error, "cutting an answer");
+        if self.version == Version::HTTP_10 {
+            self.client.reset_on_close();
+        }
+    }
+
+    /// The connection to the server is free.
+    pub(crate) fn put_back(&self, lease: Lease) {
+        self.client.upstreams().put_back(lease, Instant::now());
+    }
+
+    fn request_bytes(&self) -> u64 {
+        self.upload.as_ref().map_or(0, |upload| upload.bytes())
+    }
+
+    fn is_internal(&self) -> bool {
+        self.route
+            .as_ref()
+            .is_some_and(|route| matches!(route.target, Target::Internal(_)))
+    }
+
+    /// True when a part of its body is still to come.
+    fn is_unread(&self) -> bool {
+        self.has_body
+            && self
+                .upload
+                .as_ref()
+                .is_none_or(|upload| upload.finished().is_none())
+    }
+
+    fn count(&self, status: u16, now: Instant) {
+        let settings = self.client.settings();
+        let wanted = self.route.as_ref().and_then(|route| route.observability.metrics);
+        let Some(shard) = self
+            .client
+            .shard()
+            .filter(|_| wanted.unwrap_or(settings.observability.metrics))
+        else {
+            return;
+        };
+        shard.record(&Observation {
+            entry_point: self.client.entry_point_name(),
+            router: self.route.as_ref().map(|route| &route.label),
+            service: self.route.as_ref().and_then(|route| route.service.as_ref()),
+            code: status,
+            method: &self.method,
+            protocol: self.protocol,
+            duration: now.duration_since(self.started),
+            request_bytes: self.request_bytes(),
+            response_bytes: self.sent,
+            retries: self.trail.retries,
+            internal: self.is_internal(),
+        });
+    }
+
+    fn log(&mut self, status: u16, now: Instant) {
+        let settings = self.client.settings();
+        let wanted = self
+            .route
+            .as_ref()
+            .and_then(|route| route.observability.access_logs);
+        let Some(draft) = self
+            .log
+            .take()
+            .filter(|_| wanted.unwrap_or(settings.observability.access_logs))
+        else {
+            return;
+        };
+        let Some(log) = self.client.access_log() else {
+            return;
+        };
+        let duration = now.duration_since(self.started);
+        let origin = self.trail.server.as_ref().map(|server| Origin {
+            url: server.url.to_string().into(),
+            address: server.authority.clone(),
+            status: self.status,
+            duration,
+            bytes: self.sent,
+            headers: draft.response_headers.clone(),
+        });
+        log.record(Record {
+            start: draft.start,
+            duration,
+            entry_point: self.client.entry_point_name().clone(),
+            router: self.route.as_ref().map(|route| route.label.clone()),
+            service: self.route.as_ref().and_then(|route| route.service.clone()),
+            client: self.client.address(),
+            client_user: None,
+            method: self.method.clone(),
+            uri: draft.uri,
+            version: self.version,
+            scheme: "http",
+            host: draft.host,
+            request_bytes: self.request_bytes(),
+            request_headers: draft.request_headers,
+            origin,
+            status,
+            response_bytes: self.sent,
+            response_headers: draft.response_headers,
+            retries: self.trail.retries,
+            internal: self.is_internal(),
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let status = match self.status {
+            Some(status) => status,
+            None if std::thread::panicking() => 500,
+            None => CLIENT_CLOSED_REQUEST,
+        };
+        self.client.end_request(now, self.is_unread());
+        self.count(status, now);
+        self.log(status, now);
+    }
+}

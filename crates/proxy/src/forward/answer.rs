@@ -1,0 +1,152 @@
+//! What came back.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header, response};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use smallvec::SmallVec;
+
+use super::ForwardError;
+use crate::{
+    sanitize::{is_hop_by_hop, tokens},
+    service::{InFlight, Pick},
+    upstream::{AnswerBody, Lease},
+};
+
+/// An answer for the client.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Status and headers.
+    pub(crate) head: response::Parts,
+    /// What follows.
+    pub(crate) body: Source,
+}
+
+/// What follows the head of an answer.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Bytes made in this process.
+    Local(Bytes),
+    /// The body of a server.
+    Server(AnswerBody),
+    /// WebSocket, from here on both ways.
+    WebSocket(OnUpgrade, InFlight),
+}
+
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            head,
+            body: Source::Local(body),
+        }
+    }
+}
+
+/// Checks an answer, and takes off what belongs to the server's connection.
+pub(super) fn accept(
+    mut response: Response<Incoming>,
+    lease: Lease,
+    in_flight: InFlight,
+    pick: &Pick,
+    websocket: bool,
+) -> Result<Answer, ForwardError> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !(websocket && is_websocket(&response)) {
+        return Err(ForwardError::UnaskedUpgrade(lease.server.authority.clone()));
+    }
+    strip(&mut response).map_err(|()| ForwardError::TransferEncoding(lease.server.authority.clone()))?;
+    let upgrade = switches.then(|| hyper::upgrade::on(&mut response));
+    let (mut head, incoming) = response.into_parts();
+    // What the codec notes for itself is not the client's business.
+    head.extensions.clear();
+    let body = match upgrade {
+        Some(upgrade) => {
+            head.headers
+                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            head.headers
+                .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            Source::WebSocket(upgrade, in_flight)
+        }
+        None => Source::Server(AnswerBody::new(incoming, lease, in_flight)),
+    };
+    for middleware in pick.middlewares.iter().flat_map(|chain| chain.iter()).rev() {
+        middleware.step.response(&mut head);
+    }
+    Ok(Answer { head, body })
+}
+
+fn is_websocket<B>(response: &Response<B>) -> bool {
+    tokens(response.headers(), header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+}
+
+/// Takes off hop-by-hop headers and framing; fails on framing that can be read in two ways.
+fn strip<B>(response: &mut Response<B>) -> Result<(), ()> {
+    let mut dropped: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    let mut chunked = false;
+    for name in response.headers().keys() {
+        if !is_hop_by_hop(name.as_str()) {
+            continue;
+        }
+        dropped.push(name.clone());
+        if *name == header::TRANSFER_ENCODING {
+            let mut lines = response.headers().get_all(name).iter();
+            let is_chunked = lines
+                .next()
+                .is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(b"chunked"));
+            if !is_chunked || lines.next().is_some() {
+                return Err(());
+            }
+            chunked = true;
+        }
+        if *name == header::CONNECTION {
+            let named = tokens(response.headers(), header::CONNECTION)
+                .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+                .filter(|name| *name != header::CONTENT_LENGTH);
+            dropped.extend(named);
+        }
+    }
+    if chunked {
+        dropped.push(header::CONTENT_LENGTH);
+    }
+    for name in dropped {
+        response.headers_mut().remove(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(headers: &[(&str, &str)]) -> Result<Vec<String>, ()> {
+        let mut response = Response::new(());
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            response.headers_mut().append(name, value.parse().unwrap());
+        }
+        strip(&mut response)?;
+        Ok(response.headers().keys().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn what_belongs_to_the_servers_connection_is_taken_off() {
+        let headers = [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "5"),
+            ("proxy-authenticate", "x"),
+            ("upgrade", "h2c"),
+            ("trailer", "x-sum"),
+            ("x-kept", "1"),
+        ];
+        assert_eq!(stripped(&headers).unwrap(), ["trailer", "x-kept"]);
+    }
+
+    #[test]
+    fn chunked_wins_over_a_length_and_nothing_else_is_a_coding() {
+        let both = [("content-length", "5"), ("transfer-encoding", "chunked")];
+        assert!(stripped(&both).unwrap().is_empty());
+        assert!(stripped(&[("transfer-encoding", "foo")]).is_err());
+        assert!(stripped(&[("transfer-encoding", "gzip, chunked")]).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a request got no answer from a server.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use mesh_config::model::Scheme;
+
+use crate::{
+    service::NoServer,
+    upstream::{ConnectError, Lease, UploadError},
+};
+
+/// Why a request got no answer from a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForwardError {
+    /// The service has no server for it.
+    #[error(transparent)]
+    NoServer(NoServer),
+    /// Every server closed its connection before a byte was sent.
+    #[error("no server took the request")]
+    Unsent,
+    /// No connection.
+    #[error("cannot connect to {server}: {source}")]
+    Connect { server: Arc<str>, source: ConnectError },
+    /// No connection in time.
+    #[error("cannot connect to {server}: {source}")]
+    ConnectTimeout { server: Arc<str>, source: ConnectError },
+    /// The connection ended before an answer came.
+    #[error("{server} closed the connection before it answered")]
+    Closed {
+        server: Arc<str>,
+        source: Option<hyper::Error>,
+        /// A fresh connection may be tried.
+        again: bool,
+    },
+    /// No answer in time.
+    #[error("{0} did not answer in time")]
+    AnswerTimeout(Arc<str>),
+    /// Something that is no HTTP answer.
+    #[error("{server} sent an invalid answer: {source}")]
+    Answer { server: Arc<str>, source: hyper::Error },
+    /// An upgrade that nobody asked for, or of another kind.
+    #[error("{0} switched protocols unasked")]
+    UnaskedUpgrade(Arc<str>),
+    /// A transfer coding that is not exactly `chunked`.
+    #[error("{0} sent an unknown transfer coding")]
+    TransferEncoding(Arc<str>),
+    /// The client did not finish its request.
+    #[error(transparent)]
+    Upload(UploadError),
+    /// A server that this version cannot speak to.
+    #[error("this version does not speak {} to servers", .0.as_str())]
+    Scheme(Scheme),
+}
+
+impl ForwardError {
+    /// The end of a connection. `again`: the request may be sent on another one.
+    pub(super) fn closed(lease: &Lease, source: Option<hyper::Error>, again: bool) -> Self {
+        Self::Closed {
+            server: lease.server.authority.clone(),
+            source,
+            again,
+        }
+    }
+
+    /// What the client gets.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoServer(_) | Self::Scheme(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unsent
+            | Self::Connect { .. }
+            | Self::Closed { .. }
+            | Self::Answer { .. }
+            | Self::UnaskedUpgrade(_)
+            | Self::TransferEncoding(_) => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
+            Self::Upload(UploadError::Broken) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// True while no byte of the request was sent, so that another server may have it.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
+            Self::Closed { source, .. } => source.is_none(),
+            Self::NoServer(_)
+            | Self::Unsent
+            | Self::AnswerTimeout(_)
+            | Self::Answer { .. }
+            | Self::UnaskedUpgrade(_)
+            | Self::TransferEncoding(_)
+            | Self::Upload(_)
+            | Self::Scheme(_) => false,
+        }
+    }
+}

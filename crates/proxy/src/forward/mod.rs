@@ -1,0 +1,172 @@
+//! Sends a request to a server and brings back its answer.
+//!
+//! The law of trying again: another server only while no byte of the request was sent; the same server once
+//! more only when a connection that had been idle turned out dead, and then only what was never written, or
+//! what can be repeated without harm and has no body. A POST runs at most once.
+
+mod answer;
+mod call;
+mod error;
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use http::Response;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use mesh_config::model::Scheme;
+use smallvec::SmallVec;
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) use answer::{Answer, Source};
+pub(crate) use call::Call;
+pub(crate) use error::ForwardError;
+
+use crate::{
+    service::{Pick, Server, ServerId, Service},
+    upstream::{ConnectError, Lease, RequestBody, Upload, Upstreams},
+};
+
+/// Servers that one request is offered to.
+const MAX_SERVERS: usize = 3;
+
+/// What is told of a forwarded request to whoever counts.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    /// The last server that was chosen.
+    pub(crate) server: Option<Arc<Server>>,
+    /// Attempts beyond the first.
+    pub(crate) retries: u32,
+}
+
+/// Forwards `call` to a server of `service`.
+///
+/// # Errors
+/// When no server answered; what the client gets is in [`ForwardError::status`].
+pub(crate) async fn forward(
+    upstreams: &Rc<Upstreams>,
+    service: &Service,
+    mut call: Call,
+    trail: &mut Trail,
+) -> Result<Answer, ForwardError> {
+    let mut tried: SmallVec<[ServerId; MAX_SERVERS]> = SmallVec::new();
+    let mut failure = None;
+    while tried.len() < MAX_SERVERS {
+        let pick = match service.pick(&tried) {
+            Ok(pick) => pick,
+            Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
+        };
+        trail.retries += u32::from(trail.server.is_some());
+        trail.server = Some(pick.server.clone());
+        match attempt(upstreams, &pick, &mut call).await {
+            Err(error) if error.is_retryable() => {
+                tracing::debug!(server = %pick.server.authority, %error, "trying another server");
+                tried.push(pick.server.id());
+                failure = Some(error);
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(failure.unwrap_or(ForwardError::Unsent))
+}
+
+/// Offers the call to one server.
+async fn attempt(upstreams: &Rc<Upstreams>, pick: &Pick, call: &mut Call) -> Result<Answer, ForwardError> {
+    let server = &pick.server;
+    if server.url.scheme != Scheme::Http {
+        return Err(ForwardError::Scheme(server.url.scheme));
+    }
+    if let Some(lease) = upstreams.idle(server, std::time::Instant::now()) {
+        match send(lease, pick, call).await {
+            // The server had closed the connection before it could know of this request.
+            Err(ForwardError::Closed { again: true, .. }) => {}
+            outcome => return outcome,
+        }
+    }
+    let lease = Box::pin(connect(upstreams, server)).await?;
+    send(lease, pick, call).await
+}
+
+async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Lease, ForwardError> {
+    upstreams.connect(server).await.map_err(|source| match source {
+        ConnectError::Timeout(_) => ForwardError::ConnectTimeout {
+            server: server.authority.clone(),
+            source,
+        },
+        ConnectError::Io(_) | ConnectError::Codec(_) => ForwardError::Connect {
+            server: server.authority.clone(),
+            source,
+        },
+    })
+}
+
+/// Sends the call over one connection.
+async fn send(mut lease: Lease, pick: &Pick, call: &mut Call) -> Result<Answer, ForwardError> {
+    let in_flight = pick.server.state.begin();
+    let repeatable = lease.reused && call.is_repeatable();
+    let request = match call.request(pick, repeatable) {
+        Ok(request) => request,
+        Err(answer) => return Ok((*answer).into()),
+    };
+    let upload = request.body().upload();
+    let limit = pick.server.transport.forwarding_timeouts.response_header_timeout;
+    match exchange(&mut lease.sender, request, upload.as_deref(), limit).await {
+        Ok(response) => answer::accept(response, lease, in_flight, pick, call.websocket()),
+        Err(Broken::Timeout) => Err(ForwardError::AnswerTimeout(lease.server.authority.clone())),
+        Err(Broken::Unsent(request)) => {
+            call.restore(*request, pick);
+            Err(ForwardError::closed(&lease, None, true))
+        }
+        Err(Broken::Sent(error)) => match upload.and_then(|upload| upload.error()) {
+            Some(error) => Err(ForwardError::Upload(error)),
+            None if error.is_parse() => Err(ForwardError::Answer {
+                server: lease.server.authority.clone(),
+                source: error,
+            }),
+            None => Err(ForwardError::closed(&lease, Some(error), repeatable)),
+        },
+    }
+}
+
+/// Why there is no answer.
+enum Broken {
+    /// No byte was written; here it is again.
+    Unsent(Box<http::Request<RequestBody>>),
+    /// Some of it may have been.
+    Sent(hyper::Error),
+    Timeout,
+}
+
+/// Sends a request and waits for the head of its answer: once the request is sent, `limit` at most.
+async fn exchange(
+    sender: &mut SendRequest<RequestBody>,
+    request: http::Request<RequestBody>,
+    upload: Option<&Upload>,
+    limit: Duration,
+) -> Result<Response<Incoming>, Broken> {
+    let broken = |mut error: hyper::client::conn::TrySendError<_>| match error.take_message() {
+        Some(request) => Broken::Unsent(Box::new(request)),
+        None => Broken::Sent(error.into_error()),
+    };
+    if sender.ready().await.is_err() {
+        return Err(Broken::Unsent(Box::new(request)));
+    }
+    let sending = sender.try_send_request(request);
+    if limit.is_zero() {
+        return sending.await.map_err(broken);
+    }
+    tokio::pin!(sending);
+    let mut deadline = Instant::now() + limit;
+    loop {
+        tokio::select! {
+            biased;
+            sent = &mut sending => return sent.map_err(broken),
+            () = sleep_until(deadline) => deadline = match upload {
+                None => return Err(Broken::Timeout),
+                Some(upload) => match upload.finished().map(|at| Instant::from_std(at) + limit) {
+                    Some(end) if end <= Instant::now() => return Err(Broken::Timeout),
+                    Some(end) => end,
+                    None => Instant::now() + limit,
+                },
+            },
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The path of one request.
+
+use std::{ops::ControlFlow, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+
+use futures::FutureExt;
+use http::{Request, Response, header, request};
+use hyper::body::Incoming;
+
+use crate::{
+    entrypoint::Client,
+    exchange::Exchange,
+    forward::{Answer, Call, forward},
+    middleware::Middleware,
+    respond::{Failure, ResponseBody, panicked, respond},
+    sanitize::{Rejection, Sanitized, resolve_encoded_slashes, sanitize},
+    table::{RequestView, Route, Target, canonical_host, routing_path},
+    upstream::RequestBody,
+};
+
+/// Serves one request: sanitize, route, middlewares, service, server, respond.
+async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
+    let mut exchange = Exchange::begin(client, &request);
+    let (mut head, body) = request.into_parts();
+    let settings = exchange.client().settings();
+    let outcome = async {
+        let sanitized = sanitize(&mut head, exchange.client().peer(), &settings)?;
+        let route = route(exchange.client(), &head)?;
+        exchange.take(&route);
+        let (passed, answer) = meet(&route.middlewares, &mut head);
+        let outcome = match answer {
+            Some(answer) => Ok(answer),
+            None => reach(&route, head, body, &sanitized, &mut exchange).await,
+        };
+        let mut answer = outcome.unwrap_or_else(|failure| exchange.fail(&failure));
+        passed
+            .iter()
+            .rev()
+            .for_each(|middleware| middleware.step.response(&mut answer.head));
+        Ok(answer)
+    };
+    let answer = outcome
+        .await
+        .unwrap_or_else(|failure: Failure| exchange.fail(&failure));
+    respond(answer, exchange)
+}
+
+/// Serves one request; if its code panics, it ends alone.
+pub(crate) async fn serve_alone(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
+    match AssertUnwindSafe(serve(client, request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("a request was ended by a panic");
+            panicked()
+        }
+    }
+}
+
+/// The route of a request.
+fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> {
+    let host = head
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let host = canonical_host(host);
+    let path = routing_path(head.uri.path());
+    let view = RequestView {
+        host: &host,
+        path: &path,
+        query: head.uri.query(),
+        method: &head.method,
+        headers: &head.headers,
+        peer: client.peer().ip,
+    };
+    let table = client.table();
+    let found = table.route(client.entry_point(), &view);
+    if let Some(resolved) = resolve_encoded_slashes(head.uri.path()) {
+        let path = routing_path(&resolved);
+        let other = table.route(client.entry_point(), &RequestView { path: &path, ..view });
+        if found.map(Arc::as_ptr) != other.map(Arc::as_ptr) {
+            return Err(Rejection::Ambiguous.into());
+        }
+    }
+    found.cloned().ok_or(Failure::NoRoute)
+}
+
+/// Leads the request through middlewares until one answers. Gives those that it met.
+fn meet<'m>(
+    middlewares: &'m [Arc<Middleware>],
+    head: &mut request::Parts,
+) -> (&'m [Arc<Middleware>], Option<Answer>) {
+    for (index, middleware) in middlewares.iter().enumerate() {
+        if let ControlFlow::Break(answer) = middleware.step.request(head) {
+            return (middlewares.get(..index).unwrap_or_default(), Some(answer.into()));
+        }
+    }
+    (middlewares, None)
+}
+
+/// Brings the request to what answers it.
+async fn reach(
+    route: &Route,
+    head: request::Parts,
+    body: Incoming,
+    sanitized: &Sanitized,
+    exchange: &mut Exchange,
+) -> Result<Answer, Failure> {
+    match &route.target {
+        Target::Service(service) => {
+            let client = exchange.client().clone();
+            let settings = client.settings();
+            let body = RequestBody::new(body, settings.transport.responding_timeouts.read_timeout);
+            exchange.receives(body.upload());
+            let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
+            Ok(forward(client.upstreams(), service, call, exchange.trail()).await?)
+        }
+        Target::Internal(service) => Ok(service.call(Request::from_parts(head, ())).await.into()),
+        Target::Unavailable { reason } => Err(Failure::Unavailable(reason.clone())),
+    }
+}

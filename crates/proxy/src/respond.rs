@@ -1,0 +1,185 @@
+//! What the client gets: the answer of a server, or one that Mesh makes itself.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{
+    exchange::Exchange,
+    forward::{Answer, ForwardError, Source},
+    sanitize::Rejection,
+    upstream::{AnswerBody, BodyError},
+};
+
+/// What clients are asked to wait when there is no server, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-reason");
+
+/// Why Mesh answers a request itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// It cannot be understood, in one way only.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Nobody ever declared a route for it.
+    #[error("no router matches")]
+    NoRoute,
+    /// Its router is broken.
+    #[error("{0}")]
+    Unavailable(Arc<str>),
+    /// No server answered it.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Rejected(rejection) => rejection.status(),
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forward(error) => error.status(),
+        }
+    }
+
+    fn text(&self) -> &'static str {
+        match self {
+            Self::NoRoute => "404 page not found\n",
+            Self::Forward(ForwardError::NoServer(_)) => "no available server\n",
+            Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) => {
+                self.status().canonical_reason().unwrap_or_default()
+            }
+        }
+    }
+
+    /// The answer, with the reason in a header if `tell`.
+    pub(crate) fn answer(&self, tell: bool) -> Answer {
+        let status = self.status();
+        let mut response = text(status, self.text());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if tell && let Ok(reason) = HeaderValue::from_str(&self.to_string()) {
+            response.headers_mut().insert(&X_MESH_REASON, reason);
+        }
+        response.into()
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// The answer to a request whose code failed.
+pub(crate) fn panicked() -> Response<ResponseBody> {
+    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").map(|body| ResponseBody {
+        source: Sending::Local(body),
+        exchange: None,
+    })
+}
+
+/// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
+pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
+    exchange.answered(&answer.head);
+    if exchange.is_last() {
+        answer
+            .head
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let source = match answer.body {
+        Source::Local(bytes) => Sending::Local(bytes),
+        Source::Server(body) => Sending::Server(body),
+        Source::WebSocket(upgrade, in_flight) => {
+            exchange.client().tunnel_to(upgrade, in_flight);
+            Sending::Local(Bytes::new())
+        }
+    };
+    let mut body = ResponseBody {
+        source,
+        exchange: Some(exchange),
+    };
+    body.free_connection();
+    Response::from_parts(answer.head, body)
+}
+
+/// The body of an answer. When it is dropped, the request is over.
+#[derive(Debug)]
+pub(crate) struct ResponseBody {
+    source: Sending,
+    exchange: Option<Exchange>,
+}
+
+#[derive(Debug)]
+enum Sending {
+    Local(Bytes),
+    Server(AnswerBody),
+}
+
+impl ResponseBody {
+    /// Puts the server's connection back once nothing more comes over it.
+    fn free_connection(&mut self) {
+        if let (Sending::Server(body), Some(exchange)) = (&mut self.source, &self.exchange)
+            && let Some(lease) = body.take_free()
+        {
+            exchange.put_back(lease);
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match &mut self.source {
+            Sending::Local(bytes) if bytes.is_empty() => None,
+            Sending::Local(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Sending::Server(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+        };
+        if let Some(exchange) = &mut self.exchange {
+            match &frame {
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(error)) => exchange.cut(error),
+                None => {}
+            }
+        }
+        self.free_connection();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Sending::Local(bytes) => bytes.is_empty(),
+            Sending::Server(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Sending::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Sending::Server(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The data plane while it serves.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, thread::JoinHandle};
+
+use arc_swap::ArcSwap;
+use futures::future::join_all;
+use mesh_config::Configuration;
+use mesh_telemetry::metrics::Metrics;
+use parking_lot::Mutex;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    drain::Drained,
+    table::{Compiler, RoutingTable},
+    worker::SharedEntry,
+};
+
+/// Workers that serve. Dropping it without [`drain`](Self::drain) ends them at once.
+#[derive(Debug)]
+pub struct Running {
+    compiler: Mutex<Compiler>,
+    table: Arc<ArcSwap<RoutingTable>>,
+    addresses: BTreeMap<String, SocketAddr>,
+    entries: Vec<SharedEntry>,
+    workers: Vec<JoinHandle<()>>,
+    metrics: Option<Arc<Metrics>>,
+    draining: CancellationToken,
+    end: DropGuard,
+}
+
+impl Running {
+    pub(crate) fn new(
+        compiler: Compiler,
+        table: Arc<ArcSwap<RoutingTable>>,
+        addresses: BTreeMap<String, SocketAddr>,
+        entries: Vec<SharedEntry>,
+        workers: Vec<JoinHandle<()>>,
+        end: CancellationToken,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Self {
+        Self {
+            compiler: Mutex::new(compiler),
+            table,
+            addresses,
+            entries,
+            workers,
+            metrics,
+            draining: CancellationToken::new(),
+            end: end.drop_guard(),
+        }
+    }
+
+    /// Serves by `configuration` from now on. Compiles on the caller's thread; workers notice nothing but
+    /// another pointer, and requests under way keep what they started with.
+    pub fn publish(&self, configuration: &Configuration) {
+        let mut compiler = self.compiler.lock();
+        self.table.store(compiler.compile(configuration));
+        if let Some(metrics) = &self.metrics {
+            metrics.config_applied();
+        }
+    }
+
+    /// The table in force.
+    pub fn table(&self) -> Arc<RoutingTable> {
+        self.table.load_full()
+    }
+
+    /// The same for those who look at it again and again, whatever becomes of `self`.
+    pub fn table_source(&self) -> impl Fn() -> Arc<RoutingTable> + Send + Sync + 'static {
+        let table = self.table.clone();
+        move || table.load_full()
+    }
+
+    /// Where each entrypoint listens.
+    pub fn addresses(&self) -> BTreeMap<String, SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Cancelled as the first step of a drain, while new connections are still accepted: readiness follows it.
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
+    }
+
+    /// Ends serving: readiness fails, listeners close after `requestAcceptGraceTimeout`, work under way ends
+    /// within `graceTimeOut` or is cut.
+    pub async fn drain(self) -> Drained {
+        self.draining.cancel();
+        let drains = self.entries.iter().map(|entry| async {
+            let drained = entry.stop.drain(&entry.settings.transport.life_cycle).await;
+            tracing::info!(entry_point = %entry.name, ?drained, "entrypoint closed");
+            drained
+        });
+        let drained = join_all(drains)
+            .await
+            .into_iter()
+            .fold(Drained::Clean, Drained::and);
+        drop(self.end);
+        let workers = self.workers;
+        let joined = tokio::task::spawn_blocking(move || {
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().err())
+                .count()
+        });
+        if !matches!(joined.await, Ok(0)) {
+            tracing::error!("a worker ended by a panic");
+        }
+        drained
+    }
+}

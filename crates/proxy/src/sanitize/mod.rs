@@ -1,0 +1,162 @@
+//! Makes a request mean one thing only, before anything is decided by it.
+//!
+//! The codec has parsed it; what the codec lets through although it could be read in two ways is refused here,
+//! or rewritten to its one meaning. Routing, middlewares and servers all see the result and nothing else.
+
+mod forwarded;
+mod headers;
+mod host;
+mod owned;
+mod path;
+mod query;
+
+use std::borrow::Cow;
+
+use http::{
+    HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request,
+    uri::{PathAndQuery, Scheme},
+};
+
+pub(crate) use forwarded::{Peer, append_peer};
+pub(crate) use headers::{is_hop_by_hop, tokens};
+pub(crate) use path::resolve_encoded_slashes;
+
+use crate::settings::EntryPoint;
+
+/// Why a request is refused before it is routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    /// A method that makes no sense here.
+    #[error("method is not served")]
+    Method,
+    /// Framing that can be read in two ways.
+    #[error("transfer coding is not exactly chunked")]
+    TransferEncoding,
+    /// None, several, or no valid one.
+    #[error("host is missing, repeated or invalid")]
+    Host,
+    /// A request target of another form than the method has.
+    #[error("request target is invalid")]
+    Target,
+    /// A broken escape in the path.
+    #[error("path has an invalid escape")]
+    Escape,
+    /// An escape that the settings do not allow.
+    #[error("path has an encoded character that is not allowed")]
+    EncodedCharacter,
+    /// An encoded slash that would lead to another router if it were a slash.
+    #[error("path is ambiguous: its encoded slash would change the route")]
+    Ambiguous,
+    /// A header name with `_`, where the settings refuse those.
+    #[error("header name has an underscore")]
+    Underscore,
+}
+
+impl Rejection {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TransferEncoding
+            | Self::Host
+            | Self::Target
+            | Self::Escape
+            | Self::EncodedCharacter
+            | Self::Ambiguous
+            | Self::Underscore => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// What a sanitized request is, beside its head.
+#[derive(Debug, Default)]
+pub(crate) struct Sanitized {
+    /// The client asks for a WebSocket.
+    pub(crate) websocket: bool,
+    /// The client takes trailers (`TE: trailers`).
+    pub(crate) trailers: bool,
+    /// Headers of this connection only that middlewares may see and servers not.
+    pub(crate) hop_by_hop: Vec<HeaderName>,
+}
+
+/// Checks and rewrites the head of a request.
+pub(crate) fn sanitize(
+    head: &mut request::Parts,
+    peer: &Peer,
+    settings: &EntryPoint,
+) -> Result<Sanitized, Rejection> {
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Rejection::Method);
+    }
+    let seen = headers::Seen::in_head(head, settings.http.underscore_headers_strategy)?;
+    take_authority(head)?;
+    check_host(head, seen.hosts)?;
+    rewrite_target(head, settings)?;
+    let sanitized = headers::strip(head, &seen, &settings.forwarded_headers);
+    forwarded::set(
+        head,
+        peer,
+        sanitized.websocket,
+        &seen,
+        &settings.forwarded_headers,
+    );
+    head.version = Version::HTTP_11;
+    Ok(sanitized)
+}
+
+/// Brings the target to origin form. An authority in the target wins over the Host header.
+fn take_authority(head: &mut request::Parts) -> Result<(), Rejection> {
+    if head.uri.authority().is_none() {
+        let path = head.uri.path();
+        let fits = path.starts_with('/') || (path == "*" && head.method == Method::OPTIONS);
+        return if fits { Ok(()) } else { Err(Rejection::Target) };
+    }
+    let uri = std::mem::take(&mut head.uri).into_parts();
+    let known = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+    let (Some(authority), true) = (uri.authority, uri.scheme.as_ref().is_some_and(known)) else {
+        return Err(Rejection::Target);
+    };
+    if !head.headers.contains_key(header::HOST) {
+        return Err(Rejection::Host);
+    }
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Rejection::Host)?;
+    head.headers.insert(header::HOST, host);
+    head.uri = uri
+        .path_and_query
+        .map_or_else(|| Uri::from_static("/"), Uri::from);
+    Ok(())
+}
+
+/// Exactly one valid Host. HTTP/1.0 may have none.
+fn check_host(head: &request::Parts, hosts: usize) -> Result<(), Rejection> {
+    match (hosts, head.headers.get(header::HOST)) {
+        (0, _) if head.version == Version::HTTP_10 => Ok(()),
+        (1, Some(value)) if host::is_valid(value.as_bytes()) => Ok(()),
+        _ => Err(Rejection::Host),
+    }
+}
+
+/// Normalises path and query; leaves the target alone when it is in order.
+fn rewrite_target(head: &mut request::Parts, settings: &EntryPoint) -> Result<(), Rejection> {
+    if head.uri.path() == "*" {
+        return Ok(());
+    }
+    let path = path::normalise(head.uri.path(), settings)?;
+    let query = head
+        .uri
+        .query()
+        .map(|query| query::normalise(query, settings.http.encode_query_semicolons));
+    if matches!(path, Cow::Borrowed(_)) && !matches!(query, Some(Cow::Owned(_))) {
+        return Ok(());
+    }
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    head.uri = PathAndQuery::try_from(target)
+        .map(Uri::from)
+        .map_err(|_| Rejection::Target)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

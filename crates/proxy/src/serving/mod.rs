@@ -1,0 +1,143 @@
+//! Tests of the whole path of a request: raw bytes in, raw bytes at a server, raw bytes back.
+
+mod drain;
+mod forwarding;
+mod framing;
+mod limits;
+mod retries;
+mod scripted;
+mod websocket;
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use mesh_telemetry::RequestTelemetry;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use self::scripted::Scripted;
+use crate::{Proxy, ProxySettings, Running, fixture, settings::EntryPoint};
+
+/// Longest wait for anything in these tests.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running proxy with one worker and the entrypoints `web` and `side`.
+fn start(change: impl FnOnce(&mut EntryPoint)) -> Running {
+    let mut web = EntryPoint::new("127.0.0.1:0".parse().unwrap());
+    change(&mut web);
+    let side = EntryPoint::new("127.0.0.1:0".parse().unwrap());
+    let settings = ProxySettings {
+        entry_points: [("side".to_owned(), side), ("web".to_owned(), web)].into(),
+        workers: NonZeroUsize::new(1),
+    };
+    let compiler = fixture::compiler_of(&["side", "web"], "web");
+    Proxy::bind(&settings)
+        .unwrap()
+        .start(compiler, RequestTelemetry::default())
+        .unwrap()
+}
+
+/// The same, with every request going to `servers`.
+fn start_for(servers: &[SocketAddr], change: impl FnOnce(&mut EntryPoint)) -> Running {
+    let running = start(change);
+    route_to(&running, servers, &json!({}));
+    running
+}
+
+/// Routes everything to `servers`, over the servers transport that `timeouts` describe.
+fn route_to(running: &Running, servers: &[SocketAddr], timeouts: &Value) {
+    let servers: Vec<_> = servers
+        .iter()
+        .map(|server| json!({"url": format!("http://{server}")}))
+        .collect();
+    running.publish(&fixture::configuration(&json!({
+        "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
+        "services": {"all@file": {"loadBalancer": {"servers": servers, "serversTransport": "t"}}},
+        "serversTransports": {"t@file": {"forwardingTimeouts": timeouts}},
+    })));
+}
+
+/// A client that speaks bytes.
+struct Client(TcpStream);
+
+impl Client {
+    async fn connect(running: &Running) -> Self {
+        Self(TcpStream::connect(running.addresses()["web"]).await.unwrap())
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Everything until `end` has come.
+    async fn read_until(&mut self, end: &str) -> String {
+        let mut text = Vec::new();
+        let reading = async {
+            while !String::from_utf8_lossy(&text).ends_with(end) {
+                let mut byte = [0];
+                assert_eq!(self.0.read(&mut byte).await.unwrap(), 1, "closed after {text:?}");
+                text.push(byte[0]);
+            }
+        };
+        assert!(
+            timeout(PATIENCE, reading).await.is_ok(),
+            "still waiting for {end:?}"
+        );
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Head and body (of a known length) of one answer.
+    async fn answer(&mut self) -> (String, String) {
+        let head = self.read_until("\r\n\r\n").await.to_lowercase();
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next());
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        timeout(PATIENCE, self.0.read_exact(&mut body))
+            .await
+            .unwrap()
+            .unwrap();
+        (head, String::from_utf8(body).unwrap())
+    }
+
+    /// Everything until the end of the connection; a reset is an end too.
+    async fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _reset = timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+            .await
+            .expect("connection stays open");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Sends `request` on a connection of its own and gives all that comes back.
+async fn ask(running: &Running, request: impl AsRef<[u8]>) -> String {
+    let mut client = Client::connect(running).await;
+    client.send(request).await;
+    client.0.shutdown().await.unwrap();
+    client.rest().await
+}
+
+/// A GET of `path`.
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
+}
+
+/// An answer of 200 with `body`.
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Polls `condition` until it holds.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
+}

@@ -1,0 +1,161 @@
+//! Which requests are sent again, and which never.
+
+use serde_json::json;
+
+use super::{
+    Client, Scripted, ask, get, ok, route_to,
+    scripted::{Act, refusing},
+    start, start_for,
+};
+
+#[tokio::test]
+async fn a_server_that_refuses_is_passed_over() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[refusing().await, server.address, refusing().await], |_| {});
+    for _ in 0..6 {
+        let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+        assert!(ask(&running, post).await.ends_with("hello"));
+    }
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.ends_with("\r\n\r\nabc"))
+    );
+}
+
+#[tokio::test]
+async fn when_all_servers_refuse_the_answer_is_502() {
+    let running = start_for(&[refusing().await, refusing().await], |web| {
+        web.http.reason_header = true
+    });
+    let answer = ask(&running, get("/")).await;
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert!(
+        answer.contains("x-mesh-reason: cannot connect to 127.0.0.1:"),
+        "{answer}"
+    );
+}
+
+/// A server that answers the first request of all and lets the next die on the connection that is kept.
+async fn stale() -> Scripted {
+    Scripted::new(|number, _| match number {
+        2 => Act::WriteAndClose(String::new()),
+        _ => Act::Write(ok("hello")),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_get_on_a_connection_that_died_is_sent_again() {
+    let server = stale().await;
+    let running = start_for(&[server.address], |_| {});
+    for _ in 0..2 {
+        assert!(ask(&running, get("/")).await.ends_with("hello"));
+    }
+    assert_eq!((server.requests().len(), server.connections()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_post_on_a_connection_that_died_runs_at_most_once() {
+    let server = stale().await;
+    let other = Scripted::answering("other").await;
+    let running = start_for(&[server.address], |_| {});
+    assert!(ask(&running, get("/")).await.ends_with("hello"));
+    route_to(&running, &[server.address], &json!({}));
+    let answer = ask(
+        &running,
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert_eq!((server.requests().len(), other.requests().len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_get_that_a_fresh_connection_lost_is_not_sent_again() {
+    let server = Scripted::new(|_, _| Act::WriteAndClose(String::new())).await;
+    let other = Scripted::new(|_, _| Act::WriteAndClose(String::new())).await;
+    let running = start_for(&[server.address, other.address], |_| {});
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 502"));
+    assert_eq!(server.requests().len() + other.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_reach_no_client() {
+    let server = Scripted::new(|number, _| {
+        Act::Write(match number {
+            1 => format!("{}{}", ok("hello"), ok("planted")),
+            _ => ok("second"),
+        })
+    })
+    .await;
+    let running = start_for(&[server.address], |_| {});
+    let mut client = Client::connect(&running).await;
+    for body in ["hello", "second", "second"] {
+        client.send(get("/")).await;
+        assert_eq!(client.answer().await.1, body);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_in_time_is_504() {
+    let server = Scripted::new(|_, _| Act::Nothing).await;
+    let running = start(|_| {});
+    route_to(
+        &running,
+        &[server.address],
+        &json!({"responseHeaderTimeout": "50ms"}),
+    );
+    let answer = ask(
+        &running,
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_within_an_answer_is_cut() {
+    let server =
+        Scripted::new(|_, _| Act::Write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".into())).await;
+    let running = start(|_| {});
+    route_to(&running, &[server.address], &json!({"readTimeout": "50ms"}));
+    assert!(ask(&running, get("/")).await.ends_with("abc"));
+}
+
+#[tokio::test]
+async fn answers_that_are_none_are_502() {
+    for bytes in [
+        "garbage\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: foo\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+    ] {
+        let server = Scripted::new(move |_, _| Act::WriteAndClose(bytes.into())).await;
+        let running = start_for(&[server.address], |_| {});
+        let answer = ask(&running, get("/")).await;
+        assert!(answer.starts_with("HTTP/1.1 502"), "{bytes:?} became {answer}");
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_are_dropped_and_a_length_beside_chunks_too() {
+    let server = Scripted::new(|_, _| {
+        Act::Write(
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 99\r\n\
+             Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+                .into(),
+        )
+    })
+    .await;
+    let running = start_for(&[server.address], |_| {});
+    let answer = ask(&running, get("/")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.ends_with("2\r\nhi\r\n0\r\n\r\n") && !answer.contains("content-length"),
+        "{answer}"
+    );
+}

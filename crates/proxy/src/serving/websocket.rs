@@ -1,0 +1,59 @@
+//! WebSocket, and other upgrades.
+
+use super::{Client, Scripted, ask, scripted::Act, start_for};
+
+const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Key: x\r\n\r\n";
+
+#[tokio::test]
+async fn bytes_flow_both_ways_after_the_handshake() {
+    let server = Scripted::new(|_, _| {
+        Act::Echo(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: y\r\n\r\n"
+                .into(),
+        )
+    })
+    .await;
+    let running = start_for(&[server.address], |_| {});
+    let mut client = Client::connect(&running).await;
+    client.send(HANDSHAKE).await;
+    let head = client.read_until("\r\n\r\n").await.to_lowercase();
+    assert!(
+        head.starts_with("http/1.1 101") && head.contains("upgrade: websocket"),
+        "{head}"
+    );
+    assert!(head.contains("sec-websocket-accept: y"), "{head}");
+    client.send("ping").await;
+    client.read_until("ping").await;
+    let seen = server.requests().remove(0).to_lowercase();
+    assert!(
+        seen.contains("upgrade: websocket") && seen.contains("x-forwarded-proto: ws\r\n"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_refused_is_an_answer_like_any_other() {
+    let server = Scripted::answering("no").await;
+    let running = start_for(&[server.address], |_| {});
+    let mut client = Client::connect(&running).await;
+    for _ in 0..2 {
+        client.send(HANDSHAKE).await;
+        assert_eq!(client.answer().await.1, "no");
+    }
+}
+
+#[tokio::test]
+async fn another_upgrade_is_forwarded_as_a_plain_request() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |_| {});
+    let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+                   HTTP2-Settings: x\r\n\r\n";
+    assert!(ask(&running, upgrade).await.ends_with("hello"));
+    let seen = server.requests().remove(0).to_lowercase();
+    assert!(
+        !seen.contains("upgrade") && !seen.contains("http2-settings"),
+        "{seen}"
+    );
+}

@@ -1,0 +1,14 @@
+//! Connections to servers: made, kept and reused by one worker alone.
+//!
+//! What is sent over them is none of this module's business (see [`forward`](crate::forward)), except for the
+//! bodies, which tell when a connection is free again.
+
+mod connect;
+mod pool;
+mod request_body;
+mod response_body;
+
+pub(crate) use connect::ConnectError;
+pub(crate) use pool::{Lease, Upstreams};
+pub(crate) use request_body::{RequestBody, Upload, UploadError};
+pub(crate) use response_body::{AnswerBody, BodyError};

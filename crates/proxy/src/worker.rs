@@ -1,0 +1,104 @@
+//! Workers: one thread each, sharing nothing on the path of a request but the table and what is counted for
+//! servers.
+
+use std::{io, net::TcpListener, rc::Rc, sync::Arc, thread};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, metrics::Shard};
+use tokio::{runtime, sync::Semaphore, task::LocalSet};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    drain::{StageCell, Stop},
+    entrypoint::{Entry, accept},
+    settings::EntryPoint,
+    table::RoutingTable,
+    upstream::Upstreams,
+};
+
+/// What the requests of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) table: Arc<ArcSwap<RoutingTable>>,
+    pub(crate) upstreams: Rc<Upstreams>,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) access_log: Option<Arc<AccessLog>>,
+}
+
+/// An entrypoint as all workers share it.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedEntry {
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: Arc<EntryPoint>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) stop: Stop,
+}
+
+/// What a worker's thread starts from.
+#[derive(Debug)]
+pub(crate) struct WorkerPlan {
+    pub(crate) index: usize,
+    pub(crate) workers: usize,
+    /// Its entrypoints in the order of the settings, each with the worker's own socket.
+    pub(crate) entries: Vec<(SharedEntry, TcpListener)>,
+    pub(crate) table: Arc<ArcSwap<RoutingTable>>,
+    pub(crate) telemetry: RequestTelemetry,
+    pub(crate) server_name: HeaderValue,
+    pub(crate) end: CancellationToken,
+}
+
+impl WorkerPlan {
+    /// Starts the thread. It ends when `end` says so.
+    pub(crate) fn start(self) -> io::Result<thread::JoinHandle<()>> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let listening = self.end.clone();
+        thread::Builder::new()
+            .name(format!("mesh-worker-{}", self.index))
+            .spawn(move || {
+                let local = LocalSet::new();
+                local.block_on(&runtime, async move {
+                    self.serve();
+                    listening.cancelled().await;
+                });
+            })
+    }
+
+    /// Starts what a worker does; all of it ends with the worker's task set.
+    fn serve(self) {
+        // Never waited for: these tasks end with the thread.
+        let tasks = TaskTracker::new();
+        let upstreams = Upstreams::new(self.workers, tasks.clone());
+        tasks.spawn_local(upstreams.clone().sweep());
+        let shard = self.telemetry.metrics.as_ref().map(|metrics| metrics.shard());
+        let worker = Rc::new(Worker {
+            table: self.table,
+            upstreams,
+            access_log: self.telemetry.access_log,
+            shard,
+        });
+        for (index, (shared, listener)) in self.entries.into_iter().enumerate() {
+            let listener = match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    tracing::error!(entry_point = %shared.name, %error, "cannot listen");
+                    continue;
+                }
+            };
+            let stage = Rc::new(StageCell::new());
+            let entry = Rc::new(Entry {
+                index,
+                connections: worker.shard.as_ref().map(|shard| shard.connections(&shared.name)),
+                name: shared.name,
+                settings: shared.settings,
+                server: self.server_name.clone(),
+                permits: shared.permits,
+                stop: shared.stop.clone(),
+                stage: stage.clone(),
+                worker: worker.clone(),
+            });
+            tasks.spawn_local(async move { stage.follow(&shared.stop).await });
+            entry.stop.live.spawn_local(accept(listener, entry.clone()));
+        }
+    }
+}
