@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{Request, Response, StatusCode, body::Frame, body::Incoming, server, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -78,10 +78,12 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (sender, receiver) = watch::channel(fault);
+        // Closed before anybody can connect and be reset instead of refused.
+        let listener = Some(listener).filter(|_| fault != Fault::Refused);
         Ok(Self {
             address,
             fault: sender,
-            task: tokio::spawn(listen(listener, upstream, receiver)),
+            task: tokio::spawn(listen(listener, address, upstream, receiver)),
         })
     }
 
@@ -103,11 +105,12 @@ impl Drop for FaultProxy {
 }
 
 /// Listens whenever somebody should.
-async fn listen(listener: TcpListener, upstream: SocketAddr, mut fault: watch::Receiver<Fault>) {
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
-    let mut listener = Some(listener);
+async fn listen(
+    mut listener: Option<TcpListener>,
+    address: SocketAddr,
+    upstream: SocketAddr,
+    mut fault: watch::Receiver<Fault>,
+) {
     loop {
         if *fault.borrow_and_update() == Fault::Refused {
             listener = None;
@@ -278,7 +281,12 @@ fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed()
 }
 
+/// The first half goes out before the connection ends.
 fn cut(body: Bytes) -> Body {
-    let frames = [Ok(Frame::data(body)), Err(std::io::Error::other("cut"))];
-    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(std::io::Error::other("cut"))
+    };
+    let frames = stream::iter([Ok(Frame::data(body))]).chain(stream::once(end));
+    BodyExt::boxed(StreamBody::new(frames))
 }

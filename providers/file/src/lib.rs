@@ -85,19 +85,31 @@ impl<F: Files> FileProvider<F> {
         self.reload.notify_one();
     }
 
-    /// Reads the files until two readings agree.
-    async fn settled(&self, state: &State) -> Option<Scan> {
+    /// Reads the files until they rest: no reading between two that are far enough apart differs from them.
+    async fn settled(&self, watch: &Watch) -> Option<Scan> {
         let start = Instant::now();
         let mut scan = self.scan().await?;
         // The first reading has nothing to lose, and a start must not wait.
-        while state.has_reported() && state.differs(&scan) && start.elapsed() < PATIENCE {
-            let quiet = if state.loses(&scan) { QUIET_LOSS } else { QUIET };
-            tokio::time::sleep(quiet).await;
-            let again = self.scan().await?;
-            if again.files == scan.files && again.unlisted == scan.unlisted {
-                return Some(again);
+        while watch.state.has_reported() && watch.state.differs(&scan) && start.elapsed() < PATIENCE {
+            let quiet = if watch.state.loses(&scan) {
+                QUIET_LOSS
+            } else {
+                QUIET
+            };
+            let rest = Instant::now() + quiet;
+            loop {
+                let over = tokio::time::timeout_at(rest, watch.changed.notified())
+                    .await
+                    .is_err();
+                let again = self.scan().await?;
+                let same = again.files == scan.files && again.unlisted == scan.unlisted;
+                scan = again;
+                match (same, over) {
+                    (true, true) => return Some(scan),
+                    (true, false) => {}
+                    (false, _) => break,
+                }
             }
-            scan = again;
         }
         Some(scan)
     }
@@ -156,7 +168,7 @@ impl<F: Files> Provider for FileProvider<F> {
             if !watch.unseen {
                 self.changed(&watch.changed).await;
             }
-            let scan = self.settled(&watch.state).await?;
+            let scan = self.settled(&watch).await?;
             watch.unseen = watch.watcher.follow(&scan.directories);
             if watch.refreshed.elapsed() >= REFRESH {
                 watch.state.forget_reports();

@@ -21,7 +21,7 @@ use crate::origin::{Origin, Problem};
 /// layer filled leaves the block as it is; `false` takes it away.
 #[derive(Default)]
 pub struct Layers {
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     merged: OnceLock<Merged>,
 }
 
@@ -116,6 +116,11 @@ impl Layers {
         merged.origin(value, &found.join(".").to_ascii_lowercase())
     }
 
+    /// To be called after layers changed.
+    pub(super) fn forget_merged(&mut self) {
+        self.merged = OnceLock::new();
+    }
+
     pub(crate) fn merged(&self) -> &Merged {
         self.merged.get_or_init(|| Merged::new(&self.layers))
     }
@@ -135,12 +140,13 @@ impl Layer {
             values: Dict::new(),
             places: self.places.clone(),
             tolerant: self.tolerant,
+            moved: self.moved.clone(),
         }
     }
 }
 
 /// Removes the value at `place`, and blocks that are empty without it. False if there was none.
-fn prune(dict: &mut Dict, place: &str) -> bool {
+pub(super) fn prune(dict: &mut Dict, place: &str) -> bool {
     let Some((first, rest)) = place.split_once('.') else {
         return dict.remove(&spelled(dict, place)).is_some();
     };
@@ -210,7 +216,7 @@ impl Merged {
     /// Where `value`, which lies at `place`, was written.
     pub(crate) fn origin(&self, value: &Value, place: &str) -> Origin {
         self.layer_of(value)
-            .map_or_else(Origin::default, |layer| layer.places.of(place))
+            .map_or_else(Origin::default, |layer| layer.places.of(&layer.written_at(place)))
     }
 
     /// True if an unknown key with this value is no error.

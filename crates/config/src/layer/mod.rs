@@ -5,9 +5,11 @@
 //! problem names the place its user has to mend. Nothing here reads a file or a variable; callers do.
 
 mod decode;
+mod inherit;
 mod merged;
 mod pairs;
 mod places;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -26,6 +28,7 @@ pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
+pub use schema::{Field, defaults, fields};
 
 use crate::origin::{Origin, Problem};
 
@@ -61,6 +64,8 @@ pub struct Layer {
     values: Dict,
     places: Arc<Places>,
     tolerant: bool,
+    /// The place where its values stand, and the one where they were written, where these differ.
+    moved: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Layer {
@@ -78,6 +83,7 @@ impl Layer {
             values,
             places: Arc::new(Places::lines(name, lines)),
             tolerant: false,
+            moved: None,
         })
     }
 
@@ -91,6 +97,7 @@ impl Layer {
             values,
             places: Arc::new(Places::each(Origin::new(name), origins)),
             tolerant: false,
+            moved: None,
         }
     }
 
@@ -105,6 +112,7 @@ impl Layer {
             values,
             places: Arc::new(Places::one(origin.clone())),
             tolerant: false,
+            moved: None,
         }
     }
 

@@ -318,3 +318,13 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn json_is_yaml() {
+    let text = "{\n\t\"level\":\"debug\",\n\t\"names\": [\n\t\t\"a\\/b\",\t\"\\u00e9\"\n\t]\n}\n";
+    let settings: Settings = yaml(text).decode().unwrap();
+    assert_eq!(
+        (settings.level, settings.names),
+        (Level::Debug, vec!["a/b".to_owned(), "é".to_owned()])
+    );
+}

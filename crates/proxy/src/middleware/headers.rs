@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request, response};
 use mesh_config::model;
 
 use super::InvalidMiddleware;
@@ -58,6 +58,10 @@ fn compile(
         let header = name
             .parse::<HeaderName>()
             .map_err(|_| invalid("is no header name"))?;
+        // Whoever frames a message must also be the one to say how.
+        if matches!(header, header::CONTENT_LENGTH | header::TRANSFER_ENCODING) {
+            return Err(invalid("says how a body is framed; leave it to Mesh"));
+        }
         let value = match value.as_str() {
             "" => None,
             value => Some(
@@ -128,7 +132,12 @@ mod tests {
     fn what_no_header_can_carry_is_refused_without_telling_the_value() {
         let error = Step::new(&headers(&[("Authorization", "hunter2\n")], &[])).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
-        assert!(Step::new(&headers(&[("a b", "c")], &[])).is_err());
+        for name in ["a b", "Content-Length", "transfer-encoding"] {
+            assert!(
+                Step::new(&headers(&[(name, "1")], &[])).is_err(),
+                "{name} was taken"
+            );
+        }
         assert!(Step::new(&headers(&[], &[])).is_err());
     }
 }

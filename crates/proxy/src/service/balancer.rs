@@ -227,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn shares_hold_over_all_workers_together() {
+        let balancer = balancer(&[(3, Lifecycle::Ready), (1, Lifecycle::Ready)], false);
+        let mut total = HashMap::new();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(|| picks(&balancer, 1001))).collect();
+            for (port, count) in workers.into_iter().flat_map(|worker| worker.join().unwrap()) {
+                *total.entry(port).or_default() += count;
+            }
+        });
+        assert_eq!(total, HashMap::from([(1, 3003), (2, 1001)]));
+    }
+
+    #[test]
     fn starting_servers_wait_for_the_lack_of_ready_ones_and_draining_ones_for_the_lack_of_both() {
         use Lifecycle::{Draining, Ready, Starting, Unhealthy};
         let first = |lifecycles: &[Lifecycle]| {

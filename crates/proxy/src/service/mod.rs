@@ -96,6 +96,16 @@ impl Service {
         }
     }
 
+    /// Shows it and the services below it to `visitor`.
+    pub(crate) fn visit<'s>(&'s self, visitor: &mut impl FnMut(&'s Self)) {
+        visitor(self);
+        if let Kind::Weighted(weighted) = &self.kind {
+            for share in weighted.shares() {
+                share.service.visit(visitor);
+            }
+        }
+    }
+
     /// Why it has no server for anybody; `None` when it has. Moves no rotation, unlike [`Self::pick`].
     pub fn why_unavailable(&self) -> Option<String> {
         (!self.can_serve()).then(|| self.why_none(&[]))

@@ -159,7 +159,7 @@ impl RoutingTable {
     /// Routers that would match if they served, and served here.
     fn elsewhere(&self, entry_point: usize, request: &RequestView<'_>) -> impl Iterator<Item = NearMiss> {
         let here = self.entry_points.get(entry_point).map(|here| here.name.clone());
-        self.runtime.routers.iter().filter_map(move |(name, info)| {
+        self.runtime().routers.iter().filter_map(move |(name, info)| {
             let rule = info.entry.value.rule.as_ref()?;
             let serves_here = info.using.iter().any(|name| Some(name) == here.as_ref());
             if serves_here || refusal(rule.expr(), request).is_some() {

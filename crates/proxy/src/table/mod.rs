@@ -13,7 +13,7 @@ mod request;
 mod route;
 mod runtime;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
 pub use explain::{Chosen, Explanation, NearMiss, NearMissReason, StepExplanation, TargetExplanation};
@@ -21,15 +21,16 @@ pub use request::{RequestView, canonical_host, routing_path};
 pub use route::{InternalService, InternalServices, Route, Target};
 pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
 
-use self::index::Index;
+use self::{index::Index, runtime::Verdicts};
 use crate::service::Balancer;
 
 /// Everything that routing knows at one moment.
 #[derive(Debug)]
 pub struct RoutingTable {
     entry_points: Vec<EntryPointRoutes>,
-    runtime: Runtime,
-    balancers: Vec<Arc<Balancer>>,
+    verdicts: Verdicts,
+    /// Made of the verdicts when somebody asks: a new table does not wait for it.
+    runtime: OnceLock<Runtime>,
 }
 
 /// The routes of one entrypoint.
@@ -47,11 +48,11 @@ impl RoutingTable {
 
     /// State, errors and use of every object.
     pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+        self.runtime.get_or_init(|| self.verdicts.runtime())
     }
 
     /// The balancers that routes use, once each; health checks follow these.
-    pub(crate) fn balancers(&self) -> &[Arc<Balancer>] {
-        &self.balancers
+    pub(crate) fn balancers(&self) -> Vec<Arc<Balancer>> {
+        self.verdicts.balancers()
     }
 }

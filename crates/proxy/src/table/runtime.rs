@@ -1,14 +1,22 @@
 //! What became of every object: for the API, the dashboard and `check`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
 
 use mesh_config::{
-    Entry, Problem, QualifiedName,
+    Entry, Problem, ProviderName, QualifiedName,
     model::{Middleware, Router, Service},
 };
 use serde::Serialize;
 
-use crate::service::{self, ServerInfo};
+use super::route::{Route, Target};
+use crate::{
+    middleware::Chain,
+    service::{self, Balancer, ServerInfo},
+};
 
 /// Every object with its state.
 #[derive(Debug, Default)]
@@ -84,6 +92,175 @@ pub struct MiddlewareInfo {
     pub errors: Vec<String>,
     /// The routers that use it.
     pub used_by: Vec<QualifiedName>,
+}
+
+/// What the compiler made of a definition.
+#[derive(Debug)]
+pub(super) struct Verdict<T, S> {
+    /// The object.
+    pub(super) name: QualifiedName,
+    /// The newest definition.
+    pub(super) entry: Arc<Entry<T>>,
+    /// What serves: this definition or an older one.
+    pub(super) serving: Option<S>,
+    /// What is wrong with the newest definition.
+    pub(super) errors: Vec<String>,
+}
+
+pub(super) type ServiceVerdict = Verdict<Service, Arc<service::Service>>;
+pub(super) type MiddlewareVerdict = Verdict<Middleware, Chain>;
+
+/// A router and its route.
+#[derive(Debug)]
+pub(super) struct RouterVerdict {
+    pub(super) name: QualifiedName,
+    pub(super) info: Arc<RouterInfo>,
+    pub(super) route: Option<Arc<Route>>,
+}
+
+impl RouterVerdict {
+    /// Its errors without the problems that came with its definition; those are told by who found them.
+    pub(super) fn own_errors(&self) -> &[String] {
+        let own = self
+            .info
+            .errors
+            .len()
+            .saturating_sub(self.info.entry.problems.len());
+        self.info.errors.get(..own).unwrap_or_default()
+    }
+}
+
+/// All that [`Runtime`] is made of.
+#[derive(Debug)]
+pub(super) struct Verdicts {
+    pub(super) routers: Vec<Arc<RouterVerdict>>,
+    pub(super) services: Vec<Arc<ServiceVerdict>>,
+    pub(super) middlewares: Vec<Arc<MiddlewareVerdict>>,
+    /// Names of services inside Mesh.
+    pub(super) internal: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What routers use, by the name of what is used.
+#[derive(Debug, Default)]
+struct Uses<'r> {
+    services: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
+    middlewares: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
+    internal: HashMap<&'r str, Vec<QualifiedName>>,
+}
+
+impl Verdicts {
+    pub(super) fn runtime(&self) -> Runtime {
+        let uses = self.uses();
+        let mut services = BTreeMap::new();
+        for verdict in &self.services {
+            let info = verdict.info(used(&uses.services, &verdict.name));
+            services.insert(verdict.name.clone(), Arc::new(info));
+        }
+        for name in &self.internal {
+            let info = ServiceInfo {
+                entry: None,
+                status: Status::Enabled,
+                errors: Vec::new(),
+                used_by: used(&uses.internal, name.as_str()),
+                service: None,
+            };
+            services.insert(
+                QualifiedName::new(name.as_str(), ProviderName::internal()),
+                Arc::new(info),
+            );
+        }
+        let middlewares = self.middlewares.iter().map(|verdict| {
+            let name = &verdict.name;
+            let (status, errors) = judge(verdict.serving.is_some(), verdict.errors.clone(), &verdict.entry);
+            let info = MiddlewareInfo {
+                entry: verdict.entry.clone(),
+                status,
+                errors,
+                used_by: used(&uses.middlewares, name),
+            };
+            (name.clone(), Arc::new(info))
+        });
+        let routers = self.routers.iter();
+        Runtime {
+            routers: routers
+                .map(|router| (router.name.clone(), router.info.clone()))
+                .collect(),
+            services,
+            middlewares: middlewares.collect(),
+            problems: self.problems.clone(),
+        }
+    }
+
+    /// The balancers that routes use, once each.
+    pub(super) fn balancers(&self) -> Vec<Arc<Balancer>> {
+        let mut seen = HashSet::new();
+        let mut balancers = Vec::new();
+        for route in self.routes() {
+            if let Target::Service(service) = &route.target {
+                service.visit(&mut |service| {
+                    if let service::Kind::Balancer(balancer) = &service.kind
+                        && seen.insert(Arc::as_ptr(balancer))
+                    {
+                        balancers.push(balancer.clone());
+                    }
+                });
+            }
+        }
+        balancers
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routers.iter().filter_map(|router| router.route.as_ref())
+    }
+
+    fn uses(&self) -> Uses<'_> {
+        let mut uses = Uses::default();
+        for route in self.routes() {
+            for middleware in route.middlewares.iter() {
+                note(&mut uses.middlewares, &middleware.name, route);
+            }
+            match &route.target {
+                Target::Service(service) => {
+                    service.visit(&mut |service| note(&mut uses.services, &service.name, route));
+                }
+                Target::Internal(_) => {
+                    let name = route
+                        .service
+                        .as_deref()
+                        .and_then(|service| service.split('@').next());
+                    note(&mut uses.internal, name.unwrap_or_default(), route);
+                }
+                Target::Unavailable { .. } => {}
+            }
+        }
+        uses
+    }
+}
+
+impl ServiceVerdict {
+    fn info(&self, used_by: Vec<QualifiedName>) -> ServiceInfo {
+        let (status, errors) = judge(self.serving.is_some(), self.errors.clone(), &self.entry);
+        ServiceInfo {
+            entry: Some(self.entry.clone()),
+            status,
+            errors,
+            used_by,
+            service: self.serving.clone(),
+        }
+    }
+}
+
+/// Notes that `route` uses `key`, once.
+fn note<'r, K: Eq + Hash + ?Sized>(uses: &mut HashMap<&'r K, Vec<QualifiedName>>, key: &'r K, route: &Route) {
+    let users = uses.entry(key).or_default();
+    if users.last() != Some(&route.name) {
+        users.push(route.name.clone());
+    }
+}
+
+fn used<K: Eq + Hash + ?Sized>(uses: &HashMap<&K, Vec<QualifiedName>>, key: &K) -> Vec<QualifiedName> {
+    uses.get(key).cloned().unwrap_or_default()
 }
 
 /// The state of an object that serves or not, with these errors and the problems of its definition.

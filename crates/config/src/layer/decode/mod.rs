@@ -23,8 +23,8 @@ pub(super) use failure::Failure;
 pub(crate) use scalar::flag;
 pub(super) use scalar::means_true;
 
-/// Problems after which a decoding gives up looking for more.
-const MAX_RUNS: usize = 50;
+/// Runs after which a decoding gives up looking for more problems.
+const MAX_RUNS: usize = 500;
 
 /// What became of a decoding.
 pub(crate) struct Decoded<T> {

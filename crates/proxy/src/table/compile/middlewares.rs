@@ -1,18 +1,17 @@
 //! Middlewares by name, chains laid flat.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{
-    Entry, QualifiedName,
+    Entry, Kind, QualifiedName,
     model::{self, Chain as ChainDefinition},
 };
 
 use super::{
-    super::runtime::{MiddlewareInfo, judge},
+    super::runtime::{MiddlewareVerdict, Verdict},
     cycle,
+    difference::Difference,
+    log::tell,
 };
 use crate::middleware::{Chain, Middleware, Step};
 
@@ -24,24 +23,23 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Middleware>>>;
 /// The middlewares of the newest configuration.
 #[derive(Debug, Default)]
 pub(super) struct Middlewares {
-    known: HashMap<QualifiedName, Compiled>,
+    known: Known,
+    changed: bool,
 }
 
-/// One middleware.
-#[derive(Debug)]
-struct Compiled {
-    entry: Arc<Entry<model::Middleware>>,
-    /// What serves: this version or the last good one; one step unless it is a chain.
-    chain: Option<Chain>,
-    error: Option<String>,
-}
+type Known = BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>;
 
 impl Middlewares {
     pub(super) fn update(&mut self, definitions: &Definitions) {
+        let same = |known: &Arc<MiddlewareVerdict>, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
+        self.changed = !Difference::new(&self.known, definitions, same).is_empty();
+        if !self.changed {
+            return;
+        }
         let mut update = Update {
             definitions,
             before: std::mem::take(&mut self.known),
-            known: HashMap::with_capacity(definitions.len()),
+            known: Known::new(),
         };
         for name in definitions.keys() {
             update.compile(name, &mut Vec::new());
@@ -54,44 +52,35 @@ impl Middlewares {
         resolve(&self.known, name)
     }
 
-    /// Every middleware with its state, in order.
-    pub(super) fn iter<'m>(
-        &'m self,
-        definitions: &'m Definitions,
-    ) -> impl Iterator<Item = (&'m QualifiedName, MiddlewareInfo)> {
-        definitions.iter().filter_map(|(name, entry)| {
-            let compiled = self.known.get(name)?;
-            let errors = compiled.error.iter().cloned().collect();
-            let (status, errors) = judge(compiled.chain.is_some(), errors, entry);
-            let info = MiddlewareInfo {
-                entry: entry.clone(),
-                status,
-                errors,
-                used_by: Vec::new(),
-            };
-            Some((name, info))
-        })
+    /// True if the last update changed anything.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Every middleware and what became of it.
+    pub(super) fn verdicts(&self) -> Vec<Arc<MiddlewareVerdict>> {
+        self.known.values().cloned().collect()
     }
 }
 
-fn resolve(known: &HashMap<QualifiedName, Compiled>, name: &QualifiedName) -> Result<Chain, String> {
-    match known.get(name) {
-        Some(Compiled {
-            chain: Some(chain), ..
-        }) => Ok(chain.clone()),
-        Some(Compiled { error, .. }) => {
-            let error = error.as_deref().unwrap_or("it is broken");
-            Err(format!("middleware {name} cannot be used: {error}"))
-        }
-        None => Err(format!("middleware {name} does not exist")),
+fn resolve(known: &Known, name: &QualifiedName) -> Result<Chain, String> {
+    let Some(verdict) = known.get(name) else {
+        return Err(format!("middleware {name} does not exist"));
+    };
+    match &verdict.serving {
+        Some(chain) => Ok(chain.clone()),
+        None => Err(format!(
+            "middleware {name} cannot be used: {}",
+            verdict.errors.join("; ")
+        )),
     }
 }
 
 /// One run of the stage.
 struct Update<'d> {
     definitions: &'d Definitions,
-    before: HashMap<QualifiedName, Compiled>,
-    known: HashMap<QualifiedName, Compiled>,
+    before: Known,
+    known: Known,
 }
 
 impl Update<'_> {
@@ -118,14 +107,24 @@ impl Update<'_> {
                 _ => one_step(name, step),
             },
         };
-        let good = before.and_then(|before| before.chain);
-        let (chain, error) = match (chain, good) {
-            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), None),
-            (Ok(chain), _) => (Some(chain), None),
-            (Err(error), good) => (good, Some(error)),
+        let known = before
+            .as_ref()
+            .map(|before| before.errors.clone())
+            .unwrap_or_default();
+        let good = before.and_then(|before| before.serving.clone());
+        let (serving, errors) = match (chain, good) {
+            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), Vec::new()),
+            (Ok(chain), _) => (Some(chain), Vec::new()),
+            (Err(error), good) => (good, vec![error]),
         };
-        let entry = entry.clone();
-        self.known.insert(name.clone(), Compiled { entry, chain, error });
+        tell(Kind::Middleware, name, &entry.origin, &known, &errors);
+        let verdict = Verdict {
+            name: name.clone(),
+            entry: entry.clone(),
+            serving,
+            errors,
+        };
+        self.known.insert(name.clone(), Arc::new(verdict));
     }
 
     /// The steps of a chain's members, in order.

@@ -4,16 +4,15 @@
 //! made: an object whose definition and references did not change is taken over as it is, and an object that
 //! broke goes on in the last version that was good.
 
+mod difference;
+mod log;
 mod middlewares;
 mod precedence;
 mod routers;
 mod services;
 mod transports;
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::{Arc, OnceLock};
 
 use mesh_config::{Configuration, QualifiedName, model::ServersTransport};
 
@@ -24,10 +23,9 @@ use self::{
 use super::{
     EntryPointRoutes, RoutingTable,
     index::Index,
-    route::{InternalServices, Route, Target},
-    runtime::{MiddlewareInfo, Runtime, ServiceInfo},
+    route::{InternalServices, Route},
+    runtime::Verdicts,
 };
-use crate::service::{self, Balancer};
 
 /// What the compiler knows besides the configuration; fixed for the life of the process.
 #[derive(Debug)]
@@ -66,16 +64,6 @@ pub struct Compiler {
     retired: Vec<Arc<RoutingTable>>,
 }
 
-/// What routers use, by name of what is used.
-#[derive(Debug, Default)]
-struct Uses<'r> {
-    services: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
-    middlewares: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
-    internal: HashMap<&'r str, Vec<QualifiedName>>,
-    balancers: Vec<Arc<Balancer>>,
-    seen: HashSet<*const Balancer>,
-}
-
 impl Compiler {
     /// A compiler that has made no table yet.
     pub fn new(settings: CompilerSettings) -> Self {
@@ -90,7 +78,7 @@ impl Compiler {
         }
     }
 
-    /// The table of `configuration`. Errors of objects are in its [`Runtime`].
+    /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
     pub fn compile(&mut self, configuration: &Configuration) -> Arc<RoutingTable> {
         self.retired.retain(|table| Arc::strong_count(table) > 1);
         self.transports.update(&configuration.servers_transports);
@@ -106,12 +94,16 @@ impl Compiler {
                 services: &self.services,
             },
         );
-        let uses = self.uses();
-        let runtime = self.runtime(configuration, &uses);
         let table = Arc::new(RoutingTable {
             entry_points: self.entry_points(),
-            runtime,
-            balancers: uses.balancers,
+            verdicts: Verdicts {
+                routers: self.routers.verdicts(),
+                services: self.services.verdicts(),
+                middlewares: self.middlewares.verdicts(),
+                internal: self.settings.internal.keys().cloned().collect(),
+                problems: configuration.problems.clone(),
+            },
+            runtime: OnceLock::new(),
         });
         self.retired.push(table.clone());
         table
@@ -136,81 +128,6 @@ impl Compiler {
             plain: Index::new(routes),
         });
         entry_points.collect()
-    }
-
-    fn uses(&self) -> Uses<'_> {
-        let mut uses = Uses::default();
-        for (route, _) in self.routers.routes() {
-            for middleware in route.middlewares.iter() {
-                uses.middlewares
-                    .entry(&middleware.name)
-                    .or_default()
-                    .push(route.name.clone());
-            }
-            match &route.target {
-                Target::Service(service) => uses.service(service, route),
-                Target::Internal(_) => {
-                    let name = route
-                        .service
-                        .as_deref()
-                        .and_then(|service| service.split('@').next());
-                    uses.internal
-                        .entry(name.unwrap_or_default())
-                        .or_default()
-                        .push(route.name.clone());
-                }
-                Target::Unavailable { .. } => {}
-            }
-        }
-        uses
-    }
-
-    fn runtime(&self, configuration: &Configuration, uses: &Uses<'_>) -> Runtime {
-        let used = |by: Option<&Vec<QualifiedName>>| by.cloned().unwrap_or_default();
-        let middlewares = self.middlewares.iter(&configuration.middlewares);
-        let services = self.services.iter(&configuration.services);
-        let mut services: BTreeMap<_, _> = services
-            .map(|(name, mut info)| {
-                info.used_by = used(uses.services.get(name));
-                (name.clone(), Arc::new(info))
-            })
-            .collect();
-        for name in self.settings.internal.keys() {
-            let info = ServiceInfo::internal(used(uses.internal.get(name.as_str())));
-            services.insert(services::internal_name(name), Arc::new(info));
-        }
-        Runtime {
-            routers: self.routers.infos().collect(),
-            services,
-            middlewares: middlewares
-                .map(|(name, info)| {
-                    let used_by = used(uses.middlewares.get(name));
-                    (name.clone(), Arc::new(MiddlewareInfo { used_by, ..info }))
-                })
-                .collect(),
-            problems: configuration.problems.clone(),
-        }
-    }
-}
-
-impl<'r> Uses<'r> {
-    fn service(&mut self, service: &'r service::Service, route: &Route) {
-        let used_by = self.services.entry(&service.name).or_default();
-        if used_by.last() != Some(&route.name) {
-            used_by.push(route.name.clone());
-        }
-        match &service.kind {
-            service::Kind::Balancer(balancer) => {
-                if self.seen.insert(Arc::as_ptr(balancer)) {
-                    self.balancers.push(balancer.clone());
-                }
-            }
-            service::Kind::Weighted(weighted) => {
-                for share in weighted.shares() {
-                    self.service(&share.service, route);
-                }
-            }
-        }
     }
 }
 

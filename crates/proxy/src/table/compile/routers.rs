@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
 
 use super::{
     super::{
         route::{InternalService, Route, RouteParts, Target},
-        runtime::{RouterInfo, Status, judge},
+        runtime::{RouterInfo, RouterVerdict, judge},
     },
     CompilerSettings,
+    difference::Difference,
+    log::tell,
     middlewares::Middlewares,
     precedence::Precedence,
     services::Services,
@@ -38,8 +40,7 @@ pub(super) struct Surroundings<'c> {
 /// One router.
 #[derive(Debug)]
 struct Compiled {
-    info: Arc<RouterInfo>,
-    route: Option<Arc<Route>>,
+    verdict: Arc<RouterVerdict>,
     /// Places of its entrypoints in the settings.
     entry_points: Vec<usize>,
     good: Option<Good>,
@@ -76,34 +77,54 @@ struct Frame {
 
 impl Routers {
     pub(super) fn update(&mut self, definitions: &Definitions, surroundings: &Surroundings<'_>) {
-        let before = std::mem::take(&mut self.known);
-        let mut before = before.into_iter().peekable();
-        // Both are in order of names, so that one pass pairs them.
-        let routers = definitions.iter().map(|(name, entry)| {
-            while before.next_if(|(older, _)| older < name).is_some() {}
-            let before = before
-                .next_if(|(older, _)| older == name)
-                .map(|(_, before)| before);
-            (name.clone(), surroundings.compile(name, entry, before))
-        });
-        self.known = routers.collect();
+        let may_stay = |known: &Compiled, entry: &Arc<_>| surroundings.may_stay(known, entry);
+        let difference = Difference::new(&self.known, definitions, may_stay);
+        for name in difference.gone {
+            self.known.remove(&name);
+        }
+        for name in difference.stale {
+            if let Some(entry) = definitions.get(&name) {
+                let before = self.known.remove(&name);
+                let known = before.as_ref().map(|before| before.verdict.clone());
+                let compiled = surroundings.compile(&name, entry, before);
+                let known = known.as_ref().map(|known| known.own_errors()).unwrap_or_default();
+                tell(
+                    Kind::Router,
+                    &name,
+                    &entry.origin,
+                    known,
+                    compiled.verdict.own_errors(),
+                );
+                self.known.insert(name, compiled);
+            }
+        }
     }
 
     /// The routes with the places of their entrypoints.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &[usize])> {
         let routes = self.known.values();
-        routes.filter_map(|router| Some((router.route.as_ref()?, router.entry_points.as_slice())))
+        routes.filter_map(|router| Some((router.verdict.route.as_ref()?, router.entry_points.as_slice())))
     }
 
-    /// What became of each router.
-    pub(super) fn infos(&self) -> impl Iterator<Item = (QualifiedName, Arc<RouterInfo>)> {
-        self.known
-            .iter()
-            .map(|(name, router)| (name.clone(), router.info.clone()))
+    /// Every router and what became of it.
+    pub(super) fn verdicts(&self) -> Vec<Arc<RouterVerdict>> {
+        self.known.values().map(|router| router.verdict.clone()).collect()
     }
 }
 
 impl Surroundings<'_> {
+    /// True if nothing that `known` was made of can have changed.
+    fn may_stay(&self, known: &Compiled, entry: &Arc<Entry<Router>>) -> bool {
+        let Some(good) = &known.good else {
+            return false;
+        };
+        let service = match &good.parts.service {
+            Answer::Service(service) => self.services.touched(&service.name),
+            Answer::Internal(..) => false,
+        };
+        !self.middlewares.changed() && !service && known.is_of(entry)
+    }
+
     fn compile(
         &self,
         name: &QualifiedName,
@@ -130,7 +151,7 @@ impl Surroundings<'_> {
                 match (good, frame) {
                     (Some(good), _) => self.go_on(name, entry, good, errors),
                     (None, Ok(frame)) => self.fail_closed(name, entry, frame, errors),
-                    (None, Err(_)) => disabled(entry, errors),
+                    (None, Err(_)) => disabled(name, entry, errors),
                 }
             }
         }
@@ -186,7 +207,7 @@ impl Surroundings<'_> {
                 };
                 self.serve(name, entry, frame, good, errors)
             }
-            (Err(more), _) | (Ok(_), Err(more)) => disabled(entry, [errors, more].concat()),
+            (Err(more), _) | (Ok(_), Err(more)) => disabled(name, entry, [errors, more].concat()),
         }
     }
 
@@ -227,15 +248,19 @@ impl Surroundings<'_> {
         });
         let entry_points = frame.entry_points.iter();
         let using = entry_points.filter_map(|place| self.settings.entry_points.get(*place));
+        let info = RouterInfo {
+            entry: entry.clone(),
+            status,
+            errors,
+            using: using.map(|entry_point| entry_point.name.clone()).collect(),
+            priority: frame.priority,
+        };
         Compiled {
-            info: Arc::new(RouterInfo {
-                entry: entry.clone(),
-                status,
-                errors,
-                using: using.map(|entry_point| entry_point.name.clone()).collect(),
-                priority: frame.priority,
+            verdict: Arc::new(RouterVerdict {
+                name: name.clone(),
+                info: Arc::new(info),
+                route: Some(Arc::new(route)),
             }),
-            route: Some(Arc::new(route)),
             entry_points: frame.entry_points,
             good,
         }
@@ -349,9 +374,15 @@ impl Surroundings<'_> {
 impl Compiled {
     /// True if compiling `entry` with `parts` would make this again.
     fn is(&self, entry: &Arc<Entry<Router>>, parts: &Parts) -> bool {
-        self.good.as_ref().is_some_and(|good| {
-            Arc::ptr_eq(&self.info.entry, entry) && Arc::ptr_eq(&good.entry, entry) && good.parts.same(parts)
-        })
+        let good = self.good.as_ref();
+        self.is_of(entry) && good.is_some_and(|good| good.parts.same(parts))
+    }
+
+    /// True if it serves, and serves this very definition.
+    fn is_of(&self, entry: &Arc<Entry<Router>>) -> bool {
+        let good = self.good.as_ref();
+        Arc::ptr_eq(&self.verdict.info.entry, entry)
+            && good.is_some_and(|good| Arc::ptr_eq(&good.entry, entry))
     }
 }
 
@@ -375,17 +406,21 @@ impl Parts {
 }
 
 /// A router that serves nothing.
-fn disabled(entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
-    let problems = entry.problems.iter().map(ToString::to_string);
+fn disabled(name: &QualifiedName, entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
+    let (status, errors) = judge(false, errors, entry);
+    let info = RouterInfo {
+        entry: entry.clone(),
+        status,
+        errors,
+        using: Vec::new(),
+        priority: entry.value.priority,
+    };
     Compiled {
-        info: Arc::new(RouterInfo {
-            entry: entry.clone(),
-            status: Status::Disabled,
-            errors: errors.into_iter().chain(problems).collect(),
-            using: Vec::new(),
-            priority: entry.value.priority,
+        verdict: Arc::new(RouterVerdict {
+            name: name.clone(),
+            info: Arc::new(info),
+            route: None,
         }),
-        route: None,
         entry_points: Vec::new(),
         good: None,
     }

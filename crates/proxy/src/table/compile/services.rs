@@ -1,18 +1,20 @@
 //! Services by name, with what they refer to.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use mesh_config::{
-    Entry, ProviderName, QualifiedName,
+    Entry, Kind as ObjectKind, ProviderName, QualifiedName,
     model::{self, ServersTransport, ServiceKind},
 };
 
 use super::{
-    super::runtime::{ServiceInfo, Status, judge},
+    super::runtime::{ServiceVerdict, Verdict},
     cycle,
+    difference::Difference,
+    log::tell,
     middlewares::Middlewares,
     transports::Transports,
 };
@@ -26,15 +28,16 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Service>>>;
 /// The services of the newest configuration.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    known: HashMap<QualifiedName, Compiled>,
+    known: BTreeMap<QualifiedName, Compiled>,
+    touched: BTreeSet<QualifiedName>,
 }
 
 /// One service.
 #[derive(Debug)]
 struct Compiled {
+    verdict: Arc<ServiceVerdict>,
     /// What serves: this version or the last good one.
     good: Option<Good>,
-    errors: Vec<String>,
 }
 
 /// A version of which every part was found once.
@@ -60,17 +63,34 @@ impl Services {
         transports: &Transports,
         middlewares: &Middlewares,
     ) {
+        let anew = transports.changed() || middlewares.changed();
+        let same = |known: &Compiled, entry: &Arc<_>| !anew && Arc::ptr_eq(&known.verdict.entry, entry);
+        let difference = Difference::new(&self.known, definitions, same);
+        self.touched.clear();
+        if difference.is_empty() {
+            return;
+        }
+        let dependents = self.known.iter().filter(|(_, known)| known.depends());
+        self.touched.extend(dependents.map(|(name, _)| name.clone()));
+        self.touched.extend(difference.stale);
+        self.touched.extend(difference.gone);
+        let before = self.touched.iter();
+        let before = before.filter_map(|name| self.known.remove_entry(name)).collect();
         let mut update = Update {
             definitions,
             transports,
             middlewares,
-            before: std::mem::take(&mut self.known),
-            known: HashMap::with_capacity(definitions.len()),
+            before,
+            known: &mut self.known,
         };
-        for name in definitions.keys() {
+        for name in &self.touched {
             update.compile(name, &mut Vec::new());
         }
-        self.known = update.known;
+    }
+
+    /// True if the last update may have changed the service.
+    pub(super) fn touched(&self, name: &QualifiedName) -> bool {
+        self.touched.contains(name)
     }
 
     /// A service by name.
@@ -78,48 +98,30 @@ impl Services {
         resolve(&self.known, name)
     }
 
-    /// Every service with its state, in order.
-    pub(super) fn iter<'s>(
-        &'s self,
-        definitions: &'s Definitions,
-    ) -> impl Iterator<Item = (&'s QualifiedName, ServiceInfo)> {
-        definitions.iter().filter_map(|(name, entry)| {
-            let compiled = self.known.get(name)?;
-            let (status, errors) = judge(compiled.good.is_some(), compiled.errors.clone(), entry);
-            let info = ServiceInfo {
-                entry: Some(entry.clone()),
-                status,
-                errors,
-                used_by: Vec::new(),
-                service: compiled.good.as_ref().map(|good| good.service.clone()),
-            };
-            Some((name, info))
-        })
+    /// Every service and what became of it.
+    pub(super) fn verdicts(&self) -> Vec<Arc<ServiceVerdict>> {
+        self.known
+            .values()
+            .map(|compiled| compiled.verdict.clone())
+            .collect()
     }
 }
 
-impl ServiceInfo {
-    /// A service inside this process.
-    pub(super) fn internal(used_by: Vec<QualifiedName>) -> Self {
-        Self {
-            entry: None,
-            status: Status::Enabled,
-            errors: Vec::new(),
-            used_by,
-            service: None,
-        }
+impl Compiled {
+    /// True if it may come out differently after a change of another service.
+    fn depends(&self) -> bool {
+        let weighted = matches!(self.verdict.entry.value.kind, ServiceKind::Weighted(_));
+        weighted || !self.verdict.errors.is_empty()
     }
 }
 
-/// `api@internal` for `api`.
-pub(super) fn internal_name(name: &str) -> QualifiedName {
-    QualifiedName::new(name, ProviderName::internal())
-}
-
-fn resolve(known: &HashMap<QualifiedName, Compiled>, name: &QualifiedName) -> Result<Arc<Service>, String> {
+fn resolve(known: &BTreeMap<QualifiedName, Compiled>, name: &QualifiedName) -> Result<Arc<Service>, String> {
     match known.get(name) {
         Some(Compiled { good: Some(good), .. }) => Ok(good.service.clone()),
-        Some(Compiled { errors, .. }) => Err(format!("service {name} cannot be used: {}", errors.join("; "))),
+        Some(Compiled { verdict, .. }) => Err(format!(
+            "service {name} cannot be used: {}",
+            verdict.errors.join("; ")
+        )),
         None => Err(format!("service {name} does not exist")),
     }
 }
@@ -129,8 +131,8 @@ struct Update<'d> {
     definitions: &'d Definitions,
     transports: &'d Transports,
     middlewares: &'d Middlewares,
-    before: HashMap<QualifiedName, Compiled>,
-    known: HashMap<QualifiedName, Compiled>,
+    before: BTreeMap<QualifiedName, Compiled>,
+    known: &'d mut BTreeMap<QualifiedName, Compiled>,
 }
 
 impl Update<'_> {
@@ -143,7 +145,16 @@ impl Update<'_> {
         }
         visiting.push(name.clone());
         let (parts, errors) = self.parts(name, entry, None, visiting);
-        let before = self.before.remove(name).and_then(|before| before.good);
+        let before = self.before.remove(name);
+        let known = before.as_ref().map(|before| before.verdict.errors.as_slice());
+        tell(
+            ObjectKind::Service,
+            name,
+            &entry.origin,
+            known.unwrap_or_default(),
+            &errors,
+        );
+        let before = before.and_then(|before| before.good);
         let good = match before {
             Some(good) if errors.is_empty() => Some(good.followed_by(name, entry, parts)),
             None if errors.is_empty() => Some(Good::new(name, entry, parts, None)),
@@ -155,7 +166,13 @@ impl Update<'_> {
             None => None,
         };
         visiting.pop();
-        self.known.insert(name.clone(), Compiled { good, errors });
+        let verdict = Arc::new(Verdict {
+            name: name.clone(),
+            entry: entry.clone(),
+            serving: good.as_ref().map(|good| good.service.clone()),
+            errors,
+        });
+        self.known.insert(name.clone(), Compiled { verdict, good });
     }
 
     /// Looks up what `entry` refers to; what is missing comes from `held`, or is an error.
@@ -219,7 +236,7 @@ impl Update<'_> {
             ));
         }
         self.compile(name, visiting);
-        resolve(&self.known, name)
+        resolve(self.known, name)
     }
 }
 

@@ -1,38 +1,56 @@
 //! Servers transports by name.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{Entry, ProviderName, QualifiedName, Reference, model::ServersTransport};
+
+use super::difference::Difference;
 
 /// The transports of the newest configuration. A definition that did not change keeps its `Arc`, so that
 /// connections go on being used.
 #[derive(Debug)]
 pub(super) struct Transports {
-    known: HashMap<QualifiedName, Arc<ServersTransport>>,
+    known: BTreeMap<QualifiedName, Compiled>,
     default: Arc<ServersTransport>,
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    entry: Arc<Entry<ServersTransport>>,
+    transport: Arc<ServersTransport>,
 }
 
 impl Transports {
     pub(super) fn new(default: ServersTransport) -> Self {
         Self {
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             default: Arc::new(default),
+            changed: false,
         }
     }
 
     pub(super) fn update(&mut self, definitions: &BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>) {
+        let same = |known: &Compiled, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
+        self.changed = !Difference::new(&self.known, definitions, same).is_empty();
+        if !self.changed {
+            return;
+        }
         let mut before = std::mem::take(&mut self.known);
         let transports = definitions.iter().map(|(name, entry)| {
             let transport = match before.remove(name) {
-                Some(transport) if *transport == entry.value => transport,
+                Some(before) if *before.transport == entry.value => before.transport,
                 _ => Arc::new(entry.value.clone()),
             };
-            (name.clone(), transport)
+            let entry = entry.clone();
+            (name.clone(), Compiled { entry, transport })
         });
         self.known = transports.collect();
+    }
+
+    /// True if the last update changed anything.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
     }
 
     /// The transport that a service of `home` calls `reference`; the default one when it names none.
@@ -45,7 +63,7 @@ impl Transports {
             return Ok(self.default.clone());
         };
         match self.known.get(&name) {
-            Some(transport) => Ok(transport.clone()),
+            Some(compiled) => Ok(compiled.transport.clone()),
             None if &*name.name == "default" && name.provider.as_str() == ProviderName::INTERNAL => {
                 Ok(self.default.clone())
             }

@@ -1,0 +1,315 @@
+//! What a report does to the catalog.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use mesh_config::{
+    Fragment, ProviderName,
+    instance::{Instance, Lifecycle},
+};
+
+use super::{
+    Catalog,
+    addresses::InstanceKey,
+    scope::{Held, Record},
+    timers::Timer,
+    unit::{UnitKey, keep_good},
+};
+use crate::{provider::Scope, status::ScopeState};
+
+impl Catalog {
+    /// The data stays; the error and the age tell.
+    pub(super) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String) {
+        if let Some(state) = self.providers.get_mut(provider) {
+            state.scopes.entry(scope).or_default().last_error = Some(error);
+        }
+    }
+
+    /// The provider itself is in trouble: all its scopes have failed, and all their data stays.
+    pub(crate) fn failed_altogether(&mut self, provider: &ProviderName, error: &str) {
+        if let Some(state) = self.providers.get_mut(provider) {
+            for data in state.scopes.values_mut() {
+                data.last_error = Some(error.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn replace_instances(
+        &mut self,
+        provider: &ProviderName,
+        scope: &Scope,
+        instances: Vec<Instance>,
+        now: SystemTime,
+    ) {
+        let mut incoming: BTreeMap<Arc<str>, Instance> = instances
+            .into_iter()
+            .map(|instance| (instance.id.clone(), instance))
+            .collect();
+        let known = self.succeeded(provider, scope, now);
+        let key = |id: &Arc<str>| InstanceKey {
+            provider: provider.clone(),
+            scope: scope.clone(),
+            id: id.clone(),
+        };
+        let mut moved = Vec::new();
+        for (id, old) in known {
+            match incoming.remove(&id) {
+                None if old.gone_since.is_none() => self.leave(&key(&id), now),
+                Some(new) if old.gone_since.is_some() || *old.instance != new => {
+                    self.put(&key(&id), new, Some(&old));
+                    moved.push((id, Some(old.instance)));
+                }
+                None | Some(_) => {}
+            }
+        }
+        for (id, new) in incoming {
+            self.put(&key(&id), new, None);
+            moved.push((id, None));
+        }
+        for (id, old) in moved {
+            self.take_over(&key(&id), old.as_deref());
+        }
+    }
+
+    pub(super) fn replace_document(
+        &mut self,
+        provider: &ProviderName,
+        scope: &Scope,
+        fragment: Fragment,
+        now: SystemTime,
+    ) {
+        for id in self.succeeded(provider, scope, now).keys() {
+            self.remove(&InstanceKey {
+                provider: provider.clone(),
+                scope: scope.clone(),
+                id: id.clone(),
+            });
+        }
+        let Some(data) = self.scope(provider, scope) else {
+            return;
+        };
+        let fragment = match &data.held {
+            Held::Document(old) => keep_good(fragment, old),
+            Held::Nothing | Held::Instances(_) | Held::Listing(_) => fragment,
+        };
+        if !matches!(&data.held, Held::Document(old) if **old == fragment) {
+            data.held = Held::Document(Arc::new(fragment));
+            let unit = UnitKey::Document(scope.clone());
+            self.dirty.insert((provider.clone(), unit));
+        }
+    }
+
+    pub(super) fn replace_listing(
+        &mut self,
+        provider: &ProviderName,
+        scope: &Scope,
+        listed: BTreeSet<Scope>,
+        now: SystemTime,
+    ) {
+        self.succeeded(provider, scope, now);
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let gone: Vec<_> = state
+            .scopes
+            .iter()
+            .filter(|(name, data)| {
+                *name != scope && !listed.contains(*name) && !matches!(data.held, Held::Listing(_))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &listed {
+            state.scopes.entry(name.clone()).or_default().unlisted = false;
+        }
+        let listing = state.scopes.entry(scope.clone()).or_default();
+        if !matches!(&listing.held, Held::Listing(old) if *old == listed) {
+            listing.held = Held::Listing(listed);
+            self.revision += 1;
+        }
+        for name in gone {
+            self.unlist(provider, &name, now);
+        }
+    }
+
+    /// As if the scope had been replaced by nothing, and then forgotten.
+    fn unlist(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let Some(data) = state.scopes.get_mut(scope) else {
+            return;
+        };
+        data.unlisted = true;
+        let ids: Vec<_> = match &data.held {
+            Held::Instances(records) => records
+                .iter()
+                .filter(|(_, record)| record.gone_since.is_none())
+                .map(|(id, _)| id.clone())
+                .collect(),
+            Held::Document(_) => {
+                let unit = UnitKey::Document(scope.clone());
+                self.dirty.insert((provider.clone(), unit));
+                Vec::new()
+            }
+            Held::Nothing | Held::Listing(_) => Vec::new(),
+        };
+        if !matches!(&data.held, Held::Instances(records) if !records.is_empty()) {
+            state.scopes.remove(scope);
+        }
+        for id in ids {
+            let key = InstanceKey {
+                provider: provider.clone(),
+                scope: scope.clone(),
+                id,
+            };
+            self.leave(&key, now);
+        }
+    }
+
+    /// Notes a successful read, and returns the instances known until now.
+    fn succeeded(
+        &mut self,
+        provider: &ProviderName,
+        scope: &Scope,
+        now: SystemTime,
+    ) -> BTreeMap<Arc<str>, Record> {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return BTreeMap::new();
+        };
+        let data = state.scopes.entry(scope.clone()).or_default();
+        data.succeeded(now);
+        match &data.held {
+            Held::Instances(records) => records.clone(),
+            Held::Nothing | Held::Document(_) | Held::Listing(_) => BTreeMap::new(),
+        }
+    }
+
+    fn scope(&mut self, provider: &ProviderName, scope: &Scope) -> Option<&mut super::scope::ScopeData> {
+        self.providers.get_mut(provider)?.scopes.get_mut(scope)
+    }
+
+    /// Stores an instance as its provider lists it now.
+    fn put(&mut self, key: &InstanceKey, new: Instance, old: Option<&Record>) {
+        let Some(state) = self.providers.get(&key.provider) else {
+            return;
+        };
+        let completed = match old {
+            Some(old) if declares_the_same(&old.instance, &new) => old.completed.clone(),
+            Some(_) | None => Arc::new(state.complete(&new)),
+        };
+        let was_ready = old.is_some_and(|old| old.ever_ready && old.instance.created == new.created);
+        let record = Record {
+            ever_ready: was_ready || new.lifecycle == Lifecycle::Ready,
+            instance: Arc::new(new),
+            completed,
+            gone_since: None,
+        };
+        self.detach(key);
+        self.attach(key, record);
+    }
+
+    /// Puts a record in its place: scope, unit, address.
+    pub(super) fn attach(&mut self, key: &InstanceKey, record: Record) {
+        let Some(state) = self.providers.get_mut(&key.provider) else {
+            return;
+        };
+        let unit_key = record.completed.unit.clone();
+        let unit = state.units.entry(unit_key.clone()).or_default();
+        unit.members.insert((key.scope.clone(), key.id.clone()));
+        unit.oldest = unit.oldest.min(record.instance.created);
+        self.addresses.add(key, &record.instance);
+        if let Some(since) = record.gone_since {
+            self.timers.add(since, self.drain, Timer::Drain(key.clone()));
+        }
+        let data = state.scopes.entry(key.scope.clone()).or_default();
+        match &mut data.held {
+            Held::Instances(records) => drop(records.insert(key.id.clone(), record)),
+            held => {
+                if matches!(held, Held::Document(_)) {
+                    let unit = UnitKey::Document(key.scope.clone());
+                    self.dirty.insert((key.provider.clone(), unit));
+                }
+                *held = Held::Instances(BTreeMap::from([(key.id.clone(), record)]));
+            }
+        }
+        self.dirty.insert((key.provider.clone(), unit_key));
+    }
+
+    /// Takes a record out of its unit and off its address; `None` when there is no such record.
+    fn detach(&mut self, key: &InstanceKey) -> Option<Record> {
+        let state = self.providers.get_mut(&key.provider)?;
+        let data = state.scopes.get_mut(&key.scope)?;
+        let Held::Instances(records) = &mut data.held else {
+            return None;
+        };
+        let record = records.remove(&key.id)?;
+        let unit_key = &record.completed.unit;
+        if let Some(unit) = state.units.get_mut(unit_key) {
+            unit.members.remove(&(key.scope.clone(), key.id.clone()));
+        }
+        self.addresses.remove(key, &record.instance);
+        self.dirty.insert((key.provider.clone(), unit_key.clone()));
+        Some(record)
+    }
+
+    /// Its provider lists it no longer: it drains.
+    fn leave(&mut self, key: &InstanceKey, now: SystemTime) {
+        if let Some(mut record) = self.detach(key) {
+            record.gone_since = Some(now);
+            self.attach(key, record);
+        }
+    }
+
+    /// Forgets an instance at once.
+    pub(super) fn remove(&mut self, key: &InstanceKey) {
+        self.detach(key);
+        let Some(state) = self.providers.get_mut(&key.provider) else {
+            return;
+        };
+        let drained = |data: &super::scope::ScopeData| {
+            data.unlisted && matches!(&data.held, Held::Instances(records) if records.is_empty())
+        };
+        if state.scopes.get(&key.scope).is_some_and(drained) {
+            state.scopes.remove(&key.scope);
+        }
+    }
+
+    /// Removes those whose address `key` has come to, if nobody confirmed lately that they are still there.
+    ///
+    /// Only an address that is new for `key` counts: two instances that have shared one all along go on
+    /// sharing it when the scope of one of them fails.
+    fn take_over(&mut self, key: &InstanceKey, old: Option<&Instance>) {
+        let Some(record) = self.record(key) else { return };
+        for other in self.addresses.neighbours(&record.instance, old) {
+            if other == *key {
+                continue;
+            }
+            let confirmed = self
+                .providers
+                .get(&other.provider)
+                .and_then(|state| state.scopes.get(&other.scope))
+                .is_some_and(|scope| {
+                    scope.state() == ScopeState::Fresh
+                        && scope
+                            .record(&other.id)
+                            .is_some_and(|record| record.gone_since.is_none())
+                });
+            if !confirmed {
+                self.remove(&other);
+            }
+        }
+    }
+
+    fn record(&self, key: &InstanceKey) -> Option<Record> {
+        let state = self.providers.get(&key.provider)?;
+        state.scopes.get(&key.scope)?.record(&key.id).cloned()
+    }
+}
+
+/// True if two versions of an instance have the same labels and are known by the same words.
+fn declares_the_same(old: &Instance, new: &Instance) -> bool {
+    old.labels == new.labels && old.tags == new.tags && old.service == new.service && old.origin == new.origin
+}

@@ -1,0 +1,252 @@
+//! All that is known of one provider.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use mesh_config::{
+    Configuration, Problem, ProviderName,
+    instance::Instance,
+    model::{Middleware, Router, ServersTransport, Service},
+};
+
+use super::{
+    namespace::{Namespace, Order},
+    scope::{Held, ScopeData},
+    unit::{Objects, UnitKey, document},
+};
+use crate::{
+    declare::{Completed, Definitions, Member, combine, complete, retained},
+    exposure::Exposure,
+    provider::Scope,
+    status::ProviderStatus,
+};
+
+/// One service, group or document.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// Its instances; none for a document.
+    pub(crate) members: BTreeSet<(Scope, Arc<str>)>,
+    /// Good definitions, for when newer ones cannot be used or the last instance is gone.
+    pub(crate) definitions: Definitions,
+    /// Since when it has no instances.
+    pub(crate) empty_since: Option<SystemTime>,
+    /// Creation of its oldest instance ever seen.
+    pub(crate) oldest: u64,
+    objects: Objects,
+    problems: Vec<Problem>,
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self {
+            members: BTreeSet::new(),
+            definitions: Definitions::default(),
+            empty_since: None,
+            oldest: u64::MAX,
+            objects: Objects::default(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// The names of all kinds.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    pub(crate) routers: Namespace<Router>,
+    pub(crate) services: Namespace<Service>,
+    pub(crate) middlewares: Namespace<Middleware>,
+    pub(crate) servers_transports: Namespace<ServersTransport>,
+}
+
+/// One provider.
+#[derive(Debug)]
+pub(crate) struct ProviderState {
+    pub(crate) name: ProviderName,
+    pub(crate) required: bool,
+    pub(crate) exposure: Option<Arc<Exposure>>,
+    pub(crate) scopes: BTreeMap<Scope, ScopeData>,
+    pub(crate) units: BTreeMap<UnitKey, Unit>,
+    pub(crate) namespaces: Namespaces,
+    /// Every scope was read once, in this run or the one that wrote the snapshot.
+    pub(crate) synced: bool,
+}
+
+/// Whether a unit is still there after it was built again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rebuilt {
+    /// It has instances, or is a document.
+    Alive,
+    /// Its last instance is gone; its routes are kept.
+    Retained(SystemTime),
+    /// It is forgotten.
+    Forgotten,
+}
+
+impl ProviderState {
+    pub(crate) fn new(name: ProviderName, required: bool, exposure: Option<Exposure>) -> Self {
+        Self {
+            name,
+            required,
+            exposure: exposure.map(Arc::new),
+            scopes: BTreeMap::new(),
+            units: BTreeMap::new(),
+            namespaces: Namespaces {
+                routers: Namespace::new("routers"),
+                services: Namespace::new("services"),
+                middlewares: Namespace::new("middlewares"),
+                servers_transports: Namespace::new("serversTransports"),
+            },
+            synced: false,
+        }
+    }
+
+    /// What `instance` declares; nothing where no exposure was configured, as for providers of documents.
+    pub(crate) fn complete(&self, instance: &Instance) -> Completed {
+        match &self.exposure {
+            Some(exposure) => complete(instance, &self.name, exposure),
+            None => Completed::nothing(UnitKey::Service(instance.service.clone())),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ProviderStatus {
+        ProviderStatus {
+            name: self.name.clone(),
+            required: self.required,
+            synced: self.synced,
+            scopes: self
+                .scopes
+                .iter()
+                .filter(|(_, data)| !data.unlisted)
+                .map(|(name, data)| data.status(name))
+                .collect(),
+        }
+    }
+
+    /// Problems of objects that do not serve.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.units.values().flat_map(|unit| &unit.problems)
+    }
+
+    /// Notices when everything was read once. From then on names belong to whoever has them.
+    pub(crate) fn settle(&mut self, published: &mut Configuration) {
+        let mut scopes = self.scopes.values().filter(|data| !data.unlisted).peekable();
+        if self.synced || scopes.peek().is_none() || !scopes.all(|data| data.last_success.is_some()) {
+            return;
+        }
+        self.synced = true;
+        let age = |unit: &UnitKey| self.units.get(unit).map_or(0, |unit| unit.oldest);
+        let order = Order {
+            provider: &self.name,
+            settled: true,
+            age: &age,
+        };
+        let names = &mut self.namespaces;
+        names.routers.give_all(order, &mut published.routers);
+        names.services.give_all(order, &mut published.services);
+        names.middlewares.give_all(order, &mut published.middlewares);
+        names
+            .servers_transports
+            .give_all(order, &mut published.servers_transports);
+    }
+
+    /// Builds the objects of `key` again and publishes those that changed.
+    pub(crate) fn rebuild(
+        &mut self,
+        key: &UnitKey,
+        now: SystemTime,
+        published: &mut Configuration,
+    ) -> Rebuilt {
+        let (mut objects, problems, rebuilt) = match key {
+            UnitKey::Document(scope) => match self.scopes.get(scope).map(|data| &data.held) {
+                Some(Held::Document(fragment)) => {
+                    let (objects, problems) = document(fragment);
+                    (objects, problems, Rebuilt::Alive)
+                }
+                Some(Held::Nothing | Held::Instances(_) | Held::Listing(_)) | None => {
+                    (Objects::default(), Vec::new(), Rebuilt::Forgotten)
+                }
+            },
+            UnitKey::Service(_) | UnitKey::Group(_) => self.rebuild_service(key, now),
+        };
+        let unit = self.units.entry(key.clone()).or_default();
+        let old = std::mem::take(&mut unit.objects);
+        objects.share(&old);
+        unit.problems = problems;
+        self.claim(key, &old, &objects, published);
+        if rebuilt == Rebuilt::Forgotten {
+            self.units.remove(key);
+        } else if let Some(unit) = self.units.get_mut(key) {
+            unit.objects = objects;
+        }
+        rebuilt
+    }
+
+    /// Forgets a unit without instances and everything it declares.
+    pub(crate) fn forget(&mut self, key: &UnitKey, published: &mut Configuration) {
+        if let Some(unit) = self.units.remove(key) {
+            self.claim(key, &unit.objects, &Objects::default(), published);
+        }
+    }
+
+    fn rebuild_service(&mut self, key: &UnitKey, now: SystemTime) -> (Objects, Vec<Problem>, Rebuilt) {
+        let Some(unit) = self.units.get_mut(key) else {
+            return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
+        };
+        if unit.members.is_empty() {
+            if unit.definitions.is_empty() {
+                return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
+            }
+            let since = *unit.empty_since.get_or_insert(now);
+            return (retained(&unit.definitions), Vec::new(), Rebuilt::Retained(since));
+        }
+        let Some(exposure) = &self.exposure else {
+            return (Objects::default(), Vec::new(), Rebuilt::Alive);
+        };
+        let members = unit.members.iter().filter_map(|(scope, id)| {
+            let record = self.scopes.get(scope)?.record(id)?;
+            Some(Member {
+                instance: record.instance.clone(),
+                completed: record.completed.clone(),
+                gone: record.gone_since.is_some(),
+                ever_ready: record.ever_ready,
+            })
+        });
+        let combined = combine(members.collect(), &unit.definitions, &self.name, exposure);
+        unit.empty_since = None;
+        unit.definitions = combined.definitions;
+        (combined.objects, combined.problems, Rebuilt::Alive)
+    }
+
+    fn claim(&mut self, key: &UnitKey, old: &Objects, new: &Objects, published: &mut Configuration) {
+        let age = |unit: &UnitKey| self.units.get(unit).map_or(0, |unit| unit.oldest);
+        let order = Order {
+            provider: &self.name,
+            settled: self.synced,
+            age: &age,
+        };
+        let names = &mut self.namespaces;
+        names
+            .routers
+            .claim(key, &old.routers, &new.routers, order, &mut published.routers);
+        names
+            .services
+            .claim(key, &old.services, &new.services, order, &mut published.services);
+        names.middlewares.claim(
+            key,
+            &old.middlewares,
+            &new.middlewares,
+            order,
+            &mut published.middlewares,
+        );
+        names.servers_transports.claim(
+            key,
+            &old.servers_transports,
+            &new.servers_transports,
+            order,
+            &mut published.servers_transports,
+        );
+    }
+}

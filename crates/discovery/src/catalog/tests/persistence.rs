@@ -1,0 +1,135 @@
+//! What a restart keeps.
+
+use mesh_config::instance::Lifecycle;
+
+use super::{With as _, World, consul, file, instance};
+use crate::{
+    catalog::{Catalog, CatalogSnapshot},
+    settings::DiscoverySettings,
+    status::ScopeState,
+};
+
+/// The same world after a restart, through the text of the file.
+fn restart(world: &World) -> World {
+    let text = serde_json::to_string(&world.catalog.snapshot()).unwrap();
+    let snapshot: CatalogSnapshot = serde_json::from_str(&text).unwrap();
+    let mut new = World::new();
+    new.now = world.now;
+    new.catalog.restore(snapshot, new.now);
+    new
+}
+
+fn assert_same(old: &World, new: &World) {
+    assert_eq!(
+        format!("{:#?}", new.configuration()),
+        format!("{:#?}", old.configuration())
+    );
+}
+
+const RULES: &[(&str, &str)] = &[
+    ("mesh.http.routers.web.rule", "Host(`web.example`)"),
+    ("mesh.http.middlewares.strip.stripprefix.prefixes", "/a"),
+];
+
+#[test]
+fn everything_known_serves_again_and_is_stale_until_it_is_confirmed() {
+    let mut world = World::new();
+    world.list(&["web"]);
+    world.replace("web", [instance("web", 1).labels(RULES), instance("web", 2)]);
+    world.document(
+        "routes.yml",
+        "http: {routers: {a: {rule: 'Host(`a.example`)', service: web@consul}}}",
+    );
+    let mut new = restart(&world);
+    assert_same(&world, &new);
+    assert_eq!(new.state("web"), ScopeState::Stale);
+    assert!(new.status(&consul()).synced);
+    assert!(new.status(&file()).synced);
+    new.replace("web", [instance("web", 1).labels(RULES)]);
+    assert_eq!(new.state("web"), ScopeState::Fresh);
+    assert_eq!(new.lives("web")[1].1, Lifecycle::Draining);
+}
+
+#[test]
+fn drains_and_retentions_go_on_where_they_were() {
+    let mut world = World::new();
+    world.replace("web", [instance("web", 1).labels(RULES)]);
+    world.replace("api", [instance("api", 2)]);
+    world.replace("web", []);
+    world.pass(10);
+    world.replace("api", []);
+    world.pass(5);
+    let mut new = restart(&world);
+    assert_same(&world, &new);
+    new.pass(5);
+    assert!(new.servers("api").is_empty());
+    new.pass(589);
+    assert!(new.router("web").is_some());
+    new.pass(1);
+    assert!(new.router("web").is_none());
+    assert!(new.router("api").is_some());
+}
+
+#[test]
+fn a_last_good_version_survives() {
+    let mut world = World::new();
+    world.replace("web", [instance("web", 1).labels(RULES)]);
+    world.replace(
+        "web",
+        [instance("web", 1).labels(&[("mesh.http.routers.web.rule", "Host(")])],
+    );
+    let text = "http: {routers: {a: {rule: 'Host(`a.example`)', service: s}}}";
+    world.document("routes.yml", text);
+    world.document("routes.yml", &text.replace("Host(`a.example`)", "Host("));
+    let new = restart(&world);
+    assert_eq!(new.rule("web"), "Host(`web.example`)");
+    assert_eq!(new.rule("a@file"), "Host(`a.example`)");
+    assert_same(&world, &new);
+}
+
+#[test]
+fn a_definition_stays_with_the_instance_that_owned_it() {
+    let mut world = World::new();
+    let (old, new) = (
+        &[("mesh.host", "old.example")][..],
+        &[("mesh.host", "new.example")][..],
+    );
+    world.replace(
+        "web",
+        [instance("web", 1).labels(old), instance("web", 2).labels(new)],
+    );
+    world.replace(
+        "web",
+        [
+            instance("web", 1).labels(old),
+            instance("web", 2).labels(new).life(Lifecycle::Unhealthy),
+        ],
+    );
+    assert_eq!(restart(&world).rule("web"), "Host(`new.example`)");
+}
+
+#[test]
+fn a_contested_name_stays_with_its_first_owner() {
+    let mut world = World::new();
+    world.list(&["a", "b"]);
+    world.replace("b", []);
+    world.replace("a", [instance("a", 5).labels(RULES)]);
+    world.replace(
+        "b",
+        [instance("b", 1).labels(&[("mesh.http.routers.web.rule", "Host(`evil`)")])],
+    );
+    let new = restart(&world);
+    assert_eq!(new.rule("web"), "Host(`web.example`)");
+    assert_same(&world, &new);
+}
+
+#[test]
+fn what_belongs_to_a_provider_that_is_no_longer_configured_is_dropped() {
+    let mut world = World::new();
+    world.replace("web", [instance("web", 1)]);
+    let mut catalog = Catalog::new(&DiscoverySettings::default());
+    catalog.register(file(), true, None);
+    catalog.restore(world.catalog.snapshot(), world.now);
+    assert!(catalog.configuration().routers.is_empty());
+    assert_eq!(catalog.status().len(), 1);
+}

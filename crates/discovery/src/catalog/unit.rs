@@ -1,0 +1,164 @@
+//! Who declares objects, and which.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use mesh_config::{
+    Entry, Fragment, Kind, Origin, Problem,
+    fragment::Declared,
+    model::{Middleware, Router, ServersTransport, Service},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::provider::Scope;
+
+/// Who owns the names it declares, within one provider.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum UnitKey {
+    /// A service, as its provider names it.
+    Service(Arc<str>),
+    /// The instances that carry one `mesh.service` label. Not the same as the service of that name: joining
+    /// somebody takes the word of both.
+    Group(Arc<str>),
+    /// A document.
+    Document(Scope),
+}
+
+impl UnitKey {
+    /// The name without its kind.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Service(name) | Self::Group(name) => name,
+            Self::Document(scope) => scope.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for UnitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(name) => write!(f, "service {name}"),
+            Self::Group(name) => write!(f, "the services with the label mesh.service={name}"),
+            Self::Document(scope) => write!(f, "{scope}"),
+        }
+    }
+}
+
+/// Objects of one kind by unqualified name.
+pub(crate) type Entries<T> = BTreeMap<Arc<str>, Arc<Entry<T>>>;
+
+/// The objects of one unit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Objects {
+    /// `http.routers`
+    pub(crate) routers: Entries<Router>,
+    /// `http.services`
+    pub(crate) services: Entries<Service>,
+    /// `http.middlewares`
+    pub(crate) middlewares: Entries<Middleware>,
+    /// `http.serversTransports`
+    pub(crate) servers_transports: Entries<ServersTransport>,
+}
+
+impl Objects {
+    /// Takes over the entries of `old` that did not change, so that their identity stays.
+    pub(crate) fn share(&mut self, old: &Self) {
+        share(&mut self.routers, &old.routers);
+        share(&mut self.services, &old.services);
+        share(&mut self.middlewares, &old.middlewares);
+        share(&mut self.servers_transports, &old.servers_transports);
+    }
+}
+
+fn share<T: PartialEq>(new: &mut Entries<T>, old: &Entries<T>) {
+    for (name, entry) in new {
+        if let Some(known) = old.get(name)
+            && known == entry
+        {
+            *entry = known.clone();
+        }
+    }
+}
+
+/// The objects of a document, each with what is wrong around it, and the problems of no object.
+pub(crate) fn document(fragment: &Fragment) -> (Objects, Vec<Problem>) {
+    let mut problems = fragment.problems.clone();
+    let objects = Objects {
+        routers: entries(&fragment.routers, Kind::Router, fragment),
+        services: entries(&fragment.services, Kind::Service, fragment),
+        middlewares: entries(&fragment.middlewares, Kind::Middleware, fragment),
+        servers_transports: entries(&fragment.servers_transports, Kind::ServersTransport, fragment),
+    };
+    let serves = |kind, name: &str| match kind {
+        Kind::Router => objects.routers.contains_key(name),
+        Kind::Service => objects.services.contains_key(name),
+        Kind::Middleware => objects.middlewares.contains_key(name),
+        Kind::ServersTransport => objects.servers_transports.contains_key(name),
+    };
+    for aside in &fragment.set_aside {
+        if !serves(aside.kind, &aside.name) {
+            problems.push(aside.problem.clone());
+        }
+    }
+    (objects, problems)
+}
+
+fn entries<T: Clone>(
+    declared: &BTreeMap<String, Declared<T>>,
+    kind: Kind,
+    fragment: &Fragment,
+) -> Entries<T> {
+    let entry = |name: &str, declared: &Declared<T>| Entry {
+        value: declared.value.clone(),
+        origin: declared.origin.clone(),
+        problems: fragment
+            .set_aside
+            .iter()
+            .filter(|aside| aside.kind == kind && aside.name == name)
+            .map(|aside| aside.problem.clone())
+            .collect(),
+    };
+    declared
+        .iter()
+        .map(|(name, declared)| (name.as_str().into(), Arc::new(entry(name, declared))))
+        .collect()
+}
+
+/// Fills the gaps that broken objects leave in `new` with their good versions in `old`.
+pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
+    fn keep<T: Clone>(
+        name: &str,
+        new: &mut BTreeMap<String, Declared<T>>,
+        old: &BTreeMap<String, Declared<T>>,
+    ) {
+        if let Some(good) = old.get(name) {
+            new.entry(name.to_owned()).or_insert_with(|| good.clone());
+        }
+    }
+    for aside in &new.set_aside {
+        let name = &aside.name;
+        match aside.kind {
+            Kind::Router => keep(name, &mut new.routers, &old.routers),
+            Kind::Service => keep(name, &mut new.services, &old.services),
+            Kind::Middleware => keep(name, &mut new.middlewares, &old.middlewares),
+            Kind::ServersTransport => keep(name, &mut new.servers_transports, &old.servers_transports),
+        }
+    }
+    new
+}
+
+/// The message for a name that two units claim.
+pub(crate) fn contested(
+    key: String,
+    origin: &Origin,
+    loser: &UnitKey,
+    owner: &UnitKey,
+    owner_origin: &Origin,
+) -> Problem {
+    Problem::new(
+        origin.clone(),
+        key,
+        format!("{loser} declares it too; it belongs to {owner} ({owner_origin}), which declared it first"),
+    )
+    .with_help("give one of them another name")
+}

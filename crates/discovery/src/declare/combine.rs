@@ -1,0 +1,311 @@
+//! The objects of one service, out of what its instances declare.
+//!
+//! Each object is defined by the strongest instance that declares it: not leaving before leaving, once ready
+//! before never ready, stable before canary, then the newest. Being ready counts once and for ever, so that a
+//! later failure of a health check does not give the definition back to an older copy.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mesh_config::{
+    Entry, Origin, Problem, ProviderName,
+    fragment::Declared,
+    instance::{Instance, Lifecycle},
+    labels::DeclaredService,
+    model::{LoadBalancer, Server, ServerUrl, Service, ServiceKind},
+};
+
+use super::{
+    canary,
+    complete::{Claim, Completed},
+    definitions::Definitions,
+    limits::Limits,
+    server::server,
+    settle::{Settled, Voice, settle},
+};
+use crate::{catalog::Objects, exposure::Exposure};
+
+/// One instance of the service.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    /// What its provider knows.
+    pub(crate) instance: Arc<Instance>,
+    /// What it declares.
+    pub(crate) completed: Arc<Completed>,
+    /// Its provider no longer lists it.
+    pub(crate) gone: bool,
+    /// It was ready at some time since it was created.
+    pub(crate) ever_ready: bool,
+}
+
+impl Member {
+    fn leaving(&self) -> bool {
+        self.gone || self.instance.lifecycle == Lifecycle::Draining
+    }
+
+    fn authority(&self) -> impl Ord {
+        (
+            !self.leaving(),
+            self.ever_ready,
+            !self.completed.canary,
+            self.instance.created,
+        )
+    }
+}
+
+/// What a service amounts to.
+#[derive(Debug, Default)]
+pub(crate) struct Combined {
+    /// The good definitions, for later.
+    pub(crate) definitions: Definitions,
+    /// The objects to serve.
+    pub(crate) objects: Objects,
+    /// Problems of no object that serves.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Combines `members`; `previous` are the definitions that held until now.
+pub(crate) fn combine(
+    mut members: Vec<Member>,
+    previous: &Definitions,
+    provider: &ProviderName,
+    exposure: &Exposure,
+) -> Combined {
+    let limits = Limits::new(provider, exposure);
+    // By name first: the order of servers does not depend on who is newest.
+    members.sort_by(|a, b| a.instance.id.cmp(&b.instance.id));
+    let mut ranked: Vec<&Member> = members.iter().collect();
+    ranked.sort_by_key(|member| Reverse(member.authority()));
+
+    let mut combined = Combined::default();
+    for problem in ranked.iter().flat_map(|member| &member.completed.problems) {
+        // Copies of one service repeat each other's mistakes.
+        let seen = |other: &Problem| other.key == problem.key && other.message == problem.message;
+        if !combined.problems.iter().any(seen) {
+            combined.problems.push(problem.clone());
+        }
+    }
+    let Definitions {
+        routers,
+        services,
+        middlewares,
+    } = previous;
+    let claims = ranked_claims(&ranked, |completed| &completed.routers);
+    for (name, settled) in settle_all("routers", &claims, routers, |router| {
+        limits.permits_router(router)
+    }) {
+        let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.routers) else {
+            combined.problems.extend(settled.problems);
+            continue;
+        };
+        combined
+            .objects
+            .routers
+            .insert(name.into(), entry(declared, settled.problems));
+    }
+    let claims = ranked_claims(&ranked, |completed| &completed.middlewares);
+    for (name, settled) in settle_all("middlewares", &claims, middlewares, |middleware| {
+        limits.permits_middleware(middleware)
+    }) {
+        let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.middlewares) else {
+            combined.problems.extend(settled.problems);
+            continue;
+        };
+        combined
+            .objects
+            .middlewares
+            .insert(name.into(), entry(declared, settled.problems));
+    }
+    combine_services(&members, &ranked, services, limits, &mut combined);
+    combined
+}
+
+/// What is left of a service without instances: its routes, and services without servers.
+pub(crate) fn retained(definitions: &Definitions) -> Objects {
+    let mut objects = Objects::default();
+    for (name, declared) in &definitions.routers {
+        objects
+            .routers
+            .insert(name.as_str().into(), entry(declared.clone(), Vec::new()));
+    }
+    for (name, declared) in &definitions.middlewares {
+        objects
+            .middlewares
+            .insert(name.as_str().into(), entry(declared.clone(), Vec::new()));
+    }
+    for (name, declared) in &definitions.services {
+        let value = service(&declared.value, Vec::new());
+        objects
+            .services
+            .insert(name.as_str().into(), place(value, &declared.origin, Vec::new()));
+    }
+    objects
+}
+
+fn combine_services(
+    members: &[Member],
+    ranked: &[&Member],
+    previous: &BTreeMap<String, Declared<DeclaredService>>,
+    limits: Limits<'_>,
+    combined: &mut Combined,
+) {
+    let share = ranked.iter().find_map(|member| member.completed.canary_weight);
+    let claims = ranked_claims(ranked, |completed| &completed.services);
+    let settled = settle_by(
+        "services",
+        &claims,
+        previous,
+        |service| limits.permits_service(service),
+        |a, b| a.load_balancer == b.load_balancer && a.middlewares == b.middlewares,
+    );
+    for (name, mut settled) in settled {
+        let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.services) else {
+            combined.problems.extend(settled.problems);
+            continue;
+        };
+        let servers = servers(&name, members, &declared.value, share, &mut settled.problems);
+        let value = service(&declared.value, servers);
+        let entry = place(value, &declared.origin, settled.problems);
+        combined.objects.services.insert(name.into(), entry);
+    }
+}
+
+/// The members that declare the service `name`, as servers.
+fn servers(
+    name: &str,
+    members: &[Member],
+    definition: &DeclaredService,
+    share: Option<u8>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Server> {
+    let mut servers: Vec<(Server, bool)> = Vec::new();
+    let mut known = HashMap::new();
+    for member in members {
+        let template = match member.completed.services.get(name) {
+            Some(Ok(declared)) => &declared.value.server,
+            // Its labels are broken, itself it is not: it serves as the service did before, except where that
+            // would be somebody else's address.
+            Some(Err(_)) if definition.server.url.is_none() => &definition.server,
+            Some(Err(_)) | None => continue,
+        };
+        match server(&member.instance, template, member.gone) {
+            Ok(server) => add(&mut servers, &mut known, server, member.completed.canary),
+            Err(message) => {
+                let key = format!("http.services.{name}");
+                problems.push(Problem::new(member.instance.origin.clone(), key, message));
+            }
+        }
+    }
+    if let Some(share) = share {
+        canary::scale(&mut servers, share);
+    }
+    servers.into_iter().map(|(server, _)| server).collect()
+}
+
+/// One address is one server: the best-off of those who claim it.
+fn add(
+    servers: &mut Vec<(Server, bool)>,
+    known: &mut HashMap<ServerUrl, usize>,
+    server: Server,
+    canary: bool,
+) {
+    let place = *known.entry(server.url.clone()).or_insert(servers.len());
+    match servers.get_mut(place) {
+        Some(other) if standing(&server) < standing(&other.0) => *other = (server, canary),
+        Some(_) => {}
+        None => servers.push((server, canary)),
+    }
+}
+
+/// How well-off a server is, the best first.
+fn standing(server: &Server) -> u8 {
+    match server.lifecycle {
+        Lifecycle::Ready => 0,
+        Lifecycle::Starting => 1,
+        Lifecycle::Unhealthy => 2,
+        Lifecycle::Draining => 3,
+    }
+}
+
+fn service(definition: &DeclaredService, servers: Vec<Server>) -> Service {
+    Service {
+        kind: ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+            servers,
+            ..definition.load_balancer.clone()
+        })),
+        middlewares: definition.middlewares.clone(),
+    }
+}
+
+type Claims<'a, T> = BTreeMap<&'a str, Vec<Voice<'a, T>>>;
+
+fn ranked_claims<'a, T>(
+    ranked: &[&'a Member],
+    of: impl Fn(&'a Completed) -> &'a BTreeMap<String, Claim<T>>,
+) -> Claims<'a, T> {
+    let mut claims = Claims::new();
+    for member in ranked {
+        for (name, claim) in of(&member.completed) {
+            claims.entry(name).or_default().push(Voice {
+                who: &member.instance.origin,
+                claim,
+                leaving: member.leaving(),
+            });
+        }
+    }
+    claims
+}
+
+fn settle_all<'a, T: Clone + PartialEq>(
+    section: &'a str,
+    claims: &'a Claims<'a, T>,
+    previous: &'a BTreeMap<String, Declared<T>>,
+    permits: impl Fn(&T) -> bool + 'a,
+) -> impl Iterator<Item = (String, Settled<T>)> + 'a {
+    settle_by(section, claims, previous, permits, T::eq)
+}
+
+fn settle_by<'a, T: Clone>(
+    section: &'a str,
+    claims: &'a Claims<'a, T>,
+    previous: &'a BTreeMap<String, Declared<T>>,
+    permits: impl Fn(&T) -> bool + 'a,
+    same: impl Fn(&T, &T) -> bool + 'a,
+) -> impl Iterator<Item = (String, Settled<T>)> + 'a {
+    claims.iter().map(move |(name, voices)| {
+        let key = format!("http.{section}.{name}");
+        let previous = previous.get(*name).filter(|declared| permits(&declared.value));
+        ((*name).to_owned(), settle(&key, voices, previous, &same))
+    })
+}
+
+/// Remembers a good definition.
+fn keep<T: Clone>(
+    declared: Option<Declared<T>>,
+    name: &str,
+    definitions: &mut BTreeMap<String, Declared<T>>,
+) -> Option<Declared<T>> {
+    let declared = declared?;
+    definitions.insert(name.to_owned(), declared.clone());
+    Some(declared)
+}
+
+fn entry<T>(declared: Declared<T>, problems: Vec<Problem>) -> Arc<Entry<T>> {
+    Arc::new(Entry {
+        value: declared.value,
+        origin: declared.origin,
+        problems,
+    })
+}
+
+fn place<T>(value: T, origin: &Origin, problems: Vec<Problem>) -> Arc<Entry<T>> {
+    let origin = origin.clone();
+    Arc::new(Entry {
+        value,
+        origin,
+        problems,
+    })
+}

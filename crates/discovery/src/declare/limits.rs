@@ -1,0 +1,277 @@
+//! What the labels of one provider may ask for. They are written by tenants; the limits by the operator.
+
+use mesh_config::{
+    Origin, Problem, ProviderName, Reference,
+    labels::DeclaredService,
+    model::{Middleware, Router},
+    rule::{Expr, HostPattern, Matcher},
+};
+
+use super::complete::{Claim, Completed};
+use crate::exposure::{Allow, Exposure};
+
+/// The limits of one provider.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    provider: &'a ProviderName,
+    exposure: &'a Exposure,
+}
+
+/// A limit that was exceeded: which key, in which way, and what would be allowed.
+struct Violation {
+    key: &'static str,
+    message: String,
+    help: String,
+}
+
+impl<'a> Limits<'a> {
+    pub(crate) fn new(provider: &'a ProviderName, exposure: &'a Exposure) -> Self {
+        Self { provider, exposure }
+    }
+
+    /// Sets aside what exceeds a limit, each object by itself.
+    pub(crate) fn apply(&self, completed: &mut Completed, who: &Origin) {
+        for (name, claim) in &mut completed.routers {
+            if let Ok(router) = claim {
+                self.narrow(&mut router.value);
+            }
+            self.check(claim, who, "routers", name, |router| self.router(router));
+        }
+        for (name, claim) in &mut completed.services {
+            self.check(claim, who, "services", name, |service| self.service(service));
+        }
+        for (name, claim) in &mut completed.middlewares {
+            self.check(claim, who, "middlewares", name, |middleware| {
+                self.middleware(middleware)
+            });
+        }
+    }
+
+    /// True when a definition from an earlier run still keeps to the limits.
+    pub(crate) fn permits_router(&self, router: &Router) -> bool {
+        self.router(router).is_ok()
+    }
+
+    /// As [`Limits::permits_router`].
+    pub(crate) fn permits_service(&self, service: &DeclaredService) -> bool {
+        self.service(service).is_ok()
+    }
+
+    /// As [`Limits::permits_router`].
+    pub(crate) fn permits_middleware(&self, middleware: &Middleware) -> bool {
+        self.middleware(middleware).is_ok()
+    }
+
+    fn check<T>(
+        &self,
+        claim: &mut Claim<T>,
+        who: &Origin,
+        section: &str,
+        name: &str,
+        test: impl Fn(&T) -> Result<(), Violation>,
+    ) {
+        let Ok(declared) = claim else { return };
+        if let Err(violation) = test(&declared.value) {
+            let key = format!("http.{section}.{name}.{}", violation.key);
+            *claim = Err(Problem::new(who.clone(), key, violation.message).with_help(violation.help));
+        }
+    }
+
+    /// Where a router leaves the choice to us, the choice is within the limits.
+    fn narrow(&self, router: &mut Router) {
+        let Allow {
+            entry_points,
+            max_priority,
+            ..
+        } = &self.exposure.allow;
+        if router.entry_points.is_empty() {
+            router.entry_points.clone_from(entry_points);
+        }
+        if let Some(max) = max_priority
+            && router.priority == 0
+            && rule_length(router) > *max
+        {
+            router.priority = *max;
+        }
+    }
+
+    fn router(&self, router: &Router) -> Result<(), Violation> {
+        let allow = &self.exposure.allow;
+        if !allow.hosts.is_empty()
+            && !router
+                .rule
+                .as_ref()
+                .is_some_and(|rule| bound(rule.expr(), &allow.hosts))
+        {
+            return Err(Violation {
+                key: "rule",
+                message: "not every alternative of the rule is bound to an allowed host".to_owned(),
+                help: format!("allow.hosts of {}: {}", self.provider, allow.hosts.join(", ")),
+            });
+        }
+        if !allow.entry_points.is_empty()
+            && let Some(bad) = router
+                .entry_points
+                .iter()
+                .find(|entry_point| !allow.entry_points.contains(entry_point))
+        {
+            return Err(Violation {
+                key: "entryPoints",
+                message: format!("the entrypoint {bad:?} is not allowed"),
+                help: format!(
+                    "allow.entryPoints of {}: {}",
+                    self.provider,
+                    allow.entry_points.join(", ")
+                ),
+            });
+        }
+        if let Some(max) = allow.max_priority {
+            let priority = if router.priority == 0 {
+                rule_length(router)
+            } else {
+                router.priority
+            };
+            if priority > max {
+                return Err(Violation {
+                    key: "priority",
+                    message: format!("the priority {priority} is too high"),
+                    help: format!("allow.maxPriority of {}: {max}", self.provider),
+                });
+            }
+        }
+        self.references("middlewares", &router.middlewares)?;
+        self.references("service", &router.service)?;
+        self.references(
+            "tls.options",
+            router.tls.iter().filter_map(|tls| tls.options.as_ref()),
+        )
+    }
+
+    fn service(&self, service: &DeclaredService) -> Result<(), Violation> {
+        self.references("middlewares", &service.middlewares)?;
+        self.references(
+            "loadBalancer.serversTransport",
+            &service.load_balancer.servers_transport,
+        )
+    }
+
+    fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
+        match middleware {
+            Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::AddPrefix(_)
+            | Middleware::Headers(_)
+            | Middleware::RedirectScheme(_)
+            | Middleware::StripPrefix(_) => Ok(()),
+        }
+    }
+
+    fn references<'r>(
+        &self,
+        key: &'static str,
+        references: impl IntoIterator<Item = &'r Reference>,
+    ) -> Result<(), Violation> {
+        let forbidden = |reference: &&Reference| {
+            reference.provider.as_ref().is_some_and(|provider| {
+                provider != self.provider
+                    && provider.as_str() != "file"
+                    && !self.exposure.references.contains(provider)
+            })
+        };
+        match references.into_iter().find(forbidden) {
+            Some(bad) => Err(Violation {
+                key,
+                message: format!("labels may not refer to {bad}"),
+                help: format!(
+                    "references of {} lists the providers allowed beside {} and file",
+                    self.provider, self.provider
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The priority of a router that names none.
+fn rule_length(router: &Router) -> i64 {
+    let length = router.rule.as_ref().map_or(0, |rule| rule.text().len());
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// True if every request that `expr` matches carries an allowed host.
+fn bound(expr: &Expr, hosts: &[String]) -> bool {
+    match expr {
+        Expr::And(all) => all.iter().any(|part| bound(part, hosts)),
+        Expr::Or(any) => any.iter().all(|part| bound(part, hosts)),
+        Expr::Match(Matcher::Host(HostPattern::Exact(host))) => {
+            hosts.iter().any(|allowed| covers(allowed, host))
+        }
+        // `*.example.com` is one label below example.com, so it is enough that example.com is covered, or
+        // that everything below it is.
+        Expr::Match(Matcher::Host(HostPattern::Wildcard(parent))) => hosts.iter().any(|allowed| {
+            covers(allowed, parent) || below_only(allowed).is_some_and(|suffix| suffix == *parent)
+        }),
+        // Of any other test, also of a negated or a regular one, nobody can say which hosts it lets through.
+        Expr::Match(_) | Expr::Not(_) => false,
+    }
+}
+
+/// The suffix of `*.example.com` and `.example.com`, in lower case.
+fn below_only(allowed: &str) -> Option<String> {
+    let suffix = allowed.strip_prefix("*.").or_else(|| allowed.strip_prefix('.'))?;
+    Some(suffix.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn covers(allowed: &str, host: &str) -> bool {
+    let below = |suffix: &str| {
+        host.strip_suffix(suffix)
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    };
+    match below_only(allowed) {
+        Some(suffix) => below(&suffix),
+        None => {
+            let suffix = allowed.trim_end_matches('.').to_ascii_lowercase();
+            host == suffix || below(&suffix)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_config::rule::Rule;
+
+    use super::*;
+
+    fn bound_to(rule: &str, hosts: &[&str]) -> bool {
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        bound(rule.parse::<Rule>().unwrap().expr(), &hosts)
+    }
+
+    #[test]
+    fn every_alternative_of_a_rule_must_be_bound_to_an_allowed_host() {
+        for (rule, allowed) in [
+            ("Host(`a.example.com`)", true),
+            ("Host(`example.com`) && PathPrefix(`/x`)", true),
+            ("Host(`a.example.com`) || Host(`b.example.com`)", true),
+            ("Host(`*.example.com`)", true),
+            ("Host(`evil.com`)", false),
+            ("Host(`notexample.com`)", false),
+            ("Host(`a.example.com`) || PathPrefix(`/`)", false),
+            ("Host(`a.example.com`) || Host(`evil.com`)", false),
+            ("(Host(`a.example.com`) || Path(`/x`)) && Method(`GET`)", false),
+            ("!Host(`a.example.com`)", false),
+            ("HostRegexp(`^a.example.com$`)", false),
+            ("PathPrefix(`/`)", false),
+            ("Host(`*`)", false),
+        ] {
+            assert_eq!(bound_to(rule, &["example.com"]), allowed, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_with_a_star_leaves_the_name_itself_out() {
+        assert!(bound_to("Host(`a.example.com`)", &["*.example.com"]));
+        assert!(bound_to("Host(`*.example.com`)", &["*.example.com"]));
+        assert!(!bound_to("Host(`example.com`)", &["*.example.com"]));
+        assert!(!bound_to("Host(`*.com`)", &["*.example.com"]));
+    }
+}

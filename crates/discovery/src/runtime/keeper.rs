@@ -1,0 +1,137 @@
+//! The one task that owns the catalog.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use mesh_config::{Configuration, Entry, QualifiedName};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{feed::Event, journal::Journal, pace::Pace, saver::Saver};
+use crate::{catalog::Catalog, status::ProviderStatus};
+
+/// Reports taken in one go.
+const BATCH: usize = 256;
+
+/// Longest sleep; the wall clock, by which drains and retentions end, may be set.
+const NAP: Duration = Duration::from_secs(60);
+
+/// Takes reports and publishes what follows from them.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pub(super) catalog: Catalog,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) configurations: watch::Sender<Arc<Configuration>>,
+    pub(super) status: Arc<ArcSwap<Vec<ProviderStatus>>>,
+    pub(super) pace: Pace,
+    pub(super) journal: Journal,
+    pub(super) saver: Option<Saver>,
+    /// The revision that was looked at for publishing.
+    pub(super) seen: u64,
+}
+
+impl Keeper {
+    /// Runs until `stop`, then writes the snapshot a last time.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while stop.run_until_cancelled(self.wait(&mut batch)).await.is_some() {
+            self.step(&mut batch).await;
+        }
+        if let Some(saver) = &mut self.saver {
+            saver.save(&self.catalog).await;
+            saver.written().await;
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    async fn wait(&mut self, batch: &mut Vec<Event>) {
+        let wake = self.next_wake();
+        tokio::select! {
+            received = self.events.recv_many(batch, BATCH) => {
+                if received == 0 {
+                    // No provider is left; time goes on.
+                    tokio::time::sleep_until(wake).await;
+                }
+            }
+            () = tokio::time::sleep_until(wake) => {}
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let expiry = self.catalog.next_deadline().map(|deadline| {
+            // A wait that ends a moment early would be repeated at once.
+            let rest = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+            now + (rest + Duration::from_millis(1)).min(NAP)
+        });
+        let save = self.saver.as_ref().and_then(|saver| saver.due(&self.catalog));
+        [expiry, self.pace.due(), save]
+            .into_iter()
+            .flatten()
+            .fold(now + NAP, Instant::min)
+    }
+
+    async fn step(&mut self, batch: &mut Vec<Event>) {
+        let now = SystemTime::now();
+        let reported = !batch.is_empty();
+        for event in batch.drain(..) {
+            match event {
+                Event::Report(provider, report) => {
+                    self.journal.report(&provider, &report);
+                    self.catalog.apply(&provider, report, now);
+                }
+                Event::Broken(provider, reason) => self.catalog.failed_altogether(&provider, &reason),
+            }
+        }
+        self.catalog.tick(now);
+        let changed = self.catalog.revision() != self.seen;
+        self.seen = self.catalog.revision();
+        if changed {
+            self.pace.changed(Instant::now());
+        }
+        if self.pace.due().is_some_and(|due| due <= Instant::now()) {
+            self.publish();
+        }
+        if reported || changed {
+            self.status.store(Arc::new(self.catalog.status()));
+        }
+        if let Some(saver) = &mut self.saver
+            && saver.due(&self.catalog).is_some_and(|due| due <= Instant::now())
+        {
+            saver.save(&self.catalog).await;
+        }
+    }
+
+    fn publish(&mut self) {
+        let configuration = self.catalog.configuration();
+        self.pace.published(Instant::now());
+        if same(&configuration, &self.configurations.borrow()) {
+            return;
+        }
+        self.journal.problems(&configuration);
+        self.configurations.send_replace(Arc::new(configuration));
+    }
+}
+
+/// True if nothing changed. Unchanged entries are the same ones, so there is no need to look into them.
+fn same(new: &Configuration, old: &Configuration) -> bool {
+    fn entries<T>(
+        new: &BTreeMap<QualifiedName, Arc<Entry<T>>>,
+        old: &BTreeMap<QualifiedName, Arc<Entry<T>>>,
+    ) -> bool {
+        let mut pairs = new.iter().zip(old);
+        new.len() == old.len() && pairs.all(|(new, old)| new.0 == old.0 && Arc::ptr_eq(new.1, old.1))
+    }
+    entries(&new.routers, &old.routers)
+        && entries(&new.services, &old.services)
+        && entries(&new.middlewares, &old.middlewares)
+        && entries(&new.servers_transports, &old.servers_transports)
+        && new.problems == old.problems
+}

@@ -1,0 +1,117 @@
+//! Discovery at work: providers in, configurations out.
+
+mod feed;
+mod journal;
+mod keeper;
+mod pace;
+mod saver;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use mesh_config::Configuration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{journal::Journal, keeper::Keeper, pace::Pace, saver::Saver};
+use crate::{
+    catalog::Catalog, exposure::Exposure, provider::Provider, settings::DiscoverySettings,
+    snapshot::SnapshotFile, status::ProviderStatus,
+};
+
+/// Reports that may wait for the catalog; a provider that is faster waits.
+const BACKLOG: usize = 256;
+
+/// A provider to follow.
+#[derive(Clone)]
+pub struct Registration {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// Mesh is not ready before it has told everything once.
+    pub required: bool,
+    /// What of it becomes routes; `None` for providers of documents.
+    pub exposure: Option<Exposure>,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("provider", self.provider.name())
+            .field("required", &self.required)
+            .field("exposure", &self.exposure)
+            .finish()
+    }
+}
+
+/// A view of running discovery. Dropping it stops nothing.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    configurations: watch::Receiver<Arc<Configuration>>,
+    status: Arc<ArcSwap<Vec<ProviderStatus>>>,
+}
+
+impl Discovery {
+    /// The configuration now and as it changes. It changes only when something in it does.
+    pub fn configurations(&self) -> watch::Receiver<Arc<Configuration>> {
+        self.configurations.clone()
+    }
+
+    /// How fresh each provider is. Never waits.
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        self.status.load().as_ref().clone()
+    }
+}
+
+/// Restores what an earlier run knew, so that the first configuration has it, and follows all providers on
+/// `tracker` until `stop`. The snapshot is read here, before anything is served, and written by the last task
+/// of `tracker` that ends.
+///
+/// Must be called within a tokio runtime.
+pub fn start(
+    registrations: Vec<Registration>,
+    settings: DiscoverySettings,
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+) -> Discovery {
+    let mut catalog = Catalog::new(&settings);
+    for registration in &registrations {
+        catalog.register(
+            registration.provider.name().clone(),
+            registration.required,
+            registration.exposure.clone(),
+        );
+    }
+    let file = SnapshotFile::locate(&settings.snapshot);
+    if let Some(snapshot) = file.as_ref().and_then(SnapshotFile::load) {
+        catalog.restore(snapshot, SystemTime::now());
+    }
+    let mut journal = Journal::default();
+    let configuration = Arc::new(catalog.configuration());
+    journal.problems(&configuration);
+    let (sender, configurations) = watch::channel(configuration);
+    let status = Arc::new(ArcSwap::from_pointee(catalog.status()));
+    let (events, receiver) = mpsc::channel(BACKLOG);
+    for registration in registrations {
+        let feed = feed::feed(registration.provider, events.clone(), stop.clone());
+        tracker.spawn(feed);
+    }
+    let revision = catalog.revision();
+    let keeper = Keeper {
+        events: receiver,
+        configurations: sender,
+        status: status.clone(),
+        pace: Pace::new(&settings.publish),
+        journal,
+        saver: file.map(|file| Saver::new(file, settings.snapshot.interval, revision)),
+        seen: revision,
+        catalog,
+    };
+    tracker.spawn(keeper.run(stop));
+    Discovery {
+        configurations,
+        status,
+    }
+}

@@ -1,0 +1,220 @@
+//! Discovery as a whole, with providers that the test drives.
+
+use std::{path::Path, time::Duration};
+
+use futures::{StreamExt, stream, stream::BoxStream};
+use mesh_config::{
+    Origin, ProviderName, QualifiedName,
+    instance::{Address, Endpoint, Instance, Lifecycle},
+};
+use parking_lot::Mutex;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{
+    exposure::ExposureSettings,
+    provider::{Content, Report, Scope},
+    settings::SnapshotSettings,
+    status::ScopeState,
+};
+
+/// Each inner list is one life of the provider; it panics or ends after it, the last one stays.
+struct Scripted {
+    name: ProviderName,
+    lives: Mutex<Vec<Vec<Step>>>,
+}
+
+enum Step {
+    Say(Report),
+    Panic,
+}
+
+impl Provider for Scripted {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn reports(&self) -> BoxStream<'_, Report> {
+        let mut lives = self.lives.lock();
+        let last = lives.len() <= 1;
+        let steps = if lives.is_empty() {
+            Vec::new()
+        } else {
+            lives.remove(0)
+        };
+        let said = stream::iter(steps).map(|step| match step {
+            Step::Say(report) => report,
+            Step::Panic => panic!("bad page"),
+        });
+        if last {
+            said.chain(stream::pending()).boxed()
+        } else {
+            said.boxed()
+        }
+    }
+}
+
+fn list(numbers: &[u8]) -> Step {
+    let instances = numbers.iter().map(|number| Instance {
+        id: number.to_string().into(),
+        service: "web".into(),
+        address: Some(Address::Ip([10, 0, 0, *number].into())),
+        endpoints: vec![Endpoint {
+            name: None,
+            declared_port: 80,
+            port: 80,
+        }],
+        lifecycle: Lifecycle::Ready,
+        reason: None,
+        weight: 1,
+        created: 0,
+        labels: Vec::new(),
+        tags: Vec::new(),
+        origin: Origin::new("test"),
+    });
+    Step::Say(Report::Replace {
+        scope: Scope::new("web"),
+        content: Content::Instances(instances.collect()),
+    })
+}
+
+struct Run {
+    discovery: Discovery,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+fn run(path: &Path, lives: Vec<Vec<Step>>) -> Run {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let registration = Registration {
+        provider: Arc::new(Scripted {
+            name: ProviderName::new("consul"),
+            lives: Mutex::new(lives),
+        }),
+        required: true,
+        exposure: Some(ExposureSettings::default().build().unwrap()),
+    };
+    let settings = DiscoverySettings {
+        drain: Duration::from_millis(50),
+        snapshot: SnapshotSettings {
+            path: Some(path.join("snapshot.json")),
+            ..SnapshotSettings::default()
+        },
+        ..DiscoverySettings::default()
+    };
+    let discovery = start(vec![registration], settings, &tracker, stop.clone());
+    Run {
+        discovery,
+        tracker,
+        stop,
+    }
+}
+
+impl Run {
+    fn servers(&self) -> Option<usize> {
+        servers(&self.discovery.configurations().borrow())
+    }
+
+    async fn until(&self, condition: impl Fn(&Configuration) -> bool) {
+        let mut configurations = self.discovery.configurations();
+        let wait = configurations.wait_for(|configuration| condition(configuration));
+        timeout(Duration::from_secs(20), wait).await.unwrap().unwrap();
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        timeout(Duration::from_secs(20), self.tracker.wait())
+            .await
+            .unwrap();
+    }
+}
+
+fn servers(configuration: &Configuration) -> Option<usize> {
+    let name = QualifiedName::new("web", ProviderName::new("consul"));
+    let entry = configuration.services.get(&name)?;
+    match &entry.value.kind {
+        mesh_config::model::ServiceKind::LoadBalancer(balancer) => Some(balancer.servers.len()),
+        mesh_config::model::ServiceKind::Weighted(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_says_becomes_configuration_and_status() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), vec![vec![list(&[1, 2])]]);
+    run.until(|configuration| servers(configuration) == Some(2)).await;
+    let status = run.discovery.status();
+    assert!(status[0].synced && status[0].required);
+    assert_eq!(status[0].scopes[0].state, ScopeState::Fresh);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn drained_instances_go_without_another_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), vec![vec![list(&[1, 2]), list(&[2])]]);
+    run.until(|configuration| servers(configuration) == Some(1)).await;
+    run.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_panics_is_started_again_and_its_data_stays_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let lives = vec![
+        vec![list(&[1]), Step::Panic],
+        vec![Step::Panic],
+        vec![],
+        vec![list(&[1, 2])],
+    ];
+    let run = run(directory.path(), lives);
+    run.until(|configuration| servers(configuration) == Some(1)).await;
+    run.until(|configuration| {
+        assert!(servers(configuration) >= Some(1), "data was lost");
+        servers(configuration) == Some(2)
+    })
+    .await;
+    assert_eq!(run.discovery.status()[0].scopes[0].state, ScopeState::Fresh);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_cold_start_without_a_provider_that_answers_serves_what_was_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = run(directory.path(), vec![vec![list(&[1, 2, 3])]]);
+    first
+        .until(|configuration| servers(configuration) == Some(3))
+        .await;
+    first.end().await;
+    let second = run(directory.path(), vec![vec![]]);
+    assert_eq!(second.servers(), Some(3), "known before the first report");
+    let status = second.discovery.status();
+    assert!(status[0].synced);
+    assert_eq!(status[0].scopes[0].state, ScopeState::Stale);
+    second.end().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_is_written_while_running() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), vec![vec![list(&[1])]]);
+    let path = directory.path().join("snapshot.json");
+    let written = async {
+        while !path.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), written).await.unwrap();
+    run.end().await;
+}
+
+#[tokio::test]
+async fn what_says_the_same_again_publishes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), vec![vec![list(&[1]), list(&[1]), list(&[1])]]);
+    let mut configurations = run.discovery.configurations();
+    run.until(|configuration| servers(configuration) == Some(1)).await;
+    configurations.mark_unchanged();
+    run.end().await;
+    assert!(!configurations.has_changed().unwrap_or(false));
+}

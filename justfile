@@ -1,0 +1,40 @@
+# What there is to do.
+default:
+    @just --list
+
+# Format, lints, crate arrows.
+check: tidy
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Crate arrows, file lengths, the map in ARCHITECTURE.md.
+tidy:
+    cargo xtask tidy
+
+# All tests that need nothing but the toolchain; the others say that they are skipped.
+test *arguments:
+    cargo test --workspace {{arguments}}
+
+# All tests, with real servers.
+integration *arguments:
+    CONSUL_BIN="$(integration/setup/consul)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
+
+# Benches, or one of them.
+bench *arguments:
+    cargo bench --workspace {{arguments}}
+
+# Licences, advisories, duplicates, sources (cargo install cargo-deny).
+deny:
+    cargo deny --locked check
+
+# A fuzz target: rule, labels or document (cargo install cargo-fuzz; needs nightly).
+fuzz target *arguments:
+    cargo +nightly fuzz run {{target}} {{arguments}}
+
+# One command, nothing else: a proxy, its API and two servers.
+demo:
+    cargo run --release -- demo
+
+# What a change has to pass.
+ci:
+    bash .ci/run

@@ -1,0 +1,9 @@
+//! The Consul provider against a Consul that the tests control: in memory where time is paused, over HTTP where
+//! answers break.
+
+#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
+
+mod following;
+mod http;
+mod translation;
+mod world;
