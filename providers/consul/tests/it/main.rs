@@ -5,5 +5,6 @@
 
 mod following;
 mod http;
+mod matrix;
 mod translation;
 mod world;
