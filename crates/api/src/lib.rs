@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What people and machines can ask Mesh about itself: the API, ping and ready, metrics.
+//!
+//! Everything here reads. An answer is rendered on the control plane, however large it is, and holds no
+//! secrets, whoever asks.
+
+mod answer;
+mod api;
+mod explain;
+mod list;
+mod objects;
+mod overview;
+mod ping;
+mod providers;
+mod query;
+mod redact;
+mod scrape;
+mod service;
+mod settings;
+mod views;
+
+pub use service::services;
+pub use settings::{ApiSettings, BasePath, BasePathError, PingSettings, Status};
+pub use views::{Draining, Views};

@@ -8,7 +8,7 @@ mod background;
 pub mod logs;
 pub mod metrics;
 pub mod sensitive;
-mod timestamp;
+pub mod timestamp;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ const MONTHS: [&str; 12] = [
 
 /// A point in time, split as calendars do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timestamp {
+pub struct Timestamp {
     year: u64,
     month: u64,
     day: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Timestamp {
 
 impl Timestamp {
     /// Times before 1970 read as 1970.
-    pub(crate) fn of(time: SystemTime) -> Self {
+    pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (year, month, day) = date(since.as_secs() / SECONDS_PER_DAY);
         Self {
@@ -32,7 +32,7 @@ impl Timestamp {
     }
 
     /// `2026-11-23T20:15:00.123456789Z`
-    pub(crate) fn rfc3339(self) -> String {
+    pub fn rfc3339(self) -> String {
         let Self {
             year,
             month,
@@ -44,7 +44,7 @@ impl Timestamp {
     }
 
     /// `23/Nov/2026:20:15:00 +0000`
-    pub(crate) fn common_log(self) -> String {
+    pub fn common_log(self) -> String {
         let month = MONTHS.iter().zip(1..).find(|(_, number)| *number == self.month);
         let month = month.map_or("", |(name, _)| name);
         format!("{:02}/{month}/{:04}:{} +0000", self.day, self.year, self.clock())

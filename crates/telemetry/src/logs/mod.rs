@@ -43,9 +43,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// Lines lost so far because they could not be written fast enough.
-    pub fn dropped(&self) -> u64 {
-        self.lines.dropped()
+    /// Counts the lines lost because they could not be written fast enough.
+    pub fn dropped(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let lines = self.lines.clone();
+        move || lines.dropped()
     }
 }
 

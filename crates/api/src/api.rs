@@ -1,0 +1,133 @@
+//! The API: read-only views of what Mesh knows, as JSON.
+
+use std::time::SystemTime;
+
+use http::{Request, StatusCode};
+use mesh_telemetry::timestamp::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{self, Answer},
+    explain,
+    list::{self, Listed},
+    objects::{MiddlewareView, RouterView, ServiceView},
+    overview, providers,
+    query::Query,
+    views::Views,
+};
+
+/// Answers one request.
+pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
+    if let Err(refused) = answer::refuse_writing(request.method()) {
+        return *refused;
+    }
+    let path = request.uri().path();
+    let within = path.strip_prefix(views.api.base_path.as_str());
+    let Some(path) = within.and_then(|path| path.strip_prefix("/api/")) else {
+        return unknown_path(path);
+    };
+    let query = Query::parse(request.uri().query());
+    match path.trim_end_matches('/') {
+        "overview" => ok(overview::overview(views)),
+        "rawdata" => ok(overview::rawdata((views.table)().runtime())),
+        "version" => ok(version(views)),
+        "providers" => ok(providers::list(&(views.providers)(), SystemTime::now())),
+        "explain" => explain::explain(views, &query),
+        "entrypoints" => ok(views
+            .entry_points
+            .keys()
+            .filter_map(|name| entry_point(views, name))
+            .collect()),
+        other => match other.split_once('/') {
+            Some(("entrypoints", id)) => one(id, "entrypoint", |name| entry_point(views, name)),
+            Some(("http", objects)) => http(views, objects, &query),
+            Some(_) | None => unknown_path(path),
+        },
+    }
+}
+
+/// `/api/http/…`
+fn http(views: &Views, path: &str, query: &Query) -> Answer {
+    let table = (views.table)();
+    let runtime = table.runtime();
+    let (kind, id) = path
+        .split_once('/')
+        .map_or((path, None), |(kind, id)| (kind, Some(id)));
+    match kind {
+        "routers" => objects(
+            "router",
+            runtime.routers.iter().map(|(name, info)| RouterView(name, info)),
+            id,
+            query,
+        ),
+        "services" => objects(
+            "service",
+            runtime
+                .services
+                .iter()
+                .map(|(name, info)| ServiceView(name, info)),
+            id,
+            query,
+        ),
+        "middlewares" => {
+            let all = runtime
+                .middlewares
+                .iter()
+                .map(|(name, info)| MiddlewareView(name, info));
+            objects("middleware", all, id, query)
+        }
+        _ => unknown_path(path),
+    }
+}
+
+/// One page of `all`, or the one called `id`.
+fn objects<T: Listed>(kind: &str, all: impl Iterator<Item = T>, id: Option<&str>, query: &Query) -> Answer {
+    let Some(id) = id else {
+        return list::page(all.collect(), query);
+    };
+    let mut all = all;
+    one(id, kind, |wanted| {
+        let (name, provider) = wanted.rsplit_once('@')?;
+        let found = all.find(|object| {
+            let known = object.name();
+            *known.name == *name && known.provider.as_str() == provider
+        });
+        found.map(|object| object.render())
+    })
+}
+
+/// What `find` finds by the name that `id` stands for.
+fn one(id: &str, kind: &str, find: impl FnOnce(&str) -> Option<Value>) -> Answer {
+    let Ok(name) = percent_decode_str(id).decode_utf8() else {
+        return answer::message(
+            StatusCode::BAD_REQUEST,
+            format!("{id:?} is not the name of a {kind}"),
+        );
+    };
+    match find(&name) {
+        Some(object) => ok(object),
+        None => answer::message(StatusCode::NOT_FOUND, format!("{kind} not found: {name}")),
+    }
+}
+
+fn entry_point(views: &Views, name: &str) -> Option<Value> {
+    let mut object = serde_json::to_value(views.entry_points.get(name)?).ok()?;
+    object.as_object_mut()?.insert("name".to_owned(), name.into());
+    Some(object)
+}
+
+fn version(views: &Views) -> Value {
+    json!({
+        "Version": views.version,
+        "startDate": Timestamp::of(views.started).rfc3339(),
+    })
+}
+
+fn ok(body: Value) -> Answer {
+    answer::json(StatusCode::OK, body)
+}
+
+fn unknown_path(path: &str) -> Answer {
+    answer::message(StatusCode::NOT_FOUND, format!("nothing is at {path}"))
+}

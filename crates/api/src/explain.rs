@@ -1,0 +1,105 @@
+//! `/api/explain`: what would become of a request, and why.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use mesh_proxy::{RequestView, canonical_host, routing_path};
+use serde_json::json;
+
+use crate::{
+    answer::{self, Answer},
+    query::Query,
+    views::Views,
+};
+
+/// A request that nobody sent.
+#[derive(Debug)]
+struct Imagined {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    client: IpAddr,
+}
+
+/// Answers for the request that `query` describes: `url`, and perhaps `method`, `header` (`Name: value`, any
+/// number), `client` (an address), `entryPoint`.
+pub(crate) fn explain(views: &Views, query: &Query) -> Answer {
+    let described = Imagined::read(query).and_then(|request| {
+        let entry_point = entry_point(views, query.get("entryPoint"), &request.uri)?;
+        Ok((request, entry_point))
+    });
+    let (request, entry_point) = match described {
+        Ok(described) => described,
+        Err(reason) => return answer::message(StatusCode::BAD_REQUEST, reason),
+    };
+    let named = request
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = named.or_else(|| request.uri.authority().map(http::uri::Authority::as_str));
+    let explanation = (views.table)().explain(
+        entry_point,
+        &RequestView {
+            host: &canonical_host(authority.unwrap_or_default()),
+            path: &routing_path(request.uri.path()),
+            query: request.uri.query(),
+            method: &request.method,
+            headers: &request.headers,
+            peer: request.client,
+        },
+    );
+    answer::json(StatusCode::OK, json!(explanation))
+}
+
+impl Imagined {
+    fn read(query: &Query) -> Result<Self, String> {
+        let url = query
+            .get("url")
+            .ok_or("url is missing: add ?url=http://host/path")?;
+        let mut headers = HeaderMap::new();
+        for line in query.all("header") {
+            let (name, value) = header_line(line)?;
+            headers.append(name, value);
+        }
+        let method = query.get("method").unwrap_or("GET").to_ascii_uppercase();
+        let client = query.get("client").map(str::parse).transpose();
+        Ok(Self {
+            method: method
+                .parse()
+                .map_err(|_| format!("{method:?} is not a method"))?,
+            uri: url.parse().map_err(|_| format!("{url:?} is not a URL"))?,
+            headers,
+            client: client
+                .map_err(|_| "client is not an IP address".to_owned())?
+                .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        })
+    }
+}
+
+fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let malformed = || "a header is malformed: write Name: value".to_owned();
+    let (name, value) = line.split_once(':').ok_or_else(malformed)?;
+    let name = name.trim().parse().map_err(|_| malformed())?;
+    let value = value.trim().parse().map_err(|_| malformed())?;
+    Ok((name, value))
+}
+
+/// The place of the entrypoint meant: the one named; else the one on the port of the URL; else the first
+/// default one; else the first.
+fn entry_point(views: &Views, name: Option<&str>, uri: &Uri) -> Result<usize, String> {
+    let place = |is: &dyn Fn(&str, &mesh_proxy::settings::EntryPoint) -> bool| {
+        views
+            .entry_points
+            .iter()
+            .position(|(name, settings)| is(name, settings))
+    };
+    if let Some(wanted) = name {
+        return place(&|name, _| name == wanted).ok_or_else(|| format!("there is no entrypoint {wanted:?}"));
+    }
+    let https = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+    let by_port = place(&|_, settings| settings.address.port == port);
+    Ok(by_port
+        .or_else(|| place(&|_, settings| settings.as_default))
+        .unwrap_or(0))
+}

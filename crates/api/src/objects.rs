@@ -1,0 +1,223 @@
+//! Routers, services and middlewares as views show them.
+
+use std::collections::BTreeMap;
+
+use mesh_config::{QualifiedName, Reference, model::ServiceKind};
+use mesh_proxy::{
+    Status,
+    table::{MiddlewareInfo, RouterInfo, ServiceInfo},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    list::{Listed, SortKey, status_text},
+    query::Query,
+    redact,
+};
+
+/// A router with its name.
+#[derive(Debug)]
+pub(crate) struct RouterView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a RouterInfo);
+
+/// A service with its name.
+#[derive(Debug)]
+pub(crate) struct ServiceView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a ServiceInfo);
+
+/// A middleware with its name.
+#[derive(Debug)]
+pub(crate) struct MiddlewareView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a MiddlewareInfo);
+
+// === impl RouterView ===
+
+impl RouterView<'_> {
+    fn rule(&self) -> &str {
+        self.1.entry.value.rule.as_ref().map_or("", |rule| rule.text())
+    }
+
+    fn service(&self) -> Option<&Reference> {
+        self.1.entry.value.service.as_ref()
+    }
+}
+
+impl Listed for RouterView<'_> {
+    fn name(&self) -> &QualifiedName {
+        self.0
+    }
+
+    fn status(&self) -> Status {
+        self.1.status
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        self.0.to_string().to_lowercase().contains(text) || self.rule().to_lowercase().contains(text)
+    }
+
+    fn passes(&self, query: &Query) -> bool {
+        let service = query.get("serviceName").is_none_or(|wanted| {
+            self.service().is_some_and(|service| {
+                let bare = wanted.split('@').next().unwrap_or_default();
+                service.to_string() == wanted || (service.provider.is_none() && *service.name == *bare)
+            })
+        });
+        let mut middlewares = self.1.entry.value.middlewares.iter();
+        let wanted = query.get("middlewareName");
+        service && wanted.is_none_or(|wanted| middlewares.any(|name| name.to_string() == wanted))
+    }
+
+    fn key(&self, field: &str) -> Option<SortKey> {
+        match field {
+            "priority" => Some(SortKey::Number(self.1.priority)),
+            "rule" => Some(SortKey::Text(self.rule().to_owned())),
+            "service" => self.service().map(|service| SortKey::Text(service.to_string())),
+            "entryPoints" => Some(SortKey::Number(count(self.1.using.len()))),
+            _ => None,
+        }
+    }
+
+    fn render(&self) -> Value {
+        let mut object = object(&self.1.entry.value);
+        let priority = self.1.priority;
+        object.insert("priority".to_owned(), priority.into());
+        // JavaScript keeps 53 bits of a number.
+        object.insert("priorityStr".to_owned(), priority.to_string().into());
+        if object.get("entryPoints").is_none() {
+            object.insert("entryPoints".to_owned(), json!(self.1.using));
+        }
+        state(&mut object, self.1.status, &self.1.errors);
+        put_list(&mut object, "using", &self.1.using);
+        object.insert("origin".to_owned(), json!(self.1.entry.origin));
+        identity(object, self.0, None)
+    }
+}
+
+// === impl ServiceView ===
+
+impl ServiceView<'_> {
+    /// The kind in lower case; `internal` for what Mesh answers itself.
+    fn kind(&self) -> &'static str {
+        match self.1.entry.as_ref().map(|entry| &entry.value.kind) {
+            Some(ServiceKind::LoadBalancer(_)) => "loadbalancer",
+            Some(ServiceKind::Weighted(_)) => "weighted",
+            None => "internal",
+        }
+    }
+
+    /// True for a service with servers of its own.
+    pub(crate) fn has_servers(&self) -> bool {
+        self.kind() == "loadbalancer"
+    }
+
+    fn server_count(&self) -> usize {
+        match self.1.entry.as_ref().map(|entry| &entry.value.kind) {
+            Some(ServiceKind::LoadBalancer(balancer)) => balancer.servers.len(),
+            Some(ServiceKind::Weighted(_)) | None => 0,
+        }
+    }
+}
+
+impl Listed for ServiceView<'_> {
+    fn name(&self) -> &QualifiedName {
+        self.0
+    }
+
+    fn status(&self) -> Status {
+        self.1.status
+    }
+
+    fn key(&self, field: &str) -> Option<SortKey> {
+        match field {
+            "type" => Some(SortKey::Text(self.kind().to_owned())),
+            "servers" => Some(SortKey::Number(count(self.server_count()))),
+            _ => None,
+        }
+    }
+
+    fn render(&self) -> Value {
+        let mut object = self
+            .1
+            .entry
+            .as_ref()
+            .map(|entry| object(&entry.value))
+            .unwrap_or_default();
+        state(&mut object, self.1.status, &self.1.errors);
+        put_list(&mut object, "usedBy", &self.1.used_by);
+        let servers = if self.has_servers() {
+            self.1.servers()
+        } else {
+            Vec::new()
+        };
+        if !servers.is_empty() {
+            let status: BTreeMap<_, _> = servers
+                .iter()
+                .map(|server| (&server.url, server.status))
+                .collect();
+            object.insert("serverStatus".to_owned(), json!(status));
+            object.insert("serverStates".to_owned(), json!(servers));
+        }
+        if let Some(entry) = &self.1.entry {
+            object.insert("origin".to_owned(), json!(entry.origin));
+        }
+        identity(object, self.0, Some(self.kind().to_owned()))
+    }
+}
+
+// === impl MiddlewareView ===
+
+impl Listed for MiddlewareView<'_> {
+    fn name(&self) -> &QualifiedName {
+        self.0
+    }
+
+    fn status(&self) -> Status {
+        self.1.status
+    }
+
+    fn key(&self, field: &str) -> Option<SortKey> {
+        (field == "type").then(|| SortKey::Text(self.1.entry.value.kind().to_lowercase()))
+    }
+
+    fn render(&self) -> Value {
+        let mut object = object(&self.1.entry.value);
+        state(&mut object, self.1.status, &self.1.errors);
+        put_list(&mut object, "usedBy", &self.1.used_by);
+        object.insert("origin".to_owned(), json!(self.1.entry.origin));
+        identity(object, self.0, Some(self.1.entry.value.kind().to_lowercase()))
+    }
+}
+
+// === parts of objects ===
+
+/// The definition, without secrets.
+fn object(definition: &impl Serialize) -> Map<String, Value> {
+    let value = serde_json::to_value(definition).map(redact::definition);
+    match value {
+        Ok(Value::Object(object)) => object,
+        // Definitions are structures; nothing is shown of one that were not.
+        Ok(_) | Err(_) => Map::new(),
+    }
+}
+
+fn state(object: &mut Map<String, Value>, status: Status, errors: &[String]) {
+    object.insert("status".to_owned(), status_text(status).into());
+    put_list(object, "error", errors);
+}
+
+fn put_list<T: Serialize>(object: &mut Map<String, Value>, key: &str, list: &[T]) {
+    if !list.is_empty() {
+        object.insert(key.to_owned(), json!(list));
+    }
+}
+
+fn identity(mut object: Map<String, Value>, name: &QualifiedName, kind: Option<String>) -> Value {
+    object.insert("name".to_owned(), json!(name));
+    object.insert("provider".to_owned(), json!(name.provider));
+    if let Some(kind) = kind {
+        object.insert("type".to_owned(), kind.into());
+    }
+    Value::Object(object)
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
