@@ -14,7 +14,7 @@ use mesh_config::{
 use super::{
     Catalog,
     addresses::InstanceKey,
-    scope::{Held, Record},
+    scope::{Difference, Held, Record, ScopeData},
     timers::Timer,
     unit::{UnitKey, keep_good},
 };
@@ -44,30 +44,24 @@ impl Catalog {
         instances: Vec<Instance>,
         now: SystemTime,
     ) {
-        let mut incoming: BTreeMap<Arc<str>, Instance> = instances
-            .into_iter()
-            .map(|instance| (instance.id.clone(), instance))
-            .collect();
-        let known = self.succeeded(provider, scope, now);
+        self.succeeded(provider, scope, now);
+        let Some(data) = self.scope(provider, scope) else {
+            return;
+        };
+        let Difference { changed, missing } = data.compare(instances);
         let key = |id: &Arc<str>| InstanceKey {
             provider: provider.clone(),
             scope: scope.clone(),
             id: id.clone(),
         };
-        let mut moved = Vec::new();
-        for (id, old) in known {
-            match incoming.remove(&id) {
-                None if old.gone_since.is_none() => self.leave(&key(&id), now),
-                Some(new) if old.gone_since.is_some() || *old.instance != new => {
-                    self.put(&key(&id), new, Some(&old));
-                    moved.push((id, Some(old.instance)));
-                }
-                None | Some(_) => {}
-            }
+        for id in &missing {
+            self.leave(&key(id), now);
         }
-        for (id, new) in incoming {
-            self.put(&key(&id), new, None);
-            moved.push((id, None));
+        let mut moved = Vec::with_capacity(changed.len());
+        for (new, old) in changed {
+            let id = new.id.clone();
+            self.put(&key(&id), new, old.as_ref());
+            moved.push((id, old.map(|old| old.instance)));
         }
         for (id, old) in moved {
             self.take_over(&key(&id), old.as_deref());
@@ -81,11 +75,13 @@ impl Catalog {
         fragment: Fragment,
         now: SystemTime,
     ) {
-        for id in self.succeeded(provider, scope, now).keys() {
+        self.succeeded(provider, scope, now);
+        let former = self.scope(provider, scope).map(|data| data.ids());
+        for id in former.into_iter().flatten() {
             self.remove(&InstanceKey {
                 provider: provider.clone(),
                 scope: scope.clone(),
-                id: id.clone(),
+                id,
             });
         }
         let Some(data) = self.scope(provider, scope) else {
@@ -169,25 +165,14 @@ impl Catalog {
         }
     }
 
-    /// Notes a successful read, and returns the instances known until now.
-    fn succeeded(
-        &mut self,
-        provider: &ProviderName,
-        scope: &Scope,
-        now: SystemTime,
-    ) -> BTreeMap<Arc<str>, Record> {
-        let Some(state) = self.providers.get_mut(provider) else {
-            return BTreeMap::new();
-        };
-        let data = state.scopes.entry(scope.clone()).or_default();
-        data.succeeded(now);
-        match &data.held {
-            Held::Instances(records) => records.clone(),
-            Held::Nothing | Held::Document(_) | Held::Listing(_) => BTreeMap::new(),
+    /// Notes a successful read.
+    fn succeeded(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
+        if let Some(state) = self.providers.get_mut(provider) {
+            state.scopes.entry(scope.clone()).or_default().succeeded(now);
         }
     }
 
-    fn scope(&mut self, provider: &ProviderName, scope: &Scope) -> Option<&mut super::scope::ScopeData> {
+    fn scope(&mut self, provider: &ProviderName, scope: &Scope) -> Option<&mut ScopeData> {
         self.providers.get_mut(provider)?.scopes.get_mut(scope)
     }
 
@@ -219,7 +204,11 @@ impl Catalog {
         let unit_key = record.completed.unit.clone();
         let unit = state.units.entry(unit_key.clone()).or_default();
         unit.members.insert((key.scope.clone(), key.id.clone()));
+        unit.services.insert(record.instance.service.clone());
         unit.oldest = unit.oldest.min(record.instance.created);
+        for unit in state.kin.join(&record.instance.service, &unit_key) {
+            self.dirty.insert((key.provider.clone(), unit));
+        }
         self.addresses.add(key, &record.instance);
         if let Some(since) = record.gone_since {
             self.timers.add(since, self.drain, Timer::Drain(key.clone()));
@@ -235,7 +224,6 @@ impl Catalog {
                 *held = Held::Instances(BTreeMap::from([(key.id.clone(), record)]));
             }
         }
-        self.dirty.insert((key.provider.clone(), unit_key));
     }
 
     /// Takes a record out of its unit and off its address; `None` when there is no such record.
@@ -251,7 +239,9 @@ impl Catalog {
             unit.members.remove(&(key.scope.clone(), key.id.clone()));
         }
         self.addresses.remove(key, &record.instance);
-        self.dirty.insert((key.provider.clone(), unit_key.clone()));
+        for unit in state.kin.part(&record.instance.service, unit_key) {
+            self.dirty.insert((key.provider.clone(), unit));
+        }
         Some(record)
     }
 
@@ -269,7 +259,7 @@ impl Catalog {
         let Some(state) = self.providers.get_mut(&key.provider) else {
             return;
         };
-        let drained = |data: &super::scope::ScopeData| {
+        let drained = |data: &ScopeData| {
             data.unlisted && matches!(&data.held, Held::Instances(records) if records.is_empty())
         };
         if state.scopes.get(&key.scope).is_some_and(drained) {

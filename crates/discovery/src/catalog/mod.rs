@@ -6,6 +6,7 @@
 
 mod addresses;
 mod apply;
+mod kin;
 mod namespace;
 mod persist;
 mod provider;

@@ -8,11 +8,12 @@ use std::{
 
 use mesh_config::{
     Configuration, Problem, ProviderName,
-    instance::Instance,
+    instance::{Instance, Lifecycle},
     model::{Middleware, Router, ServersTransport, Service},
 };
 
 use super::{
+    kin::Kin,
     namespace::{Namespace, Order},
     scope::{Held, ScopeData},
     unit::{Objects, UnitKey, document},
@@ -29,6 +30,8 @@ use crate::{
 pub(crate) struct Unit {
     /// Its instances; none for a document.
     pub(crate) members: BTreeSet<(Scope, Arc<str>)>,
+    /// The services its instances belong to, or did.
+    pub(crate) services: BTreeSet<Arc<str>>,
     /// Good definitions, for when newer ones cannot be used or the last instance is gone.
     pub(crate) definitions: Definitions,
     /// Since when it has no instances.
@@ -43,6 +46,7 @@ impl Default for Unit {
     fn default() -> Self {
         Self {
             members: BTreeSet::new(),
+            services: BTreeSet::new(),
             definitions: Definitions::default(),
             empty_since: None,
             oldest: u64::MAX,
@@ -70,6 +74,7 @@ pub(crate) struct ProviderState {
     pub(crate) scopes: BTreeMap<Scope, ScopeData>,
     pub(crate) units: BTreeMap<UnitKey, Unit>,
     pub(crate) namespaces: Namespaces,
+    pub(crate) kin: Kin,
     /// Every scope was read once, in this run or the one that wrote the snapshot.
     pub(crate) synced: bool,
 }
@@ -99,6 +104,7 @@ impl ProviderState {
                 middlewares: Namespace::new("middlewares"),
                 servers_transports: Namespace::new("serversTransports"),
             },
+            kin: Kin::default(),
             synced: false,
         }
     }
@@ -192,15 +198,19 @@ impl ProviderState {
     }
 
     fn rebuild_service(&mut self, key: &UnitKey, now: SystemTime) -> (Objects, Vec<Problem>, Rebuilt) {
+        let moved_on = self.moved_on(key);
         let Some(unit) = self.units.get_mut(key) else {
             return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
         };
         if unit.members.is_empty() {
-            if unit.definitions.is_empty() {
+            if unit.definitions.is_empty() || moved_on {
                 return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
             }
             let since = *unit.empty_since.get_or_insert(now);
             return (retained(&unit.definitions), Vec::new(), Rebuilt::Retained(since));
+        }
+        if moved_on {
+            return (Objects::default(), Vec::new(), Rebuilt::Alive);
         }
         let Some(exposure) = &self.exposure else {
             return (Objects::default(), Vec::new(), Rebuilt::Alive);
@@ -218,6 +228,27 @@ impl ProviderState {
         unit.empty_since = None;
         unit.definitions = combined.definitions;
         (combined.objects, combined.problems, Rebuilt::Alive)
+    }
+
+    /// True if nobody stays in a unit and its services live on in another one: then names and requests follow
+    /// them, and what is left here must not stand in their way.
+    fn moved_on(&self, key: &UnitKey) -> bool {
+        let stays = |unit: &Unit| unit.members.iter().any(|member| self.stays(member));
+        let Some(unit) = self.units.get(key).filter(|unit| !stays(unit)) else {
+            return false;
+        };
+        let mut heirs = unit
+            .services
+            .iter()
+            .flat_map(|service| self.kin.others(service, key));
+        heirs.any(|heir| self.units.get(heir).is_some_and(stays))
+    }
+
+    fn stays(&self, (scope, id): &(Scope, Arc<str>)) -> bool {
+        let record = self.scopes.get(scope).and_then(|data| data.record(id));
+        record.is_some_and(|record| {
+            record.gone_since.is_none() && record.instance.lifecycle != Lifecycle::Draining
+        })
     }
 
     fn claim(&mut self, key: &UnitKey, old: &Objects, new: &Objects, published: &mut Configuration) {

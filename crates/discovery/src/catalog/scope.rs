@@ -1,7 +1,7 @@
 //! One scope with its age.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::SystemTime,
 };
@@ -39,6 +39,15 @@ pub(crate) enum Held {
     Listing(BTreeSet<Scope>),
 }
 
+/// What a new list of instances changes.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// Those that are new or changed, with their former state.
+    pub(crate) changed: Vec<(Instance, Option<Record>)>,
+    /// The ids of those that are no longer listed.
+    pub(crate) missing: Vec<Arc<str>>,
+}
+
 /// One scope.
 #[derive(Debug, Default)]
 pub(crate) struct ScopeData {
@@ -72,6 +81,40 @@ impl ScopeData {
         match &self.held {
             Held::Instances(records) => records.get(id),
             Held::Nothing | Held::Document(_) | Held::Listing(_) => None,
+        }
+    }
+
+    /// The ids of all instances, also of those that drain.
+    pub(crate) fn ids(&self) -> Vec<Arc<str>> {
+        match &self.held {
+            Held::Instances(records) => records.keys().cloned().collect(),
+            Held::Nothing | Held::Document(_) | Held::Listing(_) => Vec::new(),
+        }
+    }
+
+    /// How `instances` differ from what is known.
+    pub(crate) fn compare(&self, instances: Vec<Instance>) -> Difference {
+        let none = BTreeMap::new();
+        let known = match &self.held {
+            Held::Instances(records) => records,
+            Held::Nothing | Held::Document(_) | Held::Listing(_) => &none,
+        };
+        let mut seen = HashSet::with_capacity(instances.len());
+        let mut changed = Vec::new();
+        for instance in instances {
+            seen.insert(instance.id.clone());
+            match known.get(&instance.id) {
+                Some(old) if old.gone_since.is_none() && *old.instance == instance => {}
+                old => changed.push((instance, old.cloned())),
+            }
+        }
+        let missing = known
+            .iter()
+            .filter(|(id, record)| record.gone_since.is_none() && !seen.contains(*id))
+            .map(|(id, _)| id.clone());
+        Difference {
+            missing: missing.collect(),
+            changed,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_config::{Configuration, Problem, ProviderName};
 use tracing::{info, warn};
 
-use crate::provider::{Report, Scope};
+use crate::provider::{Content, Report, Scope};
 
 /// What was said already.
 #[derive(Debug, Default)]
@@ -26,7 +26,11 @@ impl Journal {
                     self.failures.insert(key, text);
                 }
             }
-            Report::Replace { scope, .. } => {
+            Report::Replace { scope, content } => {
+                if let Content::Scopes(listed) = content {
+                    self.failures
+                        .retain(|(who, what), _| who != provider || what == scope || listed.contains(what));
+                }
                 let key = (provider.clone(), scope.clone());
                 if self.failures.remove(&key).is_some() {
                     info!(%provider, %scope, "provider recovered");

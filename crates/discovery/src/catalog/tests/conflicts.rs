@@ -202,3 +202,29 @@ fn services_that_carry_the_same_group_are_one_service() {
     assert!(world.router("shop").unwrap().problems.is_empty());
     assert!(world.router("shop-blue").is_none());
 }
+
+#[test]
+fn a_deploy_that_moves_a_service_into_a_group_hands_the_routes_over_at_once() {
+    let mut world = World::new();
+    let grouped: &[(&str, &str)] = &[OLD[0], ("mesh.service", "shop")];
+    world.replace("web", [instance("web", 1).labels(OLD)]);
+    world.replace(
+        "web",
+        [instance("web", 1).labels(OLD), instance("web", 2).labels(grouped)],
+    );
+    let service = |world: &World| world.router("web").unwrap().value.service.clone().unwrap().name;
+    assert_eq!(&*service(&world), "web");
+    world.replace("web", [instance("web", 2).labels(grouped)]);
+    assert_eq!(&*service(&world), "shop");
+    assert_eq!(world.servers("shop").len(), 1);
+    // And back, in place.
+    world.replace("web", [instance("web", 2).labels(OLD)]);
+    assert_eq!(&*service(&world), "web");
+    assert_eq!(
+        world.lives("web"),
+        [
+            ("10.0.0.1:80".to_owned(), Lifecycle::Draining),
+            ("10.0.0.2:80".to_owned(), Lifecycle::Ready)
+        ]
+    );
+}
