@@ -33,8 +33,20 @@ pub(crate) fn compiler_of(entry_points: &[&str], default: &str) -> Compiler {
         entry_points: entry_points.iter().map(entry_point).collect(),
         precedence: vec!["nomad".to_owned(), "file".to_owned()],
         default_transport: ServersTransport::default(),
-        internal: BTreeMap::from([("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>)]),
+        internal: BTreeMap::from([
+            ("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>),
+            ("panic".to_owned(), Arc::new(Panicking)),
+        ]),
     })
+}
+
+#[derive(Debug)]
+struct Panicking;
+
+impl InternalService for Panicking {
+    fn call(&self, _: Request<()>) -> BoxFuture<'static, Response<Bytes>> {
+        panic!("a request that ends its code")
+    }
 }
 
 #[derive(Debug)]

@@ -23,6 +23,9 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
     let (mut head, body) = request.into_parts();
     let settings = exchange.client().settings();
     let outcome = async {
+        if exchange.client().has_fragment() {
+            return Err(Rejection::Target.into());
+        }
         let sanitized = sanitize(&mut head, exchange.client().peer(), &settings)?;
         let route = route(exchange.client(), &head)?;
         exchange.take(&route);

@@ -100,6 +100,11 @@ impl Client {
         self.phases.answering()
     }
 
+    /// The target of the request in hand came with a fragment.
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.phases.has_fragment()
+    }
+
     /// A request is over; `unread` when its body is not.
     pub(crate) fn end_request(&self, now: Instant, unread: bool) {
         self.unread.set(unread);

@@ -57,8 +57,8 @@ impl AsyncRead for ClientIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.phases.received();
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.phases.received(bytes);
         }
         polled
     }

@@ -25,6 +25,8 @@ pub(crate) struct Phases {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
+    in_target: Cell<bool>,
+    fragment: Cell<bool>,
     head_limit: Option<Duration>,
     idle_limit: Option<Duration>,
     write_limit: Option<Duration>,
@@ -38,6 +40,8 @@ impl Phases {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             blocked_since: Cell::new(None),
+            in_target: Cell::new(false),
+            fragment: Cell::new(false),
             head_limit: limits.head(),
             idle_limit: some(limits.idle_timeout),
             write_limit: some(limits.write_timeout),
@@ -45,11 +49,32 @@ impl Phases {
     }
 
     /// Bytes came in.
-    pub(crate) fn received(&self) {
+    pub(crate) fn received(&self, bytes: &[u8]) {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.since.set(Instant::now());
+            self.fragment.set(false);
+            self.in_target.set(true);
         }
+        if self.in_target.get() {
+            self.look_at_target(bytes);
+        }
+    }
+
+    /// Looks for a fragment, which the codec cuts off without a word.
+    fn look_at_target(&self, bytes: &[u8]) {
+        let line_end = bytes.iter().position(|byte| *byte == b'\n');
+        let line = bytes.get(..line_end.unwrap_or(bytes.len())).unwrap_or_default();
+        self.in_target.set(line_end.is_none());
+        if line.contains(&b'#') {
+            self.fragment.set(true);
+        }
+    }
+
+    /// True when the target of the request in hand came with a fragment. Of requests that were sent before the
+    /// answer to the one before, this knows nothing: those lose their fragment before they are routed.
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.fragment.get()
     }
 
     /// A head is complete. Returns when its first byte came.
@@ -65,6 +90,7 @@ impl Phases {
     pub(crate) fn answered(&self, now: Instant) {
         self.phase.set(Phase::Idle);
         self.since.set(now);
+        self.fragment.set(false);
     }
 
     /// The client took bytes, or took none.
@@ -120,23 +146,40 @@ mod tests {
     fn an_idle_connection_has_the_idle_limit_and_a_begun_head_a_shorter_one() {
         let (phases, now) = phases();
         assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
-        phases.received();
+        phases.received(b"GET");
         assert!(phases.deadline().unwrap() < now + Duration::from_secs(60));
     }
 
     #[test]
     fn more_bytes_of_a_head_do_not_move_its_limit() {
         let (phases, _) = phases();
-        phases.received();
+        phases.received(b"GET");
         let deadline = phases.deadline();
-        phases.received();
+        phases.received(b"GET");
         assert_eq!(phases.deadline(), deadline);
+    }
+
+    #[test]
+    fn a_fragment_is_seen_however_the_target_is_cut() {
+        let (phases, now) = phases();
+        for parts in [
+            &["GET /a#b HTTP/1.1\r\n"][..],
+            &["GET /a", "#b"],
+            &["GET /", "a", "#\r\n"],
+        ] {
+            parts.iter().for_each(|part| phases.received(part.as_bytes()));
+            phases.answering();
+            assert!(phases.has_fragment(), "{parts:?}");
+            phases.answered(now);
+        }
+        phases.received(b"GET / HTTP/1.1\r\nX: #\r\n");
+        assert!(!phases.has_fragment());
     }
 
     #[test]
     fn an_answer_is_limited_only_while_the_client_takes_nothing() {
         let (phases, _) = phases();
-        phases.received();
+        phases.received(b"GET");
         phases.answering();
         assert_eq!(phases.deadline(), None);
         phases.wrote(true);

@@ -24,6 +24,7 @@ async fn what_has_two_readings_never_reaches_a_server() {
         "GET c HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
         let answer = ask(&running, head).await;
@@ -90,4 +91,30 @@ async fn chunks_that_are_none_end_the_request() {
         assert!(!answer.contains(" 200 "), "{chunks:?} got {answer}");
         assert!(server.requests().is_empty(), "{chunks:?} came through whole");
     }
+}
+
+#[tokio::test]
+async fn an_encoded_slash_that_would_change_the_route_is_refused() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |_| {});
+    running.publish(&crate::fixture::configuration(&serde_json::json!({
+        "routers": {
+            "all@file": {"rule": "PathPrefix(`/`)", "service": "all"},
+            "admin@file": {"rule": "PathPrefix(`/admin`)", "service": "nowhere"},
+        },
+        "services": {"all@file": {"loadBalancer": {"servers": [{"url": format!("http://{}", server.address)}]}}},
+    })));
+    for path in ["/x/..%2fadmin", "/x/..%5cadmin"] {
+        assert!(
+            ask(&running, get(path)).await.starts_with("HTTP/1.1 400"),
+            "{path}"
+        );
+    }
+    for path in ["/%61dmin", "/x/../admin", "/x/%2e%2e/admin", "//admin"] {
+        assert!(
+            ask(&running, get(path)).await.starts_with("HTTP/1.1 503"),
+            "{path} went around its router"
+        );
+    }
+    assert!(ask(&running, get("/a%2Fb")).await.ends_with("hello"));
 }

@@ -6,6 +6,7 @@ mod framing;
 mod limits;
 mod retries;
 mod scripted;
+mod telemetry;
 mod websocket;
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
@@ -33,11 +34,13 @@ fn start(change: impl FnOnce(&mut EntryPoint)) -> Running {
         entry_points: [("side".to_owned(), side), ("web".to_owned(), web)].into(),
         workers: NonZeroUsize::new(1),
     };
+    start_with(&settings, RequestTelemetry::default())
+}
+
+/// The same with other settings of the same entrypoints.
+fn start_with(settings: &ProxySettings, telemetry: RequestTelemetry) -> Running {
     let compiler = fixture::compiler_of(&["side", "web"], "web");
-    Proxy::bind(&settings)
-        .unwrap()
-        .start(compiler, RequestTelemetry::default())
-        .unwrap()
+    Proxy::bind(settings).unwrap().start(compiler, telemetry).unwrap()
 }
 
 /// The same, with every request going to `servers`.
