@@ -13,6 +13,9 @@ use crate::rule::{
     vocabulary::is_spelling,
 };
 
+/// Longest rule in a tag, in bytes; so that the full text of one is never longer than a rule may be.
+pub const MAX_TAG_LENGTH: usize = MAX_LENGTH / 16;
+
 /// The rule that the tag's value `text` means. A text with a backtick or a `(` is a full rule already.
 ///
 /// # Errors
@@ -25,10 +28,10 @@ pub fn parse(text: &str) -> Result<Rule, RuleError> {
 }
 
 fn translate(text: &str) -> Result<Rule, Fault> {
-    if text.len() > MAX_LENGTH {
+    if text.len() > MAX_TAG_LENGTH {
         return Err(Fault::new(
             0,
-            format!("longer than {MAX_LENGTH} bytes: cut it in several"),
+            format!("longer than {MAX_TAG_LENGTH} bytes: cut it in several"),
         ));
     }
     let mut reader = Reader::default();
@@ -346,6 +349,14 @@ mod tests {
             assert_eq!(error.column, column, "{error}");
             assert!(error.message.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn the_full_text_of_the_longest_tag_rule_is_a_rule() {
+        let text = |length: usize| format!("PathPrefix:{}/", "/+".repeat(length / 2));
+        let longest = parse(&text(MAX_TAG_LENGTH - 12)).unwrap();
+        assert!(parse(&text(MAX_TAG_LENGTH)).is_err());
+        longest.text().parse::<Rule>().unwrap();
     }
 
     proptest! {

@@ -196,19 +196,19 @@ fn host_regexp(argument: Argument) -> Result<Matcher, Fault> {
 }
 
 fn method(argument: Argument) -> Result<Matcher, Fault> {
-    Ok(Matcher::Method(argument.filled()?.to_uppercase()))
+    Ok(Matcher::Method(argument.filled()?.to_ascii_uppercase()))
 }
 
 fn header(name: Argument, value: Argument) -> Result<Matcher, Fault> {
     Ok(Matcher::Header {
-        name: name.filled()?.to_lowercase(),
+        name: name.filled()?.to_ascii_lowercase(),
         value: value.filled()?,
     })
 }
 
 fn header_regexp(name: Argument, value: Argument) -> Result<Matcher, Fault> {
     Ok(Matcher::HeaderRegexp {
-        name: name.filled()?.to_lowercase(),
+        name: name.filled()?.to_ascii_lowercase(),
         pattern: parsed(value)?,
     })
 }
