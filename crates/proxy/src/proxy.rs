@@ -52,10 +52,14 @@ impl Proxy {
 
     /// Starts the workers, with the table of an empty configuration.
     ///
-    /// The entrypoints of `compiler` must be those of the settings, in the same order.
+    /// The entrypoints of `compiler` must be those of the settings, in the same order. Health checks run on the
+    /// runtime of the caller.
     ///
     /// # Errors
     /// When the system has no threads left.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn start(self, mut compiler: Compiler, telemetry: RequestTelemetry) -> Result<Running, BindError> {
         let addresses = self.addresses();
         let workers = self.workers.get();

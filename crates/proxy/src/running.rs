@@ -7,10 +7,12 @@ use futures::future::join_all;
 use mesh_config::Configuration;
 use mesh_telemetry::metrics::Metrics;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     drain::Drained,
+    health::HealthChecks,
     table::{Compiler, RoutingTable},
     worker::SharedEntry,
 };
@@ -19,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Running {
     compiler: Mutex<Compiler>,
+    checks: Mutex<HealthChecks>,
     table: Arc<ArcSwap<RoutingTable>>,
     addresses: BTreeMap<String, SocketAddr>,
     entries: Vec<SharedEntry>,
@@ -40,6 +43,7 @@ impl Running {
     ) -> Self {
         Self {
             compiler: Mutex::new(compiler),
+            checks: Mutex::new(HealthChecks::new(Handle::current())),
             table,
             addresses,
             entries,
@@ -54,7 +58,9 @@ impl Running {
     /// another pointer, and requests under way keep what they started with.
     pub fn publish(&self, configuration: &Configuration) {
         let mut compiler = self.compiler.lock();
-        self.table.store(compiler.compile(configuration));
+        let table = compiler.compile(configuration);
+        self.table.store(table.clone());
+        self.checks.lock().follow(&table);
         if let Some(metrics) = &self.metrics {
             metrics.config_applied();
         }

@@ -1,6 +1,7 @@
 //! Checks against servers on the loopback interface.
 
 use std::{
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicU16, AtomicUsize, Ordering},
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use mesh_telemetry::RequestTelemetry;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,8 +20,10 @@ use tokio::{
 
 use super::HealthChecks;
 use crate::{
-    fixture::{changed, compiler, configuration, name_of},
+    Proxy, ProxySettings,
+    fixture::{changed, compiler, compiler_of, configuration, name_of},
     service::{ServerInfo, Standing},
+    settings::EntryPoint,
     table::RoutingTable,
 };
 
@@ -203,4 +207,26 @@ async fn checks_follow_tables_and_do_not_disturb_what_stays() {
 
     checks.follow(&compiler.compile(&configuration(&json!({}))));
     assert!(checks.watches.is_empty());
+}
+
+#[tokio::test]
+async fn a_running_proxy_checks_the_servers_of_what_is_published() {
+    let backend = Backend::new(200, "").await;
+    let settings = ProxySettings {
+        entry_points: [("web".to_owned(), EntryPoint::new("127.0.0.1:0".parse().unwrap()))].into(),
+        workers: NonZeroUsize::new(1),
+    };
+    let proxy = Proxy::bind(&settings).unwrap();
+    let running = proxy
+        .start(compiler_of(&["web"], "web"), RequestTelemetry::default())
+        .unwrap();
+    running.publish(&configuration(&document(&[&backend.url], &quick())));
+    until(|| servers(&running.table())[0].standing == Standing::Ready).await;
+    running.publish(&configuration(&json!({})));
+    let probes = backend.probes();
+    sleep(Duration::from_millis(60)).await;
+    assert!(
+        backend.probes() <= probes + 1,
+        "probes go on after the service is gone"
+    );
 }
