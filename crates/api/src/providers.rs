@@ -18,6 +18,7 @@ pub(crate) fn list(providers: &[ProviderStatus], now: SystemTime) -> Value {
             "kind": kind(provider),
             "required": provider.required,
             "synced": provider.synced,
+            "errors": provider.errors,
             "scopes": scopes.collect::<Vec<_>>(),
         })
     });
@@ -79,7 +80,7 @@ pub(crate) fn gauges(providers: Vec<ProviderStatus>) -> Vec<ProviderGauge> {
     let gauges = providers.into_iter().map(|provider| ProviderGauge {
         provider: provider.name.to_string(),
         synced: provider.synced,
-        errors: 0,
+        errors: provider.errors,
         scopes: provider.scopes.into_iter().map(gauge).collect(),
     });
     gauges.collect()

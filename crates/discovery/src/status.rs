@@ -15,6 +15,8 @@ pub struct ProviderStatus {
     pub required: bool,
     /// Every scope was read once since the start, or restored from the snapshot.
     pub synced: bool,
+    /// Reads that failed since the start, of all scopes together.
+    pub errors: u64,
     /// Its scopes by name.
     pub scopes: Vec<ScopeStatus>,
 }

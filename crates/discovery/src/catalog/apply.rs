@@ -24,6 +24,7 @@ impl Catalog {
     /// The data stays; the error and the age tell.
     pub(super) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String) {
         if let Some(state) = self.providers.get_mut(provider) {
+            state.errors += 1;
             state.scopes.entry(scope).or_default().last_error = Some(error);
         }
     }
@@ -31,6 +32,7 @@ impl Catalog {
     /// The provider itself is in trouble: all its scopes have failed, and all their data stays.
     pub(crate) fn failed_altogether(&mut self, provider: &ProviderName, error: &str) {
         if let Some(state) = self.providers.get_mut(provider) {
+            state.errors += 1;
             for data in state.scopes.values_mut() {
                 data.last_error = Some(error.to_owned());
             }

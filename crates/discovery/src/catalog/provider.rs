@@ -77,6 +77,8 @@ pub(crate) struct ProviderState {
     pub(crate) kin: Kin,
     /// Every scope was read once, in this run or the one that wrote the snapshot.
     pub(crate) synced: bool,
+    /// Reads that failed since the start.
+    pub(crate) errors: u64,
 }
 
 /// Whether a unit is still there after it was built again.
@@ -106,6 +108,7 @@ impl ProviderState {
             },
             kin: Kin::default(),
             synced: false,
+            errors: 0,
         }
     }
 
@@ -122,6 +125,7 @@ impl ProviderState {
             name: self.name.clone(),
             required: self.required,
             synced: self.synced,
+            errors: self.errors,
             scopes: self
                 .scopes
                 .iter()

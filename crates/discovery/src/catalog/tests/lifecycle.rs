@@ -32,6 +32,7 @@ fn a_failed_read_changes_nothing_but_the_state() {
     assert!(scope.last_success.is_some());
     world.replace("web", [instance("web", 1)]);
     assert_eq!(world.state("web"), ScopeState::Fresh);
+    assert_eq!(world.status(&consul()).errors, 1, "what failed stays counted");
 }
 
 #[test]
