@@ -67,13 +67,18 @@ impl Imagined {
             method: method
                 .parse()
                 .map_err(|_| format!("{method:?} is not a method"))?,
-            uri: url.parse().map_err(|_| format!("{url:?} is not a URL"))?,
+            uri: target(url)?,
             headers,
             client: client
                 .map_err(|_| "client is not an IP address".to_owned())?
                 .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         })
     }
+}
+
+fn target(url: &str) -> Result<Uri, String> {
+    let uri = url.parse::<Uri>().ok().filter(|uri| uri.path().starts_with('/'));
+    uri.ok_or_else(|| format!("{url:?} is not a URL: write http://host/path"))
 }
 
 fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {

@@ -16,6 +16,8 @@ mod redact;
 mod scrape;
 mod service;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use service::services;
