@@ -36,7 +36,7 @@ pub struct Declaration {
     pub services: BTreeMap<String, Declared<DeclaredService>>,
     /// Middlewares by name.
     pub middlewares: BTreeMap<String, Declared<Middleware>>,
-    /// `mesh.service`: the name of the service it joins instead of its own.
+    /// `mesh.service`: the name of the service it forms, in place of its own, with all that carry the same.
     pub group: Option<String>,
     /// `mesh.canary`: it belongs to the canary group.
     pub canary: bool,
