@@ -12,6 +12,9 @@ use crate::{
     views::Views,
 };
 
+/// The entrypoint of Mesh itself; routers of users are not on it unless they say so.
+const OWN_ENTRY_POINT: &str = "mesh";
+
 /// A request that nobody sent.
 #[derive(Debug)]
 struct Imagined {
@@ -106,5 +109,6 @@ fn entry_point(views: &Views, name: Option<&str>, uri: &Uri) -> Result<usize, St
     let by_port = place(&|_, settings| settings.address.port == port);
     Ok(by_port
         .or_else(|| place(&|_, settings| settings.as_default))
+        .or_else(|| place(&|name, _| name != OWN_ENTRY_POINT))
         .unwrap_or(0))
 }
