@@ -1,1 +1,1 @@
-
+//! The built binary from outside: offline, in seconds.

@@ -1,0 +1,108 @@
+//! `mesh check`: everything that is wrong, before it is deployed.
+
+use std::{path::PathBuf, sync::Arc};
+
+use mesh_config::{Entry, Origin, Problem, ProviderName, QualifiedName};
+use mesh_proxy::Status;
+
+use crate::{exit::Exit, offline::Offline, report, settings::Plan};
+
+/// Checks what `plan` and `files` would serve.
+pub(crate) async fn check(plan: &Plan, files: &[PathBuf]) -> Exit {
+    report::problems("warning", &plan.warnings);
+    let offline = match Offline::read(plan, files).await {
+        Ok(offline) => offline,
+        Err(problems) => {
+            report::problems("error", &problems);
+            return Exit::Failure;
+        }
+    };
+    let problems = problems(&offline);
+    report::problems("error", &problems);
+    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let runtime = offline.table.runtime();
+    let declared = |name: &&QualifiedName| name.provider.as_str() != ProviderName::INTERNAL;
+    let routers = runtime.routers.keys().filter(declared).count();
+    let services = runtime.services.keys().filter(declared).count();
+    let middlewares = runtime.middlewares.keys().filter(declared).count();
+    let found = [
+        count(routers, "router"),
+        count(services, "service"),
+        count(middlewares, "middleware"),
+    ]
+    .join(", ");
+    if problems.is_empty() {
+        report::output(&format!("ok: {found}\n"));
+        Exit::Clean
+    } else {
+        report::output(&format!("{} in {found}\n", count(problems.len(), "problem")));
+        Exit::Failure
+    }
+}
+
+/// All problems, each once, in the order of their places.
+fn problems(offline: &Offline) -> Vec<Problem> {
+    let runtime = offline.table.runtime();
+    let routers = runtime.routers.iter().flat_map(|(name, info)| {
+        of_object("http.routers", name, Some(&info.entry), info.status, &info.errors)
+    });
+    let services = runtime.services.iter().flat_map(|(name, info)| {
+        of_object(
+            "http.services",
+            name,
+            info.entry.as_ref(),
+            info.status,
+            &info.errors,
+        )
+    });
+    let middlewares = runtime.middlewares.iter().flat_map(|(name, info)| {
+        of_object(
+            "http.middlewares",
+            name,
+            Some(&info.entry),
+            info.status,
+            &info.errors,
+        )
+    });
+    let general = offline
+        .unreadable
+        .iter()
+        .chain(&offline.configuration.problems)
+        .chain(&runtime.problems);
+    let mut problems: Vec<Problem> = Vec::new();
+    for problem in general.cloned().chain(routers).chain(services).chain(middlewares) {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems.sort_by(|one, other| place(&one.origin).cmp(&place(&other.origin)));
+    problems
+}
+
+/// The problems of an object's definition, and what the compiler found besides.
+fn of_object<T>(
+    section: &str,
+    name: &QualifiedName,
+    entry: Option<&Arc<Entry<T>>>,
+    status: Status,
+    errors: &[String],
+) -> Vec<Problem> {
+    if status == Status::Enabled {
+        return Vec::new();
+    }
+    let mut problems = entry.map_or_else(Vec::new, |entry| entry.problems.clone());
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let origin = entry.map_or_else(Origin::default, |entry| entry.origin.clone());
+    let key = format!("{section}.{}", name.name);
+    let further = errors.iter().filter(|error| !told.contains(error));
+    problems.extend(further.map(|error| Problem::new(origin.clone(), key.clone(), error.clone())));
+    problems
+}
+
+/// `routes.yml:12` as file and line, so that line 9 comes before line 12.
+fn place(origin: &Origin) -> (&str, u64) {
+    let text = origin.as_str();
+    text.rsplit_once(':')
+        .and_then(|(file, line)| Some((file, line.parse().ok()?)))
+        .unwrap_or((text, 0))
+}

@@ -1,0 +1,184 @@
+//! What an entrypoint adds to every router on it: its middlewares, before the router's own.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mesh_config::{Configuration, Entry, QualifiedName, Reference, model::Router};
+use mesh_proxy::EntryPointInfo;
+
+use crate::settings::Settings;
+
+type RouterEntry = Arc<Entry<Router>>;
+
+/// Rewrites routers for the entrypoints that add something, and remembers how, so that a router that did not
+/// change stays the same for the compiler.
+#[derive(Debug)]
+pub(crate) struct Models {
+    middlewares: BTreeMap<String, Vec<Reference>>,
+    defaults: Vec<String>,
+    made: HashMap<QualifiedName, (RouterEntry, Vec<(QualifiedName, RouterEntry)>)>,
+}
+
+impl Models {
+    /// The models of `settings`.
+    pub(crate) fn new(settings: &Settings, entry_points: &[EntryPointInfo]) -> Self {
+        let middlewares = settings
+            .entry_points
+            .iter()
+            .filter(|(_, entry_point)| !entry_point.http.middlewares.is_empty())
+            .map(|(name, entry_point)| (name.clone(), entry_point.http.middlewares.clone()))
+            .collect();
+        let defaults = entry_points
+            .iter()
+            .filter(|info| info.default)
+            .map(|info| info.name.to_string());
+        Self {
+            middlewares,
+            defaults: defaults.collect(),
+            made: HashMap::new(),
+        }
+    }
+
+    /// The configuration as its entrypoints want it.
+    pub(crate) fn apply(&mut self, configuration: &Arc<Configuration>) -> Arc<Configuration> {
+        if self.middlewares.is_empty() {
+            return configuration.clone();
+        }
+        let mut before = std::mem::take(&mut self.made);
+        let mut routers = BTreeMap::new();
+        for (name, entry) in &configuration.routers {
+            let made = match before.remove(name) {
+                Some((source, made)) if Arc::ptr_eq(&source, entry) => made,
+                _ => self.rewrite(name, entry),
+            };
+            routers.extend(made.iter().cloned());
+            self.made.insert(name.clone(), (entry.clone(), made));
+        }
+        Arc::new(Configuration {
+            routers,
+            ..configuration.as_ref().clone()
+        })
+    }
+
+    /// A router on one entrypoint keeps its name. On several it is split: `<entrypoint>-<name>` where the
+    /// entrypoint adds something, itself on the others.
+    fn rewrite(&self, name: &QualifiedName, entry: &RouterEntry) -> Vec<(QualifiedName, RouterEntry)> {
+        let declared = &entry.value.entry_points;
+        let on = if declared.is_empty() {
+            &self.defaults
+        } else {
+            declared
+        };
+        let (modelled, plain): (Vec<_>, Vec<_>) = on
+            .iter()
+            .cloned()
+            .partition(|entry_point| self.middlewares.contains_key(entry_point));
+        let mut made = Vec::new();
+        if modelled.is_empty() {
+            return vec![(name.clone(), entry.clone())];
+        }
+        if !plain.is_empty() {
+            made.push((name.clone(), variant(entry, plain, &[])));
+        }
+        for entry_point in modelled {
+            let added = self.middlewares.get(&entry_point).map_or(&[][..], Vec::as_slice);
+            let own_name = match on.len() {
+                1 => name.clone(),
+                _ => QualifiedName::new(format!("{entry_point}-{}", name.name), name.provider.clone()),
+            };
+            made.push((own_name, variant(entry, vec![entry_point.clone()], added)));
+        }
+        made
+    }
+}
+
+fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &[Reference]) -> RouterEntry {
+    let mut value = entry.value.clone();
+    value.entry_points = entry_points;
+    value.middlewares.splice(0..0, added.iter().cloned());
+    Arc::new(Entry {
+        value,
+        origin: entry.origin.clone(),
+        problems: entry.problems.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh_config::{Origin, ProviderName};
+
+    use super::*;
+
+    fn configuration(entry_points: &[&str]) -> Arc<Configuration> {
+        let value = Router {
+            entry_points: entry_points.iter().map(|name| (*name).to_owned()).collect(),
+            middlewares: vec![Reference::local("own")],
+            ..Router::default()
+        };
+        let entry = Entry {
+            value,
+            origin: Origin::default(),
+            problems: Vec::new(),
+        };
+        let name = QualifiedName::new("r", ProviderName::new("file"));
+        Arc::new(Configuration {
+            routers: BTreeMap::from([(name, Arc::new(entry))]),
+            ..Configuration::default()
+        })
+    }
+
+    fn models() -> Models {
+        Models {
+            middlewares: BTreeMap::from([("web".to_owned(), vec!["auth@file".parse().unwrap()])]),
+            defaults: vec!["other".to_owned(), "web".to_owned()],
+            made: HashMap::new(),
+        }
+    }
+
+    fn seen(configuration: &Configuration) -> Vec<String> {
+        let routers = configuration.routers.iter();
+        routers
+            .map(|(name, entry)| {
+                let middlewares: Vec<_> = entry.value.middlewares.iter().map(ToString::to_string).collect();
+                format!(
+                    "{name} on {} through {}",
+                    entry.value.entry_points.join(","),
+                    middlewares.join(",")
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_router_on_one_entrypoint_keeps_its_name_and_gets_the_middlewares_first() {
+        let applied = models().apply(&configuration(&["web"]));
+        assert_eq!(seen(&applied), ["r@file on web through auth@file,own"]);
+    }
+
+    #[test]
+    fn a_router_on_the_default_entrypoints_is_split_where_one_adds_something() {
+        let applied = models().apply(&configuration(&[]));
+        assert_eq!(
+            seen(&applied),
+            [
+                "r@file on other through own",
+                "web-r@file on web through auth@file,own"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_router_that_did_not_change_stays_the_same_object() {
+        let (mut models, configuration) = (models(), configuration(&["web"]));
+        let (first, second) = (models.apply(&configuration), models.apply(&configuration));
+        assert!(
+            first
+                .routers
+                .values()
+                .zip(second.routers.values())
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Every provider there is, made from the settings. The only place that names them all.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mesh_config::{Origin, Problem, ProviderName};
+use mesh_discovery::{Provider, Registration};
+
+use crate::settings::{Node, Settings};
+
+/// The providers of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Providers {
+    /// For discovery to follow.
+    pub(crate) registrations: Vec<Registration>,
+    /// Reads again on SIGHUP.
+    #[cfg(feature = "provider-file")]
+    pub(crate) file: Option<Arc<mesh_provider_file::FileProvider>>,
+}
+
+impl Providers {
+    /// Makes the providers that `settings` ask for.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let mut providers = Self::default();
+        #[cfg(feature = "provider-file")]
+        providers
+            .add_file(settings)
+            .map_err(|error| vec![problem("providers.file", &error)])?;
+        #[cfg(feature = "provider-consul")]
+        providers
+            .add_consul(settings)
+            .map_err(|error| vec![problem("providers.consulCatalog", &*error)])?;
+        Ok(providers)
+    }
+
+    /// The providers that need nothing but this machine's disk.
+    pub(crate) fn files_only(settings: &Settings) -> Result<Vec<Arc<dyn Provider>>, Vec<Problem>> {
+        let mut providers = Self::default();
+        #[cfg(feature = "provider-file")]
+        providers
+            .add_file(settings)
+            .map_err(|error| vec![problem("providers.file", &error)])?;
+        Ok(providers
+            .registrations
+            .into_iter()
+            .map(|registration| registration.provider)
+            .collect())
+    }
+
+    /// Reads again what can be read again.
+    pub(crate) fn reload(&self) {
+        #[cfg(feature = "provider-file")]
+        if let Some(file) = &self.file {
+            file.reload();
+        }
+    }
+
+    #[cfg(feature = "provider-file")]
+    fn add_file(&mut self, settings: &Settings) -> Result<(), mesh_provider_file::SettingsError> {
+        let Some(file) = &settings.providers.file else {
+            return Ok(());
+        };
+        let provider = Arc::new(mesh_provider_file::FileProvider::new(
+            file.clone(),
+            static_keys(),
+        )?);
+        self.registrations.push(Registration {
+            provider: provider.clone(),
+            required: file.required,
+            exposure: None,
+        });
+        self.file = Some(provider);
+        Ok(())
+    }
+
+    /// One Consul, or each of `instances`; then the block around them is only what they inherit.
+    #[cfg(feature = "provider-consul")]
+    fn add_consul(&mut self, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(consul) = &settings.providers.consul_catalog else {
+            return Ok(());
+        };
+        let name = |suffix: &str| ProviderName::new(format!("consulcatalog{suffix}"));
+        let all = match consul.instances.is_empty() {
+            true => vec![(name(""), consul)],
+            false => {
+                let instances = consul.instances.iter();
+                instances
+                    .map(|(instance, consul)| (name(&format!("-{instance}")), consul))
+                    .collect()
+            }
+        };
+        let environment = |variable: &str| std::env::var(variable).ok();
+        for (name, consul) in all {
+            let exposure = consul.exposure()?;
+            for provider in mesh_provider_consul::ConsulCatalog::all(&name, consul, &environment)? {
+                self.registrations.push(Registration {
+                    provider: Arc::new(provider),
+                    required: consul.required,
+                    exposure: Some(exposure.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Root keys of a static file, which the file provider passes over where it reads the same file.
+pub(crate) fn static_keys() -> BTreeSet<String> {
+    match Node::of::<Settings>() {
+        Node::Block(options) => options.into_keys().map(str::to_owned).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn problem(key: &str, error: &dyn std::error::Error) -> Problem {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    Problem::new(Origin::new("settings"), key, message)
+}

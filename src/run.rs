@@ -1,0 +1,220 @@
+//! Runs the router: binds, discovers, compiles, serves, drains.
+
+use std::{sync::Arc, time::Duration};
+
+use mesh_api::Draining;
+use mesh_config::Problem;
+use mesh_discovery::{DiscoverySettings, Registration, settings::PublishSettings};
+use mesh_proxy::{BindError, Drained, InternalServices, Proxy, Running};
+use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, logs, metrics::Metrics};
+use tokio::runtime::{self, Runtime};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    exit::Exit,
+    internal::Internal,
+    providers::Providers,
+    publisher::Publisher,
+    report,
+    settings::{Plan, Settings},
+    signals::Signals,
+    window::{self, Window},
+};
+
+/// Threads of the control plane.
+const CONTROL_THREADS: usize = 2;
+
+/// Longest time that providers and exporters may take to end, once no request is left.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Longest time that lines of the access log may take to be written at the end.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Longest time that what still runs on the control plane may take to notice the end.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// A router that is ready to run.
+pub(crate) struct Router {
+    /// Its settings.
+    pub(crate) plan: Plan,
+    /// Its providers.
+    pub(crate) providers: Providers,
+    /// Services inside the process, beside those that every router has.
+    pub(crate) services: InternalServices,
+    /// Called once the entrypoints answer, with where they listen.
+    pub(crate) on_listening: Box<dyn FnOnce(&Running)>,
+}
+
+impl Router {
+    /// The router that `plan` describes.
+    pub(crate) fn new(plan: Plan) -> Result<Self, Vec<Problem>> {
+        let providers = Providers::new(&plan.settings)?;
+        Ok(Self {
+            plan,
+            providers,
+            services: InternalServices::new(),
+            on_listening: Box::new(|_| ()),
+        })
+    }
+
+    /// Runs until a signal ends it.
+    pub(crate) fn run(self) -> Exit {
+        let log = match logs::init(&self.plan.settings.log) {
+            Ok(log) => log,
+            Err(error) => {
+                report::line(&format!("mesh: {}", chain(&error)));
+                return Exit::Failure;
+            }
+        };
+        let exit = self.run_logged(&log).unwrap_or_else(|cause| {
+            error!("{}", chain(&cause));
+            Exit::Failure
+        });
+        drop(log);
+        exit
+    }
+
+    fn run_logged(self, log: &logs::Log) -> Result<Exit, RunError> {
+        for warning in &self.plan.warnings {
+            warn!(origin = %warning.origin, help = warning.help.as_deref(), "{}", warning.message);
+        }
+        for warning in self
+            .plan
+            .settings
+            .api
+            .iter()
+            .flat_map(mesh_api::ApiSettings::warnings)
+        {
+            warn!("{warning}");
+        }
+        let proxy = Proxy::bind(&self.plan.proxy())?;
+        let control = control().map_err(RunError::Control)?;
+        let exit = control.block_on(self.serve(proxy, log));
+        control.shutdown_timeout(LAST_TASKS);
+        exit
+    }
+
+    async fn serve(self, proxy: Proxy, log: &logs::Log) -> Result<Exit, RunError> {
+        let Self {
+            plan,
+            providers,
+            services,
+            on_listening,
+        } = self;
+        let mut signals = Signals::listen().map_err(RunError::Signals)?;
+        let telemetry = telemetry(&plan.settings);
+        let (window, draining) = (Window::default(), Draining::default());
+        let views = window::views(&plan, &window, &telemetry, &draining, log);
+        let services = window::with_standard(services, &plan.settings, views);
+        let running = proxy.start(plan.compiler(services), telemetry.clone())?;
+        let _ = window.table.set(Box::new(running.table_source()));
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let registrations = registrations(&plan.settings, &providers);
+        let discovery = mesh_discovery::start(
+            registrations,
+            discovery_settings(&plan.settings),
+            &tracker,
+            stop.clone(),
+        );
+        let _ = window.discovery.set(discovery.clone());
+        for (entry_point, address) in running.addresses() {
+            info!(%entry_point, %address, "entrypoint listens");
+        }
+        let mut publisher = Publisher::new(&plan, telemetry.clone());
+        publisher.publish(&running, &discovery.configurations().borrow_and_update().clone());
+        on_listening(&running);
+        publisher
+            .follow(&running, discovery, &mut signals, &providers)
+            .await;
+        info!("stopping; a second signal stops at once");
+        draining.begin();
+        tokio::select! {
+            drained = running.drain() => match drained {
+                Drained::Clean => info!("all requests finished"),
+                Drained::Cut(count) => warn!(count, "connections outlived the grace period and were cut"),
+            },
+            () = signals.stop_requested() => {
+                warn!("stopped at once");
+                return Ok(Exit::Failure);
+            }
+        }
+        stop.cancel();
+        tracker.close();
+        if tokio::time::timeout(CLOSING, tracker.wait()).await.is_err() {
+            warn!("some providers did not end in time");
+        }
+        if let Some(access_log) = &telemetry.access_log {
+            access_log.close(LAST_LINES);
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+/// Why a router cannot run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// An address cannot be had, or the system has no threads left.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// No threads for the control plane.
+    #[error("cannot start the control plane")]
+    Control(#[source] std::io::Error),
+    /// The system gives no signals.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+fn registrations(settings: &Settings, providers: &Providers) -> Vec<Registration> {
+    let internal = Internal::new(settings).registration();
+    providers
+        .registrations
+        .iter()
+        .cloned()
+        .chain([internal])
+        .collect()
+}
+
+fn discovery_settings(settings: &Settings) -> DiscoverySettings {
+    let publish = PublishSettings::default();
+    let max = settings
+        .providers
+        .providers_throttle_duration
+        .unwrap_or(publish.max);
+    DiscoverySettings {
+        route_retention: settings.discovery.route_retention,
+        drain: settings.discovery.drain,
+        snapshot: settings.snapshot.clone(),
+        publish: PublishSettings {
+            min: publish.min.min(max),
+            max,
+        },
+    }
+}
+
+fn telemetry(settings: &Settings) -> RequestTelemetry {
+    let open = |settings| {
+        AccessLog::open(settings)
+            .map(Arc::new)
+            .inspect_err(|cause| error!(%cause, "cannot open the access log; requests are not logged"))
+            .ok()
+    };
+    RequestTelemetry {
+        metrics: settings.metrics.as_ref().and_then(Metrics::new),
+        access_log: settings.access_log.as_ref().and_then(open),
+    }
+}
+
+fn control() -> std::io::Result<Runtime> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("mesh-control")
+        .enable_all()
+        .build()
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

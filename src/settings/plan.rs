@@ -1,0 +1,239 @@
+//! What follows from the settings: entrypoints that nobody wrote, and what is wrong between options.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mesh_config::Problem;
+use mesh_proxy::{
+    Compiler, CompilerSettings, EntryPointInfo, InternalServices, ProxySettings,
+    settings::{Address, EntryPoint},
+};
+
+use super::{Loaded, Settings, nearest};
+
+/// The entrypoint of Mesh itself: API, ping, metrics.
+pub(crate) const OWN_ENTRY_POINT: &str = "mesh";
+
+/// Where it listens when nobody says: the API knows a lot, so only this machine reaches it.
+const OWN_ADDRESS: (&str, u16) = ("127.0.0.1", 8080);
+
+/// Every provider that this version or a later one may have.
+const PROVIDERS: [&str; 17] = [
+    "kubernetesgateway",
+    "kubernetescrd",
+    "kubernetes",
+    "kubernetesingressnginx",
+    "swarm",
+    "docker",
+    "file",
+    "redis",
+    "knative",
+    "consul",
+    "consulcatalog",
+    "nomad",
+    "etcd",
+    "ecs",
+    "http",
+    "zookeeper",
+    "rest",
+];
+
+/// Settings that can be run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The settings, with every entrypoint.
+    pub(crate) settings: Settings,
+    /// What its user should know although Mesh starts.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Plan {
+    /// Completes settings and finds what decoding cannot.
+    pub(crate) fn new(loaded: Loaded) -> Result<Self, Vec<Problem>> {
+        let problems = problems(&loaded);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let Loaded {
+            mut settings,
+            warnings,
+            ..
+        } = loaded;
+        add_entry_points(&mut settings);
+        Ok(Self { settings, warnings })
+    }
+
+    /// The entrypoints in the order in which the data plane numbers them.
+    pub(crate) fn entry_points(&self) -> Vec<EntryPointInfo> {
+        let all = &self.settings.entry_points;
+        let chosen = all.values().any(|entry_point| entry_point.as_default);
+        let is_default = |name: &str, entry_point: &EntryPoint| match chosen {
+            true => entry_point.as_default,
+            false => name != OWN_ENTRY_POINT,
+        };
+        all.iter()
+            .map(|(name, entry_point)| EntryPointInfo {
+                name: Arc::from(name.as_str()),
+                default: is_default(name, entry_point),
+            })
+            .collect()
+    }
+
+    /// A compiler for these settings.
+    pub(crate) fn compiler(&self, internal: InternalServices) -> Compiler {
+        let providers = &self.settings.providers;
+        let precedence = match &providers.precedence[..] {
+            [] => PROVIDERS.map(str::to_owned).to_vec(),
+            named => named.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        };
+        Compiler::new(CompilerSettings {
+            entry_points: self.entry_points(),
+            precedence,
+            default_transport: self.settings.servers_transport.clone(),
+            internal,
+        })
+    }
+
+    /// The part of the settings that the data plane reads.
+    pub(crate) fn proxy(&self) -> ProxySettings {
+        ProxySettings {
+            entry_points: self.settings.entry_points.clone(),
+            workers: self.settings.workers,
+        }
+    }
+}
+
+fn add_entry_points(settings: &mut Settings) {
+    let address = |host: &str, port| {
+        EntryPoint::new(Address {
+            host: host.to_owned(),
+            port,
+        })
+    };
+    if settings.entry_points.is_empty() {
+        settings.entry_points.insert("http".to_owned(), address("", 80));
+    }
+    if needs_own_entry_point(settings) {
+        let (host, port) = OWN_ADDRESS;
+        settings
+            .entry_points
+            .entry(OWN_ENTRY_POINT.to_owned())
+            .or_insert_with(|| address(host, port));
+    }
+}
+
+fn needs_own_entry_point(settings: &Settings) -> bool {
+    let here = |manual: bool, entry_point: &str| !manual && entry_point == OWN_ENTRY_POINT;
+    settings.api.as_ref().is_some_and(|api| api.insecure)
+        || settings
+            .ping
+            .as_ref()
+            .is_some_and(|ping| here(ping.manual_routing, &ping.entry_point))
+        || settings
+            .prometheus()
+            .is_some_and(|metrics| here(metrics.manual_routing, &metrics.entry_point))
+}
+
+fn problems(loaded: &Loaded) -> Vec<Problem> {
+    let settings = &loaded.settings;
+    let problem = |key: &str, message: String| Problem::new(loaded.layers.origin_of(key), key, message);
+    let mut problems = Vec::new();
+    for name in &settings.providers.precedence {
+        if !PROVIDERS.contains(&name.to_ascii_lowercase().as_str()) {
+            let help = nearest(name, PROVIDERS).map_or_else(
+                || format!("known: {}", PROVIDERS.join(", ")),
+                |nearest| format!("did you mean {nearest}?"),
+            );
+            problems
+                .push(problem("providers.precedence", format!("{name:?} is no provider")).with_help(help));
+        }
+    }
+    for (key, entry_point) in named_entry_points(settings) {
+        let known = &settings.entry_points;
+        // `http` exists when nothing else does, `mesh` when it is needed.
+        let implied = if known.is_empty() { "http" } else { OWN_ENTRY_POINT };
+        if !known.contains_key(&entry_point) && entry_point != implied && entry_point != OWN_ENTRY_POINT {
+            let names: Vec<_> = known.keys().map(String::as_str).collect();
+            problems.push(
+                problem(&key, format!("{entry_point:?} is no entrypoint"))
+                    .with_help(format!("known: {}", names.join(", "))),
+            );
+        }
+    }
+    for (name, entry_point) in &settings.entry_points {
+        let bare = entry_point
+            .http
+            .middlewares
+            .iter()
+            .filter(|reference| reference.provider.is_none());
+        for reference in bare {
+            let key = format!("entryPoints.{name}.http.middlewares");
+            problems.push(
+                problem(&key, format!("{reference} lacks its provider"))
+                    .with_help(format!("write {reference}@file, or the provider that has it")),
+            );
+        }
+    }
+    problems.extend(provider_problems(settings, &problem));
+    problems
+}
+
+/// Options that name an entrypoint, and the name.
+fn named_entry_points(settings: &Settings) -> BTreeMap<String, String> {
+    let redirections = settings.entry_points.iter().filter_map(|(name, entry_point)| {
+        let to = &entry_point.http.redirections.entry_point.as_ref()?.to;
+        // `:443` is a port, not a name.
+        (!to.starts_with(':')).then(|| {
+            (
+                format!("entryPoints.{name}.http.redirections.entryPoint.to"),
+                to.clone(),
+            )
+        })
+    });
+    let ping = settings
+        .ping
+        .iter()
+        .map(|ping| ("ping.entryPoint".to_owned(), ping.entry_point.clone()));
+    let metrics = settings.prometheus().into_iter().map(|metrics| {
+        (
+            "metrics.prometheus.entryPoint".to_owned(),
+            metrics.entry_point.clone(),
+        )
+    });
+    redirections.chain(ping).chain(metrics).collect()
+}
+
+/// What each provider says of its own settings.
+fn provider_problems(settings: &Settings, problem: &dyn Fn(&str, String) -> Problem) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    #[cfg(feature = "provider-file")]
+    if let Some(Err(error)) = settings
+        .providers
+        .file
+        .as_ref()
+        .map(mesh_provider_file::Settings::source)
+    {
+        problems.push(problem("providers.file", error.to_string()));
+    }
+    #[cfg(feature = "provider-consul")]
+    if let Some(consul) = &settings.providers.consul_catalog {
+        let mut report = |key: &str, consul: &mesh_provider_consul::Settings| {
+            problems.extend(
+                consul
+                    .validate()
+                    .err()
+                    .map(|error| problem(key, error.to_string())),
+            );
+            problems.extend(
+                consul
+                    .exposure()
+                    .err()
+                    .map(|error| problem(key, error.to_string())),
+            );
+        };
+        report("providers.consulCatalog", consul);
+        for (name, instance) in &consul.instances {
+            report(&format!("providers.consulCatalog.instances.{name}"), instance);
+        }
+    }
+    problems
+}
