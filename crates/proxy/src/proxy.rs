@@ -15,7 +15,7 @@ use crate::{
     running::Running,
     settings::{EntryPoint, ProxySettings},
     table::Compiler,
-    worker::{SharedEntry, WorkerPlan},
+    worker::{OwnEntry, SharedEntry, WorkerPlan},
 };
 
 /// Entrypoints that are bound but not served yet: clients that connect wait.
@@ -75,7 +75,7 @@ impl Proxy {
                 stop: Stop::default(),
             };
             for (own, listener) in listeners.iter_mut().zip(bound.listeners) {
-                own.push((entry.clone(), listener));
+                own.push(OwnEntry::new(&entry, listener));
             }
             entries.push(entry);
         }

@@ -7,7 +7,10 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, metrics::Shard};
 use tokio::{runtime, sync::Semaphore, task::LocalSet};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{
     drain::{StageCell, Stop},
@@ -35,13 +38,34 @@ pub(crate) struct SharedEntry {
     pub(crate) stop: Stop,
 }
 
+/// An entrypoint as it is given to one worker.
+#[derive(Debug)]
+pub(crate) struct OwnEntry {
+    pub(crate) shared: SharedEntry,
+    /// The worker's own socket.
+    pub(crate) listener: TcpListener,
+    /// Says that the socket is live, before the thread that serves it has begun to run: a drain that comes as
+    /// early as that must wait for it.
+    pub(crate) live: TaskTrackerToken,
+}
+
+impl OwnEntry {
+    pub(crate) fn new(shared: &SharedEntry, listener: TcpListener) -> Self {
+        Self {
+            live: shared.stop.live.token(),
+            shared: shared.clone(),
+            listener,
+        }
+    }
+}
+
 /// What a worker's thread starts from.
 #[derive(Debug)]
 pub(crate) struct WorkerPlan {
     pub(crate) index: usize,
     pub(crate) workers: usize,
-    /// Its entrypoints in the order of the settings, each with the worker's own socket.
-    pub(crate) entries: Vec<(SharedEntry, TcpListener)>,
+    /// Its entrypoints in the order of the settings.
+    pub(crate) entries: Vec<OwnEntry>,
     pub(crate) table: Arc<ArcSwap<RoutingTable>>,
     pub(crate) telemetry: RequestTelemetry,
     pub(crate) server_name: HeaderValue,
@@ -77,7 +101,12 @@ impl WorkerPlan {
             access_log: self.telemetry.access_log,
             shard,
         });
-        for (index, (shared, listener)) in self.entries.into_iter().enumerate() {
+        for (index, own) in self.entries.into_iter().enumerate() {
+            let OwnEntry {
+                shared,
+                listener,
+                live,
+            } = own;
             let listener = match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => listener,
                 Err(error) => {
@@ -98,7 +127,10 @@ impl WorkerPlan {
                 worker: worker.clone(),
             });
             tasks.spawn_local(async move { stage.follow(&shared.stop).await });
-            entry.stop.live.spawn_local(accept(listener, entry.clone()));
+            tasks.spawn_local(async move {
+                accept(listener, entry).await;
+                drop(live);
+            });
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use http::HeaderValue;
 use hyper::server::conn::http1;
 use mesh_telemetry::metrics::Connections;
@@ -69,9 +68,17 @@ pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
             () = entry.stage.reached(Stage::Draining) => break,
         }
     }
-    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
-        admit(Ok(accepted), &entry, &codec).await;
+    // The runtime may not have noticed yet who is waiting; the socket knows.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, address)) = listener.accept() {
+        admit(take_over(stream).map(|stream| (stream, address)), &entry, &codec).await;
     }
+}
+
+/// Hands a socket to this worker's runtime.
+fn take_over(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 /// Starts serving a connection, once there is room for it.

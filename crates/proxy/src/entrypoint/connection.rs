@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::TcpStream,
-    time::{Instant, Sleep, sleep_until, timeout},
+    time::{Instant, Sleep, sleep, sleep_until, timeout},
 };
 
 use super::{Phases, client::Client, io::ClientIo};
@@ -24,6 +24,10 @@ use crate::{drain::Stage, request::serve_alone};
 /// before it has seen the answer.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
+
+/// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
+/// closing on it would lose it.
+const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// What clients get whose request's head does not come to an end.
 const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -86,6 +90,7 @@ where
     let stage = &client.entry.stage;
     let mut timer = Timer(None);
     let mut told = false;
+    let mut last_call = None;
     let mut changed = Box::pin(stage.changed());
     let mut watched = false;
     poll_fn(|cx| {
@@ -102,12 +107,14 @@ where
         if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
             return Poll::Ready(End::Done(result));
         }
-        // A request that had come before the drain began was read just now; it is answered.
         if stage.get() == Stage::Draining && !told {
-            told = true;
-            connection.shut_down();
-            if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
-                return Poll::Ready(End::Done(result));
+            let last_call = last_call.get_or_insert_with(|| Box::pin(sleep(LAST_CALL)));
+            if client.phases.is_answering() || last_call.as_mut().poll(cx).is_ready() {
+                told = true;
+                connection.shut_down();
+                if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
+                    return Poll::Ready(End::Done(result));
+                }
             }
         }
         if client.phases.is_answering() && io.poll_reset(cx).is_ready() {

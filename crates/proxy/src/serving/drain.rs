@@ -14,13 +14,13 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_closed() {
         Scripted::new(|_, request| Act::Write(super::ok(request.split("\r\n\r\n").nth(1).unwrap()))).await;
     let running = start_for(&[server.address], |_| {});
     let draining = running.draining();
-    let mut idle = Client::connect(&running).await;
-    idle.send(get("/")).await;
-    idle.answer().await;
     let mut busy = Client::connect(&running).await;
     busy.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
         .await;
-    eventually("the server has the connection", || server.connections() >= 1).await;
+    eventually("the request is on its way", || server.connections() == 1).await;
+    let mut idle = Client::connect(&running).await;
+    idle.send(get("/")).await;
+    idle.answer().await;
     let drain = tokio::spawn(running.drain());
     draining.cancelled().await;
     assert_eq!(idle.rest().await, "");
@@ -31,6 +31,18 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_closed() {
         "{answer}"
     );
     assert_eq!(drain.await.unwrap(), Drained::Clean);
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_before_the_drain_began_is_answered() {
+    let server = Scripted::answering("hello").await;
+    for _ in 0..20 {
+        let running = start_for(&[server.address], |_| {});
+        let mut client = Client::connect(&running).await;
+        client.send(get("/")).await;
+        assert_eq!(running.drain().await, Drained::Clean);
+        assert!(client.rest().await.ends_with("hello"));
+    }
 }
 
 #[tokio::test]
