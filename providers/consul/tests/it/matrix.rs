@@ -53,7 +53,7 @@ impl System for Consul {
     }
 
     fn add(&self, service: &'static str) {
-        let port = 8000 + u16::from(service.as_bytes()[0]);
+        let port = 8000 + service.bytes().next().map_or(0, u16::from);
         self.world.register(Service::new(service, service, port));
     }
 
