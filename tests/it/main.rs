@@ -1,1 +1,3 @@
 //! The built binary from outside: offline, in seconds.
+
+mod docs;
