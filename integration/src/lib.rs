@@ -1,1 +1,25 @@
-//! Placeholder.
+//! Real servers, the built `mesh` and the sockets between them, for the suites in `tests/`.
+//!
+//! Nothing here knows Mesh from inside. A suite whose server is not on this machine says so and passes, unless
+//! `MESH_INTEGRATION=required`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing helper is a failing test"
+)]
+
+pub mod backend;
+pub mod consul;
+pub mod load;
+pub mod mesh;
+pub mod port;
+pub mod skip;
+pub mod wait;
+
+pub use backend::Backend;
+pub use consul::Consul;
+pub use load::Load;
+pub use mesh::Mesh;
+pub use wait::until;

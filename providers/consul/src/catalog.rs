@@ -139,7 +139,7 @@ impl Position {
 }
 
 /// Consul leaves out what a token may not see, without a word.
-fn self_test<C: Client>(
+pub(crate) fn self_test<C: Client>(
     followed: &Followed<C>,
     services: &BTreeMap<String, Vec<String>>,
 ) -> Result<(), ProviderError> {

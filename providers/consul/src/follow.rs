@@ -132,6 +132,7 @@ impl Position {
         followed: &Followed<C>,
     ) -> Result<Option<Vec<Entry>>, ProviderError> {
         let listed = followed.client.services(Index::START, followed.wait).await?;
+        catalog::self_test(followed, &listed.value)?;
         if !listed.value.contains_key(&self.service) {
             return Ok(None);
         }

@@ -184,6 +184,21 @@ async fn a_token_that_sees_no_nodes_is_a_failure_of_the_service_that_names_the_r
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_loses_all_rights_loses_no_service() {
+    let world = web();
+    let provider = provider(&world, &Settings::default());
+    let mut reports = Reports(provider.reports());
+    assert_eq!(reports.instances("web").await.len(), 2);
+    world.set_locked(true);
+    let mut failed = BTreeSet::new();
+    while failed.len() < 2 {
+        let (scope, error) = reports.failure().await;
+        assert!(matches!(error, ProviderError::Unauthorized { .. }), "{error}");
+        failed.insert(scope);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_consul_that_lost_its_state_has_not_learnt_again_is_kept_for_a_while() {
     let world = web();
     let provider = provider(&world, &Settings::default());

@@ -1,0 +1,224 @@
+//! The built `mesh` as its users run it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command as Build, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::{port, wait::DEADLINE};
+
+/// A running `mesh`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Mesh {
+    directory: TempDir,
+    web: u16,
+    admin: u16,
+    child: Child,
+    client: reqwest::Client,
+}
+
+impl Mesh {
+    /// Starts `mesh` with `providers` (YAML, two spaces deep), and waits until its API answers.
+    ///
+    /// # Panics
+    /// When it cannot be built or does not start.
+    pub async fn start(providers: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let [web, admin] = port::free();
+        let state = directory.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let settings = format!(
+            "entryPoints:\n  web: {{address: '127.0.0.1:{web}'}}\n  mesh: {{address: '127.0.0.1:{admin}'}}\n\
+             api: {{insecure: true}}\nping: {{}}\n\
+             snapshot: {{path: '{}', interval: 100ms}}\n\
+             providers:\n{providers}",
+            state.join("snapshot.json").display(),
+        );
+        fs::write(directory.path().join("mesh.yml"), settings).unwrap();
+        let child = spawn(directory.path());
+        let mut mesh = Self {
+            directory,
+            web,
+            admin,
+            child,
+            client: reqwest::Client::new(),
+        };
+        mesh.answers().await;
+        mesh
+    }
+
+    /// Ends it without a word.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Starts it again with the same settings and what it keeps on disk.
+    pub async fn restart(&mut self) {
+        self.child = spawn(self.directory.path());
+        self.answers().await;
+    }
+
+    async fn answers(&mut self) {
+        let start = Instant::now();
+        while self.admin("/ping").await.is_none() {
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || start.elapsed() > DEADLINE {
+                panic!("mesh does not start: {ended:?}\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What it keeps on disk for a start without its providers.
+    pub fn snapshot(&self) -> String {
+        fs::read_to_string(self.directory.path().join("state/snapshot.json")).unwrap_or_default()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Asks for `/` of `host`: status and body; `None` when nobody answers.
+    pub async fn get(&self, host: &str) -> Option<(StatusCode, String)> {
+        let url = format!("http://127.0.0.1:{}/", self.web);
+        let request = self
+            .client
+            .get(url)
+            .header("host", host)
+            .timeout(Duration::from_secs(5));
+        let response = request.send().await.ok()?;
+        Some((response.status(), response.text().await.ok()?))
+    }
+
+    /// Who answers for `host` with 200.
+    pub async fn who(&self, host: &str) -> Option<String> {
+        self.get(host)
+            .await
+            .filter(|(status, _)| status.is_success())
+            .map(|(_, name)| name)
+    }
+
+    /// Everybody who answers for `host` in ten requests.
+    pub async fn all(&self, host: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for _ in 0..10 {
+            names.push(match self.get(host).await {
+                Some((status, name)) if status.is_success() => name,
+                Some((status, _)) => status.as_u16().to_string(),
+                None => "nobody".to_owned(),
+            });
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// An answer of the entrypoint `mesh`.
+    pub async fn admin(&self, path: &str) -> Option<(StatusCode, Value)> {
+        let url = format!("http://127.0.0.1:{}{path}", self.admin);
+        let response = self
+            .client
+            .get(url)
+            .timeout(Duration::from_secs(5))
+            .send()
+            .await
+            .ok()?;
+        let (status, text) = (response.status(), response.text().await.ok()?);
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// The scopes of the provider called `name`.
+    pub async fn scopes(&self, name: &str) -> Vec<Value> {
+        let Some((_, Value::Array(providers))) = self.admin("/api/providers").await else {
+            return Vec::new();
+        };
+        let found = providers.into_iter().find(|provider| provider["name"] == name);
+        found
+            .and_then(|provider| provider["scopes"].as_array().cloned())
+            .unwrap_or_default()
+    }
+
+    /// The errors of all scopes of the provider called `name`.
+    pub async fn errors(&self, name: &str) -> Vec<String> {
+        let scopes = self.scopes(name).await;
+        scopes
+            .iter()
+            .filter_map(|scope| Some(scope["lastError"].as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// True when `/ready` says so.
+    pub async fn is_ready(&self) -> bool {
+        self.admin("/ready")
+            .await
+            .is_some_and(|(status, _)| status == StatusCode::OK)
+    }
+}
+
+fn spawn(directory: &Path) -> Child {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))
+        .unwrap();
+    let mut command = Command::new(binary());
+    command
+        .arg("--config")
+        .arg(directory.join("mesh.yml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true);
+    command.spawn().expect("mesh runs")
+}
+
+/// `MESH_BIN`, or the one beside the test, which `cargo test --workspace` builds; built here when it is missing.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(named) = env::var_os("MESH_BIN") {
+            return named.into();
+        }
+        let test = env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).expect("<target>/<profile>/deps/<test>");
+        let binary = profile.join(format!("mesh{}", env::consts::EXE_SUFFIX));
+        if !binary.exists() {
+            build(profile);
+        }
+        binary
+    })
+}
+
+fn build(directory: &Path) {
+    let profile = directory
+        .file_name()
+        .expect("the profile's directory")
+        .to_str()
+        .unwrap();
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let status = Build::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "mesh",
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
+        .arg(directory.parent().expect("the target directory"))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "mesh does not build");
+}

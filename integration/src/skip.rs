@@ -1,0 +1,58 @@
+//! What to do on a machine that lacks a server.
+
+use std::{
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// Consul's binary: named by `CONSUL_BIN`, on the path, or where `integration/setup/consul` puts it. `None` when
+/// the suite is to be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn consul() -> Option<PathBuf> {
+    let named = env::var_os("CONSUL_BIN").map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|directory| directory.join("consul"));
+    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache"));
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let cached = cache.and_then(|cache| fs::read_dir(cache.join("mesh-ci")).ok());
+    let cached = cached
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("consul"));
+    let found = named
+        .into_iter()
+        .chain(on_path)
+        .chain(cached)
+        .find(|binary| runs(binary));
+    if found.is_none() {
+        skipped("consul", "run integration/setup/consul, or set CONSUL_BIN");
+    }
+    found
+}
+
+fn runs(binary: &Path) -> bool {
+    let version = Command::new(binary)
+        .arg("version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
+}
+
+/// Says that a suite is skipped and how to get what it needs.
+///
+/// # Panics
+/// When nothing may be skipped.
+pub fn skipped(what: &str, remedy: &str) {
+    assert!(
+        env::var("MESH_INTEGRATION").as_deref() != Ok("required"),
+        "no {what} on this machine and MESH_INTEGRATION=required: {remedy}"
+    );
+    // Not by a macro: the test harness would keep that to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: no {what}; {remedy}");
+}

@@ -1,0 +1,12 @@
+//! Mesh and a real Consul.
+
+mod failure;
+mod health;
+mod propagation;
+mod rights;
+mod traffic;
+
+/// Settings of a Consul provider at `address`.
+fn consul_at(address: &str) -> String {
+    format!("  consulCatalog: {{endpoint: {{address: '{address}'}}}}\n")
+}
