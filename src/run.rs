@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mesh_api::Draining;
 use mesh_config::Problem;
-use mesh_discovery::{DiscoverySettings, Registration, settings::PublishSettings};
+use mesh_discovery::{Discovery, DiscoverySettings, Registration, settings::PublishSettings};
 use mesh_proxy::{BindError, Drained, InternalServices, Proxy, Running};
 use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, logs, metrics::Metrics};
 use tokio::runtime::{self, Runtime};
@@ -21,6 +21,10 @@ use crate::{
     signals::Signals,
     window::{self, Window},
 };
+
+/// Longest time that the first requests wait for what providers have to tell. A process with routes in a file
+/// answers within 200 ms from its start.
+const FIRST_REPORTS: Duration = Duration::from_millis(100);
 
 /// Threads of the control plane.
 const CONTROL_THREADS: usize = 2;
@@ -107,8 +111,6 @@ impl Router {
         let (window, draining) = (Window::default(), Draining::default());
         let views = window::views(&plan, &window, &telemetry, &draining, log);
         let services = window::with_standard(services, &plan.settings, views);
-        let running = proxy.start(plan.compiler(services), telemetry.clone())?;
-        let _ = window.table.set(Box::new(running.table_source()));
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let registrations = registrations(&plan.settings, &providers);
         let discovery = mesh_discovery::start(
@@ -118,6 +120,10 @@ impl Router {
             stop.clone(),
         );
         let _ = window.discovery.set(discovery.clone());
+        first_reports(&discovery).await;
+        let first = discovery.configurations().borrow().clone();
+        let running = proxy.start(plan.compiler(services), &first, telemetry.clone())?;
+        let _ = window.table.set(Box::new(running.table_source()));
         for (entry_point, address) in running.addresses() {
             info!(%entry_point, %address, "entrypoint listens");
         }
@@ -163,6 +169,18 @@ enum RunError {
     /// The system gives no signals.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
+}
+
+/// Waits until every provider has told everything once, and for [`FIRST_REPORTS`] at most: a process that starts
+/// again in the place of another must not answer 404 for routes that it is about to learn.
+async fn first_reports(discovery: &Discovery) {
+    let told = async {
+        while !discovery.status().iter().all(|provider| provider.synced) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // Those that need longer are waited for by whoever asks `/ready`.
+    let _ = tokio::time::timeout(FIRST_REPORTS, told).await;
 }
 
 fn registrations(settings: &Settings, providers: &Providers) -> Vec<Registration> {

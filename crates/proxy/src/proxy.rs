@@ -50,7 +50,8 @@ impl Proxy {
             .collect()
     }
 
-    /// Starts the workers, with the table of an empty configuration.
+    /// Starts the workers with the table of `first`. Whoever connected since the sockets were bound has waited in
+    /// their queues and is answered by it.
     ///
     /// The entrypoints of `compiler` must be those of the settings, in the same order. Health checks run on the
     /// runtime of the caller.
@@ -60,10 +61,15 @@ impl Proxy {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn start(self, mut compiler: Compiler, telemetry: RequestTelemetry) -> Result<Running, BindError> {
+    pub fn start(
+        self,
+        mut compiler: Compiler,
+        first: &Configuration,
+        telemetry: RequestTelemetry,
+    ) -> Result<Running, BindError> {
         let addresses = self.addresses();
         let workers = self.workers.get();
-        let table = Arc::new(ArcSwap::new(compiler.compile(&Configuration::default())));
+        let table = Arc::new(ArcSwap::new(compiler.compile(first)));
         let end = CancellationToken::new();
         let mut entries = Vec::new();
         let mut listeners: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();

@@ -35,6 +35,8 @@ pub(super) struct Keeper {
     pub(super) saver: Option<Saver>,
     /// The revision that was looked at for publishing.
     pub(super) seen: u64,
+    /// Every provider has told everything once.
+    pub(super) complete: bool,
 }
 
 impl Keeper {
@@ -96,11 +98,16 @@ impl Keeper {
         if changed {
             self.pace.changed(Instant::now());
         }
-        if self.pace.due().is_some_and(|due| due <= Instant::now()) {
+        let status = (reported || changed).then(|| self.catalog.status());
+        // What a start waits for does not wait for its pace.
+        let all_told = |status: &Vec<ProviderStatus>| status.iter().all(|provider| provider.synced);
+        let completed = !self.complete && status.as_ref().is_some_and(all_told);
+        self.complete |= completed;
+        if completed || self.pace.due().is_some_and(|due| due <= Instant::now()) {
             self.publish();
         }
-        if reported || changed {
-            self.status.store(Arc::new(self.catalog.status()));
+        if let Some(status) = status {
+            self.status.store(Arc::new(status));
         }
         if let Some(saver) = &mut self.saver
             && saver.due(&self.catalog).is_some_and(|due| due <= Instant::now())

@@ -107,6 +107,7 @@ pub fn start(
         journal,
         saver: file.map(|file| Saver::new(file, settings.snapshot.interval, revision)),
         seen: revision,
+        complete: false,
         catalog,
     };
     tracker.spawn(keeper.run(stop));

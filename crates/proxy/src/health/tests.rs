@@ -218,7 +218,11 @@ async fn a_running_proxy_checks_the_servers_of_what_is_published() {
     };
     let proxy = Proxy::bind(&settings).unwrap();
     let running = proxy
-        .start(compiler_of(&["web"], "web"), RequestTelemetry::default())
+        .start(
+            compiler_of(&["web"], "web"),
+            &mesh_config::Configuration::default(),
+            RequestTelemetry::default(),
+        )
         .unwrap();
     running.publish(&configuration(&document(&[&backend.url], &quick())));
     until(|| servers(&running.table())[0].standing == Standing::Ready).await;

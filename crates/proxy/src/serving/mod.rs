@@ -40,7 +40,10 @@ fn start(change: impl FnOnce(&mut EntryPoint)) -> Running {
 /// The same with other settings of the same entrypoints.
 fn start_with(settings: &ProxySettings, telemetry: RequestTelemetry) -> Running {
     let compiler = fixture::compiler_of(&["side", "web"], "web");
-    Proxy::bind(settings).unwrap().start(compiler, telemetry).unwrap()
+    let proxy = Proxy::bind(settings).unwrap();
+    proxy
+        .start(compiler, &mesh_config::Configuration::default(), telemetry)
+        .unwrap()
 }
 
 /// The same, with every request going to `servers`.
