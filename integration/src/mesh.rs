@@ -63,15 +63,18 @@ impl Mesh {
         self.child.kill().await.unwrap();
     }
 
-    /// Starts it again with the same settings and what it keeps on disk.
-    pub async fn restart(&mut self) {
+    /// Starts it again with the same settings and what it keeps on disk, and waits for nothing.
+    pub fn restart(&mut self) {
         self.child = spawn(self.directory.path());
-        self.answers().await;
     }
 
     async fn answers(&mut self) {
         let start = Instant::now();
-        while self.admin("/ping").await.is_none() {
+        while self
+            .admin("/ping")
+            .await
+            .is_none_or(|(status, _)| status != StatusCode::OK)
+        {
             let ended = self.child.try_wait().unwrap();
             if ended.is_some() || start.elapsed() > DEADLINE {
                 panic!("mesh does not start: {ended:?}\n{}", self.log());
