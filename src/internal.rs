@@ -191,3 +191,55 @@ fn redirect(settings: &Settings, from: &str, fragment: &mut Fragment) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Flags, Plan, Sources, load};
+
+    fn fragment(options: &[(&str, &str)]) -> Fragment {
+        let pairs = options
+            .iter()
+            .map(|(path, value)| ((*path).to_owned(), (*value).to_owned(), Origin::new("test")));
+        let flags = Flags {
+            pairs: pairs.collect(),
+            ..Flags::default()
+        };
+        let sources = Sources {
+            flags,
+            ..Sources::default()
+        };
+        objects(&Plan::new(load(sources).unwrap()).unwrap().settings)
+    }
+
+    #[test]
+    fn every_view_that_is_on_has_its_router() {
+        let fragment = fragment(&[
+            ("api.insecure", "true"),
+            ("ping", "true"),
+            ("metrics.prometheus", "true"),
+        ]);
+        let routers: Vec<_> = fragment.routers.keys().map(String::as_str).collect();
+        assert_eq!(routers, ["api", "ping", "prometheus", "ready"]);
+        assert!(self::fragment(&[("api", "true")]).routers.is_empty());
+    }
+
+    #[test]
+    fn a_redirection_is_a_router_through_a_middleware_to_the_port_of_its_target() {
+        let fragment = fragment(&[
+            ("entryPoints.web.address", ":80"),
+            ("entryPoints.web.http.redirections.entryPoint.to", "secure"),
+            ("entryPoints.secure.address", ":8443"),
+        ]);
+        let router = &fragment.routers["web-to-secure"].value;
+        assert_eq!(
+            router.middlewares[0].to_string(),
+            "redirect-web-to-secure@internal"
+        );
+        let Middleware::RedirectScheme(redirect) = &fragment.middlewares["redirect-web-to-secure"].value
+        else {
+            panic!("another kind")
+        };
+        assert_eq!((redirect.port.as_str(), redirect.permanent), ("8443", true));
+    }
+}

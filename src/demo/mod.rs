@@ -70,10 +70,11 @@ fn assemble(arguments: &DemoArguments, mut flags: Flags) -> Result<Router, Vec<P
 }
 
 /// What a demo is run with, unless flags say otherwise. It reads no file and leaves none behind.
-fn settings(arguments: &DemoArguments) -> [(&'static str, String); 7] {
+fn settings(arguments: &DemoArguments) -> [(&'static str, String); 8] {
     let text = |text: &str| text.to_owned();
     [
         ("entryPoints.web.address", format!(":{}", arguments.port)),
+        ("entryPoints.web.http.reasonHeader", text("true")),
         (
             "entryPoints.mesh.address",
             format!("127.0.0.1:{}", arguments.api_port),
@@ -108,7 +109,7 @@ Ctrl-C ends it. Things to try in another terminal:
   curl -X POST 'http://{api}/demo/servers/b?health=up'
 
   # let both fail: 503 with a reason, never 404
-  curl -X POST 'http://{api}/demo/servers/a?health=down' -X POST 'http://{api}/demo/servers/b?health=down'
+  curl -X POST 'http://{api}/demo/servers/a?health=down' 'http://{api}/demo/servers/b?health=down'
   curl -i http://{proxy}/
 
   # why a request goes where it goes, and how fresh is what Mesh knows

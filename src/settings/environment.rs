@@ -37,6 +37,12 @@ pub(crate) fn read(
     (pairs, unknown)
 }
 
+/// The variable that sets the option at `path`.
+pub(crate) fn variable(path: &str) -> String {
+    let path = path.replace("[0]", ".0").replace('.', "_").to_ascii_uppercase();
+    format!("{PREFIX}{}", path.replace("<NAME>", "<name>"))
+}
+
 /// The option that `words` name from `node` on. A name may span words (`MY_WEB` is the entrypoint `my_web`),
 /// the shortest that leads to an option wins.
 fn find(node: &Node, words: &[&str], path: &Path) -> Option<Path> {

@@ -237,3 +237,93 @@ fn provider_problems(settings: &Settings, problem: &dyn Fn(&str, String) -> Prob
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use mesh_config::Origin;
+
+    use super::*;
+    use crate::settings::{Flags, Sources, load};
+
+    fn plan(options: &[(&str, &str)]) -> Result<Plan, Vec<Problem>> {
+        let pair = |(path, value): &(&str, &str)| {
+            (
+                (*path).to_owned(),
+                (*value).to_owned(),
+                Origin::new(format!("--{path}")),
+            )
+        };
+        let flags = Flags {
+            pairs: options.iter().map(pair).collect(),
+            ..Flags::default()
+        };
+        Plan::new(load(Sources {
+            flags,
+            ..Sources::default()
+        })?)
+    }
+
+    fn entry_points(options: &[(&str, &str)]) -> Vec<String> {
+        let plan = plan(options).unwrap();
+        let infos = plan.entry_points();
+        let all = plan.settings.entry_points.iter().zip(&infos);
+        all.map(|((name, settings), info)| {
+            let default = if info.default { " by default" } else { "" };
+            format!("{name} {}{default}", settings.address)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn without_entrypoints_there_is_http_on_80() {
+        assert_eq!(entry_points(&[]), ["http :80 by default"]);
+    }
+
+    #[test]
+    fn what_needs_the_entrypoint_of_mesh_gets_it_on_loopback() {
+        for option in ["api.insecure", "ping", "metrics.prometheus"] {
+            let expected = ["http :80 by default", "mesh 127.0.0.1:8080"];
+            assert_eq!(entry_points(&[(option, "true")]), expected, "{option}");
+        }
+        let elsewhere = [("ping.entryPoint", "web"), ("entryPoints.web.address", ":81")];
+        assert_eq!(entry_points(&elsewhere), ["web :81 by default"]);
+        assert_eq!(
+            entry_points(&[("ping.manualRouting", "true")]),
+            ["http :80 by default"]
+        );
+    }
+
+    #[test]
+    fn an_address_that_was_given_to_the_entrypoint_of_mesh_stands() {
+        let options = [("ping", "true"), ("entryPoints.mesh.address", ":9000")];
+        assert_eq!(entry_points(&options), ["mesh :9000"]);
+    }
+
+    #[test]
+    fn an_entrypoint_that_is_a_default_makes_the_others_none() {
+        let options = [
+            ("entryPoints.a.address", ":1"),
+            ("entryPoints.b.address", ":2"),
+            ("entryPoints.b.asDefault", "true"),
+        ];
+        assert_eq!(entry_points(&options), ["a :1", "b :2 by default"]);
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_problems_of_the_option_that_says_them() {
+        for (option, value) in [
+            ("providers.precedence", "file,fiel"),
+            ("ping.entryPoint", "wbe"),
+            ("metrics.prometheus.entryPoint", "wbe"),
+            ("entryPoints.web.http.redirections.entryPoint.to", "wbe"),
+            ("entryPoints.web.http.middlewares", "auth"),
+        ] {
+            let problems = plan(&[("entryPoints.web.address", ":81"), (option, value)]).unwrap_err();
+            let [problem] = &problems[..] else {
+                panic!("{problems:?}")
+            };
+            assert_eq!(problem.origin, Origin::new(format!("--{option}")));
+            assert!(problem.help.is_some(), "{problem}");
+        }
+    }
+}

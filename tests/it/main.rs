@@ -1,3 +1,19 @@
 //! The built binary from outside: offline, in seconds.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic, in what it shares with others, too"
+)]
+
+mod commands;
+mod demo;
 mod docs;
+mod http;
+mod lifecycle;
+mod mesh;
+mod routing;
+mod server;
+mod settings;
+mod views;

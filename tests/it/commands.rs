@@ -1,0 +1,121 @@
+//! `check`, `explain`, `healthcheck`, `version`, `completions`, `--help`.
+
+use crate::{
+    mesh::{Place, flags, routes, words},
+    server::Server,
+};
+
+#[test]
+fn check_says_what_is_wrong_with_line_reason_and_suggestion() {
+    let place = Place::new();
+    let text = "http:\n  routers:\n    a:\n      rule: Hots(`a`)\n      service: a\n    b:\n      rule: Host(`b`)\n      service: missing\n  \
+                services:\n    a:\n      loadBalancer:\n        servers:\n          - url: nonsense\n";
+    let file = place.write("routes.yml", text);
+    let run = place.run(&["check", file.to_str().unwrap()]);
+    let told = run.stderr();
+    assert_eq!(run.code(), 1, "{told}");
+    for part in [
+        "routes.yml:4",
+        "Hots",
+        "Host",
+        "routes.yml:13",
+        "nonsense",
+        "missing",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    place.write("routes.yml", &routes(&[("one", "http://127.0.0.1:1")]));
+    let run = place.run(&["check", file.to_str().unwrap()]);
+    assert_eq!(
+        (run.code(), run.stdout().as_str()),
+        (0, "ok: 1 router, 1 service, 0 middlewares\n"),
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn check_tells_of_a_file_that_cannot_be_read() {
+    let place = Place::new();
+    let file = place.write("routes.yml", "http: [");
+    let run = place.run(&["check", file.to_str().unwrap()]);
+    assert_eq!(run.code(), 1);
+    assert!(run.stderr().contains("routes.yml"), "{}", run.stderr());
+    assert_eq!(place.run(&["check", "nowhere.yml"]).code(), 1);
+}
+
+#[test]
+fn explain_names_the_router_offline_and_by_its_exit_code_whether_there_is_one() {
+    let place = Place::new();
+    let file = place.write("routes.yml", &routes(&[("one", "http://127.0.0.1:1")]));
+    let file = file.to_str().unwrap();
+    let found = place.run(&["explain", "GET", "http://one.test/x", file]);
+    assert_eq!(found.code(), 0, "{}", found.stderr());
+    assert!(
+        found.stdout().contains("one@file") && found.stdout().contains("http://127.0.0.1:1"),
+        "{}",
+        found.stdout()
+    );
+    let by_header = place.run(&[
+        "explain",
+        "GET",
+        "/x",
+        file,
+        "--header",
+        "Host=one.test",
+        "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&by_header.stdout()).unwrap();
+    assert_eq!(json["chosen"]["router"], "one@file");
+    assert_eq!(place.run(&["explain", "GET", "http://two.test/", file]).code(), 1);
+    assert_eq!(place.run(&["explain", "GET", "http://:x:/", file]).code(), 78);
+}
+
+#[test]
+fn explain_and_healthcheck_ask_a_running_mesh() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    let api = format!("http://{}", mesh.address("mesh"));
+    let explained = place.run(&[
+        "explain",
+        "GET",
+        "http://one.test/",
+        "--entrypoint",
+        "web",
+        "--api",
+        &api,
+    ]);
+    assert_eq!(
+        explained.code(),
+        0,
+        "{}{}",
+        explained.stdout(),
+        explained.stderr()
+    );
+    assert!(explained.stdout().contains("one@file"));
+    let address = format!("--entryPoints.mesh.address={}", mesh.address("mesh"));
+    assert_eq!(place.run(&["healthcheck", "--ping", &address]).code(), 0);
+    drop(mesh);
+    assert_eq!(place.run(&["healthcheck", "--ping", &address]).code(), 1);
+}
+
+#[test]
+fn version_help_and_completions_print_and_end_well() {
+    let place = Place::new();
+    assert!(place.run(&["version"]).stdout().starts_with("mesh "));
+    let help = place.run(&["--help"]);
+    assert_eq!(help.code(), 0);
+    assert!(
+        help.stdout().contains("--entryPoints.<name>.address") && help.stdout().contains("(default: INFO)")
+    );
+    let script = place.run(&["completions", "bash"]);
+    assert_eq!(script.code(), 0);
+    assert!(script.stdout().contains("explain") && script.stdout().contains("--log.level"));
+}
+
+#[test]
+fn an_unknown_command_is_a_usage_error() {
+    assert_eq!(Place::new().run(&["fly"]).code(), 64);
+}

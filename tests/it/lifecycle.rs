@@ -1,0 +1,131 @@
+//! Starting, stopping, starting again.
+
+use std::{
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    http,
+    mesh::{Mesh, Place, eventually, flags, routes, words},
+    server::Server,
+};
+
+#[test]
+fn a_stop_lets_a_request_in_flight_finish_and_fails_readiness_first() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let mut flags = flags(&file);
+    flags.push("--entryPoints.mesh.transport.lifeCycle.requestAcceptGraceTimeout=5s".to_owned());
+    let mut mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    a.hold();
+    let web = mesh.address("web");
+    let slow = thread::spawn(move || http::get(web, "one.test", "/slow"));
+    eventually("a request in flight", || (a.held() > 0).then_some(()));
+    mesh.signal("-TERM");
+    eventually("the end of readiness", || {
+        (mesh.ask("/ready").status == 503).then_some(())
+    });
+    assert!(!slow.is_finished());
+    a.release();
+    assert_eq!(slow.join().unwrap().body, "a");
+    assert_eq!(mesh.wait().code(), Some(0), "{:?}", mesh.log());
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let mut mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    a.hold();
+    let web = mesh.address("web");
+    let slow = thread::spawn(move || http::try_request(web, "GET", "one.test", "/slow"));
+    eventually("a request in flight", || (a.held() > 0).then_some(()));
+    mesh.signal("-TERM");
+    eventually("the notice", || {
+        mesh.log()
+            .iter()
+            .any(|line| line.contains("stopping"))
+            .then_some(())
+    });
+    let start = Instant::now();
+    mesh.signal("-TERM");
+    assert_eq!(mesh.wait().code(), Some(1));
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(slow.join().unwrap().is_err());
+    a.release();
+}
+
+#[test]
+fn a_killed_process_starts_again_on_the_same_port_at_once_and_soon_answers() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let first = place.start(&words(&flags(&file)));
+    first.eventually("one.test", "/", |answer| answer.body == "a");
+    let port = first.address("web").port();
+    first.signal("-KILL");
+    drop(first);
+    let mut flags = flags(&file);
+    flags.push(format!("--entryPoints.web.address=127.0.0.1:{port}"));
+    let start = Instant::now();
+    let second = place.start(&words(&flags));
+    second.eventually("one.test", "/", |answer| answer.body == "a");
+    // The promise is 200 ms for a release build.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(second.address("web").port(), port);
+}
+
+#[test]
+fn an_address_in_use_ends_with_1_and_names_it() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let run = place.run(&[
+        &format!("--entryPoints.web.address={address}"),
+        "--snapshot.enabled=false",
+    ]);
+    assert_eq!(run.code(), 1);
+    assert!(
+        run.stderr().contains(&address.replace("127.0.0.1", "")),
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn a_cold_start_serves_the_last_known_routes_from_the_snapshot() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let directory = place.path("routes");
+    place.write("routes/one.yml", &routes(&[("one", &a.url())]));
+    let snapshot = place.path("snapshot.json");
+    let mut flags = flags(&place.path("unused"));
+    flags.pop();
+    flags.push("--snapshot.enabled=true".to_owned());
+    flags.push(format!("--snapshot.path={}", snapshot.display()));
+    flags.push(format!("--providers.file.directory={}", directory.display()));
+    let start = || -> Mesh { place.start(&words(&flags)) };
+    let mut first = start();
+    first.eventually("one.test", "/", |answer| answer.body == "a");
+    first.signal("-TERM");
+    assert_eq!(first.wait().code(), Some(0));
+    assert!(snapshot.is_file());
+    std::fs::rename(&directory, place.path("gone")).unwrap();
+    let second = start();
+    second.eventually("one.test", "/", |answer| answer.body == "a");
+}
+
+#[test]
+fn a_hang_up_reads_files_again_that_are_not_watched() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let mut flags = flags(&file);
+    flags.push("--providers.file.watch=false".to_owned());
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    place.write("routes.yml", &routes(&[("one", &b.url())]));
+    mesh.signal("-HUP");
+    mesh.eventually("one.test", "/", |answer| answer.body == "b");
+}

@@ -1,0 +1,138 @@
+//! Live traffic from a file to servers.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    mesh::{Place, eventually, flags, routes, words},
+    server::Server,
+};
+
+#[test]
+fn traffic_goes_where_the_file_says_and_follows_the_file() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url()), ("two", &b.url())]));
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    assert_eq!(mesh.get("two.test", "/").body, "b");
+    assert_eq!(mesh.get("three.test", "/").status, 404);
+}
+
+#[test]
+fn a_change_of_the_file_reaches_routing_at_once() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let versions = [
+        ("a", routes(&[("one", &a.url())])),
+        ("b", routes(&[("one", &b.url())])),
+    ];
+    let file = place.write("routes.yml", &versions[0].1);
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    let mut took: Vec<_> = (1..8)
+        .map(|turn| {
+            let (name, text) = &versions[turn % 2];
+            // Isolated changes: those of a storm are collected on purpose.
+            std::thread::park_timeout(Duration::from_millis(300));
+            let start = Instant::now();
+            place.write("routes.yml", text);
+            mesh.eventually("one.test", "/", |answer| answer.body == *name);
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    // The promise is 100 ms; the rest is for machines that do other things at the same time.
+    assert!(took[took.len() / 2].as_millis() < 400, "{took:?}");
+}
+
+#[test]
+fn one_bad_object_leaves_its_neighbours_and_its_own_good_version_alone() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let good = routes(&[("one", &a.url()), ("two", &a.url())]);
+    let file = place.write("routes.yml", &good);
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("two.test", "/", |answer| answer.body == "a");
+    let broken = good
+        .replace("Host(`two.test`)", "Hots(`two.test`)")
+        .replace("one.test", "uno.test");
+    place.write("routes.yml", &broken);
+    mesh.eventually("uno.test", "/", |answer| answer.body == "a");
+    assert_eq!(mesh.get("two.test", "/").body, "a");
+    let router = mesh.ask("/api/http/routers/two@file").json();
+    assert!(router["error"].to_string().contains("routes.yml:"), "{router}");
+}
+
+#[test]
+fn a_service_without_servers_answers_503_with_a_reason_and_never_404() {
+    let place = Place::new();
+    let text = routes(&[("one", "http://127.0.0.1:1")]).replace("{url: \"http://127.0.0.1:1\"}", "");
+    let file = place.write("routes.yml", &text);
+    let mut flags = flags(&file);
+    flags.push("--entryPoints.web.http.reasonHeader".to_owned());
+    let mesh = place.start(&words(&flags));
+    let answer = mesh.eventually("one.test", "/", |answer| answer.status == 503);
+    assert!(
+        answer
+            .header("X-Mesh-Reason")
+            .is_some_and(|reason| !reason.is_empty()),
+        "{answer:?}"
+    );
+    assert!(answer.header("Retry-After").is_some(), "{answer:?}");
+}
+
+#[test]
+fn a_router_with_a_missing_middleware_keeps_its_match_and_fails_closed() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let text = format!(
+        "http:\n  routers:\n    all: {{rule: 'PathPrefix(`/`)', service: a}}\n    \
+         private: {{rule: 'PathPrefix(`/private`)', service: a, middlewares: [auth]}}\n  \
+         services:\n    a: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n",
+        a.url()
+    );
+    let file = place.write("routes.yml", &text);
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("x", "/", |answer| answer.body == "a");
+    assert_eq!(mesh.get("x", "/private").status, 503);
+}
+
+#[test]
+fn a_directory_is_read_whole_and_a_deleted_file_takes_its_routes_along() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    place.write("routes/one.yml", &routes(&[("one", &a.url())]));
+    let two = place.write("routes/deeper/two.yml", &routes(&[("two", &a.url())]));
+    let mut flags = flags(&place.path("unused.yml"));
+    flags.pop();
+    flags.push(format!(
+        "--providers.file.directory={}",
+        place.path("routes").display()
+    ));
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    mesh.eventually("two.test", "/", |answer| answer.body == "a");
+    std::fs::remove_file(two).unwrap();
+    mesh.eventually("two.test", "/", |answer| answer.status == 404);
+    assert_eq!(mesh.get("one.test", "/").body, "a");
+}
+
+#[test]
+fn middlewares_of_an_entrypoint_run_for_every_router_on_it_and_it_can_redirect() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let text = routes(&[("one", &a.url())])
+        + "  middlewares:\n    mark: {headers: {customResponseHeaders: {X-Mark: seen}}}\n";
+    let file = place.write("routes.yml", &text);
+    let mut flags = flags(&file);
+    flags.extend(
+        [
+            "--entryPoints.web.http.middlewares=mark@file",
+            "--entryPoints.old.address=127.0.0.1:0",
+            "--entryPoints.old.http.redirections.entryPoint.to=:8443",
+            "--entryPoints.web.asDefault",
+        ]
+        .map(str::to_owned),
+    );
+    let mesh = place.start(&words(&flags));
+    let answer = mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    assert_eq!(answer.header("X-Mark"), Some("seen"));
+    let redirected = eventually("a redirection", || {
+        Some(crate::http::get(mesh.address("old"), "one.test", "/x?y")).filter(|answer| answer.status == 301)
+    });
+    assert_eq!(redirected.header("Location"), Some("https://one.test:8443/x?y"));
+}

@@ -1,0 +1,157 @@
+//! Static settings: sources, layers, errors.
+
+use crate::mesh::{Mesh, Place};
+
+const PORTS: &str = "entryPoints:\n  Web:\n    address: '127.0.0.1:0'\nsnapshot: {enabled: false}\n";
+
+#[test]
+fn flags_win_over_variables_and_these_over_the_file() {
+    let place = Place::new();
+    place.write("mesh.yml", &format!("{PORTS}log: {{level: ERROR}}\n"));
+    // At level ERROR nobody would say where it listens.
+    let mut command = place.command(&["--log.format=json"]);
+    let by_variable = Mesh::start(command.env("MESH_LOG_LEVEL", "info"));
+    assert_eq!(by_variable.addresses().into_keys().collect::<Vec<_>>(), ["Web"]);
+    let mut command = place.command(&["--log.format=json", "-LOG.Level", "Info"]);
+    let by_flag = Mesh::start(command.env("MESH_LOG_LEVEL", "error"));
+    assert_eq!(by_flag.addresses().len(), 1);
+}
+
+#[test]
+fn no_file_is_needed_and_a_name_in_a_variable_takes_the_spelling_of_the_file() {
+    let place = Place::new();
+    let mut command = place.command(&["--log.format=json", "--snapshot.enabled=false"]);
+    let mesh = Mesh::start(command.env("MESH_ENTRYPOINTS_WEB_ADDRESS", "127.0.0.1:0"));
+    assert_eq!(mesh.addresses().into_keys().collect::<Vec<_>>(), ["web"]);
+    drop(mesh);
+    place.write(
+        "mesh.toml",
+        "snapshot.enabled = false\n[entryPoints.Web]\naddress = '127.0.0.1:1'\n",
+    );
+    let mut command = place.command(&["--log.format=json"]);
+    let mesh = Mesh::start(command.env("MESH_ENTRYPOINTS_WEB_ADDRESS", "127.0.0.1:0"));
+    assert_eq!(mesh.addresses().into_keys().collect::<Vec<_>>(), ["Web"]);
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_with_its_line_and_what_was_meant() {
+    let place = Place::new();
+    let file = "entryPoints:\n  web:\n    adress: ':80'\nlog:\n  levle: INFO\ndiscovery:\n  drain: 5 parsecs\napi: 3\n";
+    place.write("mesh.yml", file);
+    let run = place.run(&[]);
+    let told = run.stderr();
+    assert_eq!(run.code(), 78, "{told}");
+    for part in [
+        "mesh.yml:3: entryPoints.web.adress: unknown key",
+        "did you mean address?",
+        "mesh.yml:5: log.levle",
+        "did you mean level?",
+        "mesh.yml:7: discovery.drain",
+        "\"5 parsecs\"",
+        "mesh.yml:8: api",
+    ] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+}
+
+#[test]
+fn mistakes_in_variables_and_flags_name_them() {
+    let place = Place::new();
+    let by_flag = place.run(&["--discovery.drain=x"]);
+    assert_eq!(
+        (by_flag.code(), by_flag.stderr().contains("--discovery.drain")),
+        (78, true)
+    );
+    let output = place
+        .command(&[])
+        .env("MESH_DISCOVERY_DRAIN", "x")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("MESH_DISCOVERY_DRAIN"));
+}
+
+#[test]
+fn an_unknown_flag_is_a_usage_error_with_the_nearest_one() {
+    let run = Place::new().run(&["--entryPoints.web.adress=:80"]);
+    assert_eq!(run.code(), 64);
+    assert!(
+        run.stderr().contains("--entryPoints.web.address"),
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn a_variable_that_names_no_option_is_a_warning() {
+    let place = Place::new();
+    place.write("mesh.yml", PORTS);
+    let mut command = place.command(&["--log.format=json"]);
+    let mesh = Mesh::start(command.env("MESH_METRICS_PORT_80_TCP", "tcp://10.0.0.1:80"));
+    assert!(
+        mesh.log()
+            .iter()
+            .any(|line| line.contains("MESH_METRICS_PORT_80_TCP")),
+        "{:?}",
+        mesh.log()
+    );
+}
+
+#[test]
+fn a_named_file_that_does_not_exist_is_an_error() {
+    let run = Place::new().run(&["--configFile=nowhere.yml"]);
+    assert_eq!(
+        (run.code(), run.stderr().contains("nowhere.yml")),
+        (78, true),
+        "{}",
+        run.stderr()
+    );
+}
+
+#[test]
+fn dynamic_sections_need_the_file_provider_to_name_the_same_file() {
+    let place = Place::new();
+    let routes = format!("{PORTS}http:\n  routers: {{}}\n");
+    place.write("mesh.yml", &routes);
+    let refused = place.run(&["check"]);
+    assert_eq!(refused.code(), 1);
+    assert!(
+        refused.stderr().contains("providers.file.filename"),
+        "{}",
+        refused.stderr()
+    );
+    place.write(
+        "mesh.yml",
+        &format!("{routes}providers: {{file: {{filename: mesh.yml}}}}\n"),
+    );
+    let taken = place.run(&["check"]);
+    assert_eq!(taken.code(), 0, "{}", taken.stderr());
+}
+
+#[test]
+fn a_secret_is_not_in_the_message_about_it() {
+    let place = Place::new();
+    place.write(
+        "mesh.yml",
+        "providers:\n  consulCatalog:\n    endpoint:\n      token: [hunter2]\n",
+    );
+    let run = place.run(&[]);
+    assert_eq!(run.code(), 78);
+    assert!(!run.stderr().contains("hunter2"), "{}", run.stderr());
+}
+
+#[test]
+fn an_instance_of_a_provider_inherits_and_is_checked() {
+    let place = Place::new();
+    place.write(
+        "mesh.yml",
+        "providers:\n  consulCatalog:\n    stale: true\n    instances:\n      east:\n        requireConsistent: true\n",
+    );
+    let run = place.run(&["check"]);
+    assert_eq!(run.code(), 1);
+    assert!(
+        run.stderr().contains("instances.east") && run.stderr().contains("exclude"),
+        "{}",
+        run.stderr()
+    );
+}

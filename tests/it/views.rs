@@ -1,0 +1,116 @@
+//! Ping, ready, API, metrics and access log of a running router.
+
+use crate::{
+    http,
+    mesh::{Mesh, Place, eventually, flags, routes, words},
+    server::Server,
+};
+
+fn running(place: &Place, more: &[String]) -> Mesh {
+    let a = Server::named("a");
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let flags: Vec<_> = flags(&file).into_iter().chain(more.iter().cloned()).collect();
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    mesh
+}
+
+#[test]
+fn a_router_that_has_read_its_file_is_alive_and_ready() {
+    let place = Place::new();
+    let mesh = running(&place, &[]);
+    assert_eq!(mesh.ask("/ping").status, 200);
+    let ready = mesh.ask("/ready");
+    assert_eq!(
+        (ready.status, &ready.json()["ready"]),
+        (200, &serde_json::Value::Bool(true))
+    );
+}
+
+#[test]
+fn a_router_whose_required_file_is_missing_is_alive_and_not_ready() {
+    let place = Place::new();
+    let mesh = place.start(&words(&flags(&place.path("missing.yml"))));
+    eventually("ping", || (mesh.ask("/ping").status == 200).then_some(()));
+    assert_eq!(mesh.ask("/ready").status, 503);
+}
+
+#[test]
+fn the_api_shows_routers_services_and_the_freshness_of_providers() {
+    let place = Place::new();
+    let mesh = running(&place, &[]);
+    assert_eq!(mesh.ask("/api/http/routers/one@file").json()["status"], "enabled");
+    assert_eq!(
+        mesh.ask("/api/http/services/one@file").json()["status"],
+        "enabled"
+    );
+    let providers = mesh.ask("/api/providers").json();
+    assert_eq!(providers[0]["name"], "file");
+    assert_eq!(providers[0]["scopes"][0]["state"], "fresh");
+    assert_eq!(providers.as_array().unwrap().len(), 1, "{providers}");
+    assert!(mesh.ask("/api/rawdata").json()["routers"]["one@file"].is_object());
+}
+
+#[test]
+fn the_api_is_read_only_and_absent_unless_configured() {
+    let place = Place::new();
+    let mesh = running(&place, &[]);
+    let address = mesh.address("mesh");
+    assert_eq!(
+        http::try_request(address, "POST", "localhost", "/api/overview")
+            .unwrap()
+            .status,
+        405
+    );
+    let closed = running(&Place::new(), &["--api.insecure=false".to_owned()]);
+    assert_eq!(closed.ask("/api/overview").status, 404);
+}
+
+#[test]
+fn requests_are_counted_and_logged() {
+    let place = Place::new();
+    let log = place.path("access.log");
+    let mesh = running(
+        &place,
+        &[
+            format!("--accessLog.filePath={}", log.display()),
+            "--accessLog.format=json".to_owned(),
+        ],
+    );
+    mesh.get("one.test", "/counted?q=1");
+    let line = eventually("a line of the access log", || {
+        let text = std::fs::read_to_string(&log).ok()?;
+        text.lines()
+            .find(|line| line.contains("/counted"))
+            .map(str::to_owned)
+    });
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&line["DownstreamStatus"], &line["RouterName"]),
+        (&200.into(), &"one@file".into()),
+        "{line}"
+    );
+    let metrics = eventually("a count", || {
+        let text = mesh.ask("/metrics").body;
+        text.contains("router=\"one@file\"").then_some(text)
+    });
+    assert!(metrics.contains("mesh_entrypoint_requests_total{"), "{metrics}");
+}
+
+#[test]
+fn the_access_log_is_opened_again_when_it_was_moved_away() {
+    let place = Place::new();
+    let (log, moved) = (place.path("access.log"), place.path("access.log.1"));
+    let mesh = running(&place, &[format!("--accessLog.filePath={}", log.display())]);
+    eventually("the log", || {
+        std::fs::read_to_string(&log).ok().filter(|text| !text.is_empty())
+    });
+    std::fs::rename(&log, moved).unwrap();
+    mesh.signal("-USR1");
+    eventually("a new file", || {
+        mesh.get("one.test", "/again");
+        std::fs::read_to_string(&log)
+            .ok()
+            .filter(|text| text.contains("/again"))
+    });
+}
