@@ -16,7 +16,7 @@ pub const MASTER_TOKEN: &str = "5c9f7c52-2b7c-4d3f-9f0e-0d2d3f5f9a11";
 pub struct Consul {
     binary: PathBuf,
     directory: TempDir,
-    ports: [u16; 4],
+    ports: [u16; 5],
     rights: bool,
     child: Child,
     client: reqwest::Client,
@@ -25,17 +25,53 @@ pub struct Consul {
 impl Consul {
     /// A Consul that anybody may read. `None`: skip the test.
     pub async fn start() -> Option<Self> {
-        Self::with_rights(false).await
+        Self::with_settings(false, None).await
     }
 
     /// A Consul that denies what no token allows. `None`: skip the test.
     pub async fn start_with_rights() -> Option<Self> {
-        Self::with_rights(true).await
+        Self::with_settings(true, None).await
     }
 
-    async fn with_rights(rights: bool) -> Option<Self> {
+    /// A Consul that also listens with TLS, for clients with a certificate, and on a socket. `None`: skip the test.
+    ///
+    /// # Panics
+    /// When it cannot make certificates.
+    pub async fn start_with_tls() -> Option<Self> {
         let binary = skip::consul()?;
         let directory = tempfile::tempdir().unwrap();
+        for words in [
+            &["ca", "create"][..],
+            &["cert", "create", "-server"],
+            &["cert", "create", "-client"],
+        ] {
+            let made = Command::new(&binary)
+                .arg("tls")
+                .args(words)
+                .current_dir(directory.path())
+                .output();
+            assert!(made.await.unwrap().status.success(), "consul tls {words:?}");
+        }
+        Self::with_settings(false, Some(directory)).await
+    }
+
+    async fn with_settings(rights: bool, certificates: Option<TempDir>) -> Option<Self> {
+        let binary = skip::consul()?;
+        let ports = port::free();
+        let tls = certificates.is_some();
+        let directory = certificates.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        if tls {
+            let path = |name: &str| directory.path().join(name).display().to_string();
+            let settings = json!({
+                "ca_file": path("consul-agent-ca.pem"),
+                "cert_file": path("dc1-server-consul-0.pem"),
+                "key_file": path("dc1-server-consul-0-key.pem"),
+                "verify_incoming_https": true,
+                "ports": {"https": ports[4]},
+                "addresses": {"http": format!("127.0.0.1 unix://{}", path("consul.sock"))},
+            });
+            std::fs::write(directory.path().join("tls.json"), settings.to_string()).unwrap();
+        }
         if rights {
             let acl = json!({"enabled": true, "default_policy": "deny", "tokens": {"master": MASTER_TOKEN}});
             std::fs::write(
@@ -44,8 +80,7 @@ impl Consul {
             )
             .unwrap();
         }
-        let ports = port::free();
-        let child = spawn(&binary, &directory, ports, rights);
+        let child = spawn(&binary, &directory, ports);
         let consul = Self {
             binary,
             directory,
@@ -64,6 +99,16 @@ impl Consul {
         format!("127.0.0.1:{http}")
     }
 
+    /// `127.0.0.1:port` of its HTTPS API.
+    pub fn tls_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[4])
+    }
+
+    /// A file beside its certificates.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Ends it without a word.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -71,7 +116,7 @@ impl Consul {
 
     /// Starts it again in the same place. It has forgotten everything.
     pub async fn restart(&mut self) {
-        self.child = spawn(&self.binary, &self.directory, self.ports, self.rights);
+        self.child = spawn(&self.binary, &self.directory, self.ports);
         self.ready().await;
     }
 
@@ -182,8 +227,8 @@ impl Consul {
     }
 }
 
-fn spawn(binary: &PathBuf, directory: &TempDir, ports: [u16; 4], rights: bool) -> Child {
-    let [http, server, lan, wan] = ports;
+fn spawn(binary: &PathBuf, directory: &TempDir, ports: [u16; 5]) -> Child {
+    let [http, server, lan, wan, _] = ports;
     let mut command = Command::new(binary);
     command
         .args([
@@ -198,12 +243,10 @@ fn spawn(binary: &PathBuf, directory: &TempDir, ports: [u16; 4], rights: bool) -
         .arg(format!("-server-port={server}"))
         .arg(format!("-serf-lan-port={lan}"))
         .arg(format!("-serf-wan-port={wan}"))
+        .arg(format!("-config-dir={}", directory.path().display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    if rights {
-        command.arg(format!("-config-dir={}", directory.path().display()));
-    }
     command.spawn().expect("consul runs")
 }

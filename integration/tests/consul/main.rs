@@ -5,6 +5,7 @@ mod health;
 mod propagation;
 mod rights;
 mod traffic;
+mod transport;
 
 /// Settings of a Consul provider at `address`.
 fn consul_at(address: &str) -> String {
