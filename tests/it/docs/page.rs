@@ -7,7 +7,10 @@ pub(super) struct Page {
     pub(super) blocks: Vec<Block>,
     /// Rows of tables.
     pub(super) rows: Vec<Row>,
-    headings: Vec<String>,
+    /// Headings without their marks.
+    pub(super) headings: Vec<String>,
+    /// Where links lead.
+    pub(super) links: Vec<String>,
 }
 
 /// A fenced block.
@@ -62,6 +65,7 @@ impl Page {
     }
 
     fn prose(&mut self, line: &str, title: &mut Option<String>) {
+        self.links.extend(links(line));
         if line.starts_with('#') {
             self.headings.push(line.trim_start_matches('#').trim().to_owned());
         }
@@ -81,6 +85,17 @@ impl Page {
             second: spans(second),
         });
     }
+}
+
+/// The targets of `[text](target)` outside code spans.
+fn links(line: &str) -> Vec<String> {
+    let prose: String = line.split('`').step_by(2).collect();
+    prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .collect()
 }
 
 fn spans(cell: &str) -> Vec<String> {
