@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait for anything: longer than a provider pauses after failures (30 s, and the same again).
+pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Asks again and again until `holds`; gives the time that it took.
 ///
