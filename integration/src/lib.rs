@@ -22,4 +22,5 @@ pub use backend::Backend;
 pub use consul::Consul;
 pub use load::Load;
 pub use mesh::Mesh;
+pub use mesh_testkit::{Fault, FaultProxy};
 pub use wait::until;

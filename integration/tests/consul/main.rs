@@ -1,6 +1,7 @@
 //! Mesh and a real Consul.
 
 mod failure;
+mod faults;
 mod health;
 mod propagation;
 mod rights;
