@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use mesh_api::ApiSettings;
 use mesh_config::Problem;
 use mesh_proxy::{
     Compiler, CompilerSettings, EntryPointInfo, InternalServices, ProxySettings,
@@ -55,9 +56,12 @@ impl Plan {
         }
         let Loaded {
             mut settings,
-            warnings,
-            ..
+            layers,
+            mut warnings,
         } = loaded;
+        // Accepted, and without effect: their user believes otherwise.
+        let unserved = settings.api.iter().flat_map(ApiSettings::warnings);
+        warnings.extend(unserved.map(|warning| Problem::new(layers.origin_of("api"), "", warning)));
         add_entry_points(&mut settings);
         Ok(Self { settings, warnings })
     }
@@ -291,6 +295,14 @@ mod tests {
             entry_points(&[("ping.manualRouting", "true")]),
             ["http :80 by default"]
         );
+    }
+
+    #[test]
+    fn what_is_accepted_without_effect_is_warned_about() {
+        let plan = plan(&[("api.dashboard", "true"), ("api.debug", "true")]).unwrap();
+        let warnings: Vec<_> = plan.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].contains("serves no dashboard"), "{warnings:?}");
     }
 
     #[test]

@@ -277,7 +277,7 @@ impl Settings {
             (
                 self.prefix.is_some(),
                 "prefix",
-                !self.label_prefixes.is_empty(),
+                self.label_prefixes != Self::default().label_prefixes,
                 "labelPrefixes",
             ),
         ];
@@ -297,5 +297,22 @@ impl Settings {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_takes_the_place_of_the_default_prefixes_and_excludes_written_ones() {
+        let mut settings = Settings {
+            prefix: Some("edge".to_owned()),
+            ..Settings::default()
+        };
+        assert!(settings.validate().is_ok());
+        assert_eq!(settings.exposure().unwrap().label_prefixes, ["edge"]);
+        settings.label_prefixes = vec!["mesh".to_owned(), "traefik".to_owned()];
+        assert!(settings.validate().is_err());
     }
 }

@@ -14,8 +14,10 @@ fn known() -> BTreeMap<String, Option<String>> {
             let (option, about) = entry.split_once("=<")?;
             let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
             let default = about.split_once("(default: ").map(|(_, rest)| {
-                let end = rest.find(") [MESH_").unwrap_or(rest.len());
-                rest[..end].to_owned()
+                // The variable stands behind it.
+                rest.split_once(") [")
+                    .map_or(rest, |(default, _)| default)
+                    .to_owned()
             });
             Some((option.to_owned(), default))
         })
