@@ -3,64 +3,42 @@
 use std::sync::Arc;
 
 use mesh_config::Configuration;
-use mesh_discovery::Discovery;
-use mesh_proxy::{HealthChecks, Running};
+use mesh_proxy::Publishing;
 use mesh_telemetry::RequestTelemetry;
-use tokio::runtime;
+use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
     models::Models,
     providers::Providers,
-    settings::Plan,
     signals::{Request, Signals},
 };
 
-/// Puts configurations in use.
+/// Puts configurations in use, and does what signals ask for in between.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    models: Models,
-    health: HealthChecks,
-    telemetry: RequestTelemetry,
+    /// What entrypoints add to routers.
+    pub(crate) models: Models,
+    /// Configurations as they come.
+    pub(crate) configurations: watch::Receiver<Arc<Configuration>>,
+    /// Workers that serve by them.
+    pub(crate) publishing: Publishing,
+    /// Files that can be opened again.
+    pub(crate) telemetry: RequestTelemetry,
+    /// Files that can be read again.
+    pub(crate) providers: Providers,
 }
 
 impl Publisher {
-    /// A publisher that has published nothing yet. Must be called within the control runtime.
-    pub(crate) fn new(plan: &Plan, telemetry: RequestTelemetry) -> Self {
-        Self {
-            models: Models::new(&plan.settings, &plan.entry_points()),
-            health: HealthChecks::new(runtime::Handle::current()),
-            telemetry,
-        }
-    }
-
-    /// Serves by `configuration` from now on.
-    pub(crate) fn publish(&mut self, running: &Running, configuration: &Arc<Configuration>) {
-        // Compiling many routers takes a while; other tasks of this thread move over.
-        tokio::task::block_in_place(|| {
-            running.publish(&self.models.apply(configuration));
-            self.health.follow(&running.table());
-        });
-        if let Some(metrics) = &self.telemetry.metrics {
-            metrics.config_applied();
-        }
-    }
-
     /// Publishes every change until a signal asks to stop.
-    pub(crate) async fn follow(
-        &mut self,
-        running: &Running,
-        discovery: Discovery,
-        signals: &mut Signals,
-        providers: &Providers,
-    ) {
-        let mut configurations = discovery.configurations();
+    pub(crate) async fn follow(&mut self, signals: &mut Signals) {
         loop {
             let request = tokio::select! {
                 request = signals.next() => request,
-                Ok(()) = configurations.changed() => {
-                    let configuration = configurations.borrow_and_update().clone();
-                    self.publish(running, &configuration);
+                Ok(()) = self.configurations.changed() => {
+                    let configuration = self.configurations.borrow_and_update().clone();
+                    // Compiling many routers takes a while; other tasks of this thread move over.
+                    tokio::task::block_in_place(|| self.publishing.publish(&self.models.apply(&configuration)));
                     continue;
                 }
             };
@@ -68,7 +46,7 @@ impl Publisher {
                 Request::Stop => return,
                 Request::Reload => {
                     info!("reading files again");
-                    providers.reload();
+                    self.providers.reload();
                 }
                 Request::Reopen => {
                     if let Some(access_log) = &self.telemetry.access_log {

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use crate::{
     exit::Exit,
     internal::Internal,
+    models::Models,
     providers::Providers,
     publisher::Publisher,
     report,
@@ -121,38 +122,38 @@ impl Router {
         );
         let _ = window.discovery.set(discovery.clone());
         first_reports(&discovery).await;
-        let first = discovery.configurations().borrow().clone();
+        let mut configurations = discovery.configurations();
+        let mut models = Models::new(&plan.settings, &plan.entry_points());
+        let first = models.apply(&configurations.borrow_and_update());
         let running = proxy.start(plan.compiler(services), &first, telemetry.clone())?;
         let _ = window.table.set(Box::new(running.table_source()));
         for (entry_point, address) in running.addresses() {
             info!(%entry_point, %address, "entrypoint listens");
         }
-        let mut publisher = Publisher::new(&plan, telemetry.clone());
-        publisher.publish(&running, &discovery.configurations().borrow_and_update().clone());
         on_listening(&running);
-        publisher
-            .follow(&running, discovery, &mut signals, &providers)
-            .await;
+        let mut publisher = Publisher {
+            models,
+            configurations,
+            publishing: running.publishing(),
+            telemetry: telemetry.clone(),
+            providers,
+        };
+        publisher.follow(&mut signals).await;
         info!("stopping; a second signal stops at once");
         draining.begin();
+        // Requests that are still accepted are routed by what is true now.
         tokio::select! {
             drained = running.drain() => match drained {
                 Drained::Clean => info!("all requests finished"),
                 Drained::Cut(count) => warn!(count, "connections outlived the grace period and were cut"),
             },
-            () = signals.stop_requested() => {
+            () = publisher.follow(&mut signals) => {
                 warn!("stopped at once");
                 return Ok(Exit::Failure);
             }
         }
         stop.cancel();
-        tracker.close();
-        if tokio::time::timeout(CLOSING, tracker.wait()).await.is_err() {
-            warn!("some providers did not end in time");
-        }
-        if let Some(access_log) = &telemetry.access_log {
-            access_log.close(LAST_LINES);
-        }
+        close(&tracker, &telemetry).await;
         Ok(Exit::Clean)
     }
 }
@@ -181,6 +182,17 @@ async fn first_reports(discovery: &Discovery) {
     };
     // Those that need longer are waited for by whoever asks `/ready`.
     let _ = tokio::time::timeout(FIRST_REPORTS, told).await;
+}
+
+/// Lets providers, the snapshot and the access log come to their end.
+async fn close(tracker: &TaskTracker, telemetry: &RequestTelemetry) {
+    tracker.close();
+    if tokio::time::timeout(CLOSING, tracker.wait()).await.is_err() {
+        warn!("some providers did not end in time");
+    }
+    if let Some(access_log) = &telemetry.access_log {
+        access_log.close(LAST_LINES);
+    }
 }
 
 fn registrations(settings: &Settings, providers: &Providers) -> Vec<Registration> {

@@ -44,9 +44,4 @@ impl Signals {
             _ = self.user_one.recv() => Request::Reopen,
         }
     }
-
-    /// Ends at the next request to stop; others are passed over.
-    pub(crate) async fn stop_requested(&mut self) {
-        while self.next().await != Request::Stop {}
-    }
 }

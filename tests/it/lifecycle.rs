@@ -35,6 +35,25 @@ fn a_stop_lets_a_request_in_flight_finish_and_fails_readiness_first() {
 }
 
 #[test]
+fn requests_that_are_accepted_while_stopping_follow_the_configuration_of_that_time() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let mut flags = flags(&file);
+    flags.push("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=10s".to_owned());
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    mesh.signal("-TERM");
+    eventually("the notice", || {
+        mesh.log()
+            .iter()
+            .any(|line| line.contains("stopping"))
+            .then_some(())
+    });
+    place.write("routes.yml", &routes(&[("one", &b.url())]));
+    mesh.eventually("one.test", "/", |answer| answer.body == "b");
+}
+
+#[test]
 fn a_second_signal_stops_at_once() {
     let (place, a) = (Place::new(), Server::named("a"));
     let file = place.write("routes.yml", &routes(&[("one", &a.url())]));

@@ -26,7 +26,7 @@ pub use entrypoint::BindError;
 pub use health::HealthChecks;
 pub use middleware::{Chain, Middleware, Step};
 pub use proxy::Proxy;
-pub use running::Running;
+pub use running::{Publishing, Running};
 pub use service::{NoServer, Pick, Server, ServerId, ServerInfo, ServerState, Service, Standing};
 pub use settings::ProxySettings;
 pub use table::{

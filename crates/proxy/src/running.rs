@@ -20,15 +20,35 @@ use crate::{
 /// Workers that serve. Dropping it without [`drain`](Self::drain) ends them at once.
 #[derive(Debug)]
 pub struct Running {
-    compiler: Mutex<Compiler>,
-    checks: Mutex<HealthChecks>,
-    table: Arc<ArcSwap<RoutingTable>>,
+    publishing: Publishing,
     addresses: BTreeMap<String, SocketAddr>,
     entries: Vec<SharedEntry>,
     workers: Vec<JoinHandle<()>>,
-    metrics: Option<Arc<Metrics>>,
     draining: CancellationToken,
     end: DropGuard,
+}
+
+/// Puts configurations in use, while a [`Running`] drains as well. Clones do it for the same workers.
+#[derive(Debug, Clone)]
+pub struct Publishing {
+    compiler: Arc<Mutex<Compiler>>,
+    checks: Arc<Mutex<HealthChecks>>,
+    table: Arc<ArcSwap<RoutingTable>>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl Publishing {
+    /// Serves by `configuration` from now on. Compiles on the caller's thread; workers notice nothing but
+    /// another pointer, and requests under way keep what they started with.
+    pub fn publish(&self, configuration: &Configuration) {
+        let mut compiler = self.compiler.lock();
+        let table = compiler.compile(configuration);
+        self.table.store(table.clone());
+        self.checks.lock().follow(&table);
+        if let Some(metrics) = &self.metrics {
+            metrics.config_applied();
+        }
+    }
 }
 
 impl Running {
@@ -41,39 +61,40 @@ impl Running {
         end: CancellationToken,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
-        Self {
-            compiler: Mutex::new(compiler),
-            checks: Mutex::new(HealthChecks::new(Handle::current())),
+        let publishing = Publishing {
+            compiler: Arc::new(Mutex::new(compiler)),
+            checks: Arc::new(Mutex::new(HealthChecks::new(Handle::current()))),
             table,
+            metrics,
+        };
+        Self {
+            publishing,
             addresses,
             entries,
             workers,
-            metrics,
             draining: CancellationToken::new(),
             end: end.drop_guard(),
         }
     }
 
-    /// Serves by `configuration` from now on. Compiles on the caller's thread; workers notice nothing but
-    /// another pointer, and requests under way keep what they started with.
+    /// Serves by `configuration` from now on, as [`Publishing::publish`] does.
     pub fn publish(&self, configuration: &Configuration) {
-        let mut compiler = self.compiler.lock();
-        let table = compiler.compile(configuration);
-        self.table.store(table.clone());
-        self.checks.lock().follow(&table);
-        if let Some(metrics) = &self.metrics {
-            metrics.config_applied();
-        }
+        self.publishing.publish(configuration);
+    }
+
+    /// Puts configurations in use, whatever becomes of `self`.
+    pub fn publishing(&self) -> Publishing {
+        self.publishing.clone()
     }
 
     /// The table in force.
     pub fn table(&self) -> Arc<RoutingTable> {
-        self.table.load_full()
+        self.publishing.table.load_full()
     }
 
     /// The same for those who look at it again and again, whatever becomes of `self`.
     pub fn table_source(&self) -> impl Fn() -> Arc<RoutingTable> + Send + Sync + 'static {
-        let table = self.table.clone();
+        let table = self.publishing.table.clone();
         move || table.load_full()
     }
 
