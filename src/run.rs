@@ -84,15 +84,6 @@ impl Router {
         for warning in &self.plan.warnings {
             warn!(origin = %warning.origin, help = warning.help.as_deref(), "{}", warning.message);
         }
-        for warning in self
-            .plan
-            .settings
-            .api
-            .iter()
-            .flat_map(mesh_api::ApiSettings::warnings)
-        {
-            warn!("{warning}");
-        }
         let proxy = Proxy::bind(&self.plan.proxy())?;
         let control = control().map_err(RunError::Control)?;
         let exit = control.block_on(self.serve(proxy, log));
