@@ -136,3 +136,22 @@ fn middlewares_of_an_entrypoint_run_for_every_router_on_it_and_it_can_redirect()
     });
     assert_eq!(redirected.header("Location"), Some("https://one.test:8443/x?y"));
 }
+
+#[test]
+fn an_old_server_does_not_make_the_answer_to_a_client_old() {
+    let place = Place::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut head);
+            let _ =
+                std::io::Write::write_all(&mut stream, b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold");
+        }
+    });
+    let file = place.write("routes.yml", &routes(&[("one", &url)]));
+    let mesh = place.start(&words(&flags(&file)));
+    let answer = mesh.eventually("one.test", "/", |answer| answer.body == "old");
+    assert!(answer.head.starts_with("HTTP/1.1 200"), "{answer:?}");
+}

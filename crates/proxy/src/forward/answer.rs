@@ -1,7 +1,7 @@
 //! What came back.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header, response};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use smallvec::SmallVec;
 
@@ -59,6 +59,8 @@ pub(super) fn accept(
     let (mut head, incoming) = response.into_parts();
     // What the codec notes for itself is not the client's business.
     head.extensions.clear();
+    // Each hop speaks its own version (RFC 9110 2.5); the codec lowers it for an older client.
+    head.version = Version::HTTP_11;
     let body = match upgrade {
         Some(upgrade) => {
             head.headers
