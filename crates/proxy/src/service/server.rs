@@ -8,7 +8,7 @@ use std::sync::{
 use mesh_config::{
     Origin,
     instance::Lifecycle,
-    model::{ServerUrl, ServersTransport},
+    model::{Scheme, ServerUrl, ServersTransport},
 };
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ impl Server {
 
     /// Whether it may be chosen now. Two relaxed loads.
     pub fn standing(&self) -> Standing {
-        if self.weight == 0 {
+        if self.weight == 0 || self.unspoken().is_some() {
             return Standing::Out;
         }
         let checked = self.health.as_ref().map(|health| health.status());
@@ -90,6 +90,9 @@ impl Server {
         if self.weight == 0 {
             return Some("its weight is 0".to_owned());
         }
+        if self.unspoken().is_some() {
+            return self.unspoken();
+        }
         if self.lifecycle == Lifecycle::Unhealthy {
             return Some(provider("unhealthy by its provider"));
         }
@@ -104,6 +107,16 @@ impl Server {
             Standing::Untested if self.health.is_some() => Some("no health check answered yet".to_owned()),
             Standing::Untested => Some(provider("starting")),
         }
+    }
+
+    /// That this version cannot speak to it, in words; it gets no requests then.
+    pub(crate) fn unspoken(&self) -> Option<String> {
+        (self.url.scheme != Scheme::Http).then(|| {
+            format!(
+                "this version does not speak {} to servers",
+                self.url.scheme.as_str()
+            )
+        })
     }
 
     /// What the API and `explain` show of it.
