@@ -1,7 +1,7 @@
 //! What an entrypoint adds to every router on it: its middlewares, before the router's own.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -47,13 +47,19 @@ impl Models {
             return configuration.clone();
         }
         let mut before = std::mem::take(&mut self.made);
+        let declared = &configuration.routers;
         let mut routers = BTreeMap::new();
-        for (name, entry) in &configuration.routers {
+        for (name, entry) in declared {
             let made = match before.remove(name) {
                 Some((source, made)) if Arc::ptr_eq(&source, entry) => made,
                 _ => self.rewrite(name, entry),
             };
-            routers.extend(made.iter().cloned());
+            for (wanted, router) in &made {
+                let is_free = |wanted: &_| {
+                    wanted == name || !(declared.contains_key(wanted) || routers.contains_key(wanted))
+                };
+                routers.insert(free_name(wanted, is_free), router.clone());
+            }
             self.made.insert(name.clone(), (entry.clone(), made));
         }
         Arc::new(Configuration {
@@ -63,7 +69,7 @@ impl Models {
     }
 
     /// A router on one entrypoint keeps its name. On several it is split: `<entrypoint>-<name>` where the
-    /// entrypoint adds something, itself on the others.
+    /// entrypoint adds something, itself on the others. Another router may have such a name already.
     fn rewrite(&self, name: &QualifiedName, entry: &RouterEntry) -> Vec<(QualifiedName, RouterEntry)> {
         let declared = &entry.value.entry_points;
         let on = if declared.is_empty() {
@@ -71,9 +77,10 @@ impl Models {
         } else {
             declared
         };
+        let on: BTreeSet<_> = on.iter().cloned().collect();
+        let is_only = on.len() == 1;
         let (modelled, plain): (Vec<_>, Vec<_>) = on
-            .iter()
-            .cloned()
+            .into_iter()
             .partition(|entry_point| self.middlewares.contains_key(entry_point));
         let mut made = Vec::new();
         if modelled.is_empty() {
@@ -84,14 +91,26 @@ impl Models {
         }
         for entry_point in modelled {
             let added = self.middlewares.get(&entry_point).map_or(&[][..], Vec::as_slice);
-            let own_name = match on.len() {
-                1 => name.clone(),
-                _ => QualifiedName::new(format!("{entry_point}-{}", name.name), name.provider.clone()),
+            let own_name = if is_only {
+                name.clone()
+            } else {
+                QualifiedName::new(format!("{entry_point}-{}", name.name), name.provider.clone())
             };
             made.push((own_name, variant(entry, vec![entry_point.clone()], added)));
         }
         made
     }
+}
+
+/// `wanted`, or the first of `<wanted>-2`, `<wanted>-3`, ... that is free: a made name displaces nobody.
+fn free_name(wanted: &QualifiedName, is_free: impl Fn(&QualifiedName) -> bool) -> QualifiedName {
+    let mut name = wanted.clone();
+    let mut next = 2_usize;
+    while !is_free(&name) {
+        name = QualifiedName::new(format!("{}-{next}", wanted.name), wanted.provider.clone());
+        next += 1;
+    }
+    name
 }
 
 fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &[Reference]) -> RouterEntry {
@@ -112,6 +131,14 @@ mod tests {
     use super::*;
 
     fn configuration(entry_points: &[&str]) -> Arc<Configuration> {
+        let routers = BTreeMap::from([router("r", entry_points)]);
+        Arc::new(Configuration {
+            routers,
+            ..Configuration::default()
+        })
+    }
+
+    fn router(name: &str, entry_points: &[&str]) -> (QualifiedName, RouterEntry) {
         let value = Router {
             entry_points: entry_points.iter().map(|name| (*name).to_owned()).collect(),
             middlewares: vec![Reference::local("own")],
@@ -122,11 +149,10 @@ mod tests {
             origin: Origin::default(),
             problems: Vec::new(),
         };
-        let name = QualifiedName::new("r", ProviderName::new("file"));
-        Arc::new(Configuration {
-            routers: BTreeMap::from([(name, Arc::new(entry))]),
-            ..Configuration::default()
-        })
+        (
+            QualifiedName::new(name, ProviderName::new("file")),
+            Arc::new(entry),
+        )
     }
 
     fn models() -> Models {
@@ -167,6 +193,35 @@ mod tests {
                 "web-r@file on web through auth@file,own"
             ]
         );
+    }
+
+    #[test]
+    fn a_router_that_is_split_displaces_none_of_the_name_it_would_take() {
+        let both = ["other", "web"];
+        let routers = [
+            router("a", &both),
+            router("web-a", &["other"]),
+            router("web-web-a", &["web"]),
+        ];
+        let configuration = Configuration {
+            routers: BTreeMap::from(routers),
+            ..Configuration::default()
+        };
+        assert_eq!(
+            seen(&models().apply(&Arc::new(configuration))),
+            [
+                "a@file on other through own",
+                "web-a@file on other through own",
+                "web-a-2@file on web through auth@file,own",
+                "web-web-a@file on web through auth@file,own"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_entrypoint_that_is_named_twice_is_one() {
+        let applied = models().apply(&configuration(&["web", "web"]));
+        assert_eq!(seen(&applied), ["r@file on web through auth@file,own"]);
     }
 
     #[test]
