@@ -110,13 +110,13 @@ fn endpoint(port: u16) -> Endpoint {
     }
 }
 
-/// `Meta` first: a tag that says otherwise wins.
+/// `Meta` first: a tag that says otherwise wins. Consul takes no dots in keys of `Meta`, so `_` stands for them.
 fn labels(entry: &Entry, origin: &Origin) -> Vec<LabelSet> {
     let meta = entry
         .service
         .meta
         .iter()
-        .map(|(key, value)| (key.clone(), value.clone()));
+        .map(|(key, value)| (key.replace('_', "."), value.clone()));
     let tags = entry.service.tags.iter().filter_map(|tag| tag.split_once('='));
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let sets = [("meta", meta.collect::<Vec<_>>()), ("tags", tags.collect())];

@@ -112,9 +112,9 @@ impl<'a> Decoder<'a> {
         self.simple_service(self.prefix, root);
     }
 
-    /// What is neither true nor false counts as false: an instance is not exposed by a slip.
+    /// What is neither true nor false is set aside like any label: a slip takes no running route away.
     fn enable(&mut self, value: &Value, path: &KeyPath<'_>) {
-        self.declaration.enable = Some(self.part(value, path).unwrap_or(false));
+        self.declaration.enable = self.part(value, path);
     }
 
     fn group(&mut self, value: &Value, path: &KeyPath<'_>) {

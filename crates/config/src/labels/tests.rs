@@ -243,8 +243,8 @@ fn a_locked_no_is_final() {
     assert_eq!(decode(&[closed("false"), open], &mesh()).enable, Some(true));
     assert_eq!(
         labels(&[("mesh.enable", "flase")]).enable,
-        Some(false),
-        "a slip does not expose"
+        None,
+        "a slip leaves it to the provider's default"
     );
 }
 

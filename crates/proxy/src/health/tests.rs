@@ -178,7 +178,9 @@ async fn redirects_are_followed_on_the_same_server_only() {
 
 #[tokio::test]
 async fn a_scheme_that_cannot_be_probed_is_said_so() {
-    let found = verdict("https://127.0.0.1:1", &quick()).await.obstacle.unwrap();
+    let mut check = quick();
+    check["scheme"] = json!("https");
+    let found = verdict("http://127.0.0.1:1", &check).await.obstacle.unwrap();
     assert!(found.contains("cannot probe by https"), "{found}");
 }
 

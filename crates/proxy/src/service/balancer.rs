@@ -102,7 +102,7 @@ impl Balancer {
             .chain(before)
             .filter(|server| !tried.contains(&server.id()))
             .map(|server| (server.standing(), server))
-            .filter(|(standing, _)| *standing != Standing::Out)
+            .filter(|(standing, _)| standing.takes_requests())
             .min_by_key(|(standing, _)| *standing)
             .map(|(_, server)| server.clone())
     }
@@ -121,7 +121,7 @@ impl Balancer {
             .iter()
             .copied()
             .min()
-            .filter(|best| *best != Standing::Out);
+            .filter(|best| best.takes_requests());
         let members = (0_u32..).zip(&self.servers).zip(standings);
         let schedule = Schedule::new(
             members
@@ -143,12 +143,12 @@ impl Balancer {
         let usable = self
             .servers
             .iter()
-            .filter(|server| server.standing() != Standing::Out)
+            .filter(|server| server.standing().takes_requests())
             .count();
         let obstacles: Vec<_> = self
             .servers
             .iter()
-            .filter(|server| server.standing() == Standing::Out)
+            .filter(|server| !server.standing().takes_requests())
             .filter_map(|server| Some(format!("{} {}", server.authority, server.obstacle()?)))
             .collect();
         let quoted = obstacles
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_servers_wait_for_the_lack_of_ready_ones_and_draining_ones_for_the_lack_of_both() {
+    fn starting_servers_wait_for_the_lack_of_ready_ones_and_draining_ones_get_nothing_new() {
         use Lifecycle::{Draining, Ready, Starting, Unhealthy};
         let first = |lifecycles: &[Lifecycle]| {
             let servers: Vec<_> = lifecycles.iter().map(|lifecycle| (1, *lifecycle)).collect();
@@ -250,8 +250,7 @@ mod tests {
         };
         assert_eq!(first(&[Draining, Starting, Ready, Unhealthy]), [3]);
         assert_eq!(first(&[Draining, Starting, Starting, Unhealthy]), [2, 3]);
-        assert_eq!(first(&[Draining, Unhealthy]), [1]);
-        assert!(first(&[Unhealthy]).is_empty());
+        assert!(first(&[Draining, Unhealthy]).is_empty());
     }
 
     #[test]
@@ -283,7 +282,7 @@ mod tests {
             &[
                 (1, Lifecycle::Ready),
                 (9, Lifecycle::Ready),
-                (1, Lifecycle::Draining),
+                (1, Lifecycle::Starting),
             ],
             false,
         );
@@ -340,7 +339,8 @@ mod tests {
                 .collect();
             let usable = |server: &&Arc<Server>| {
                 let (weight, life, verdict) = servers[usize::from(server.url.port) - 1];
-                weight > 0 && life != Lifecycle::Unhealthy && verdict != CheckStatus::Down
+                let alive = matches!(life, Lifecycle::Ready | Lifecycle::Starting);
+                weight > 0 && alive && verdict != CheckStatus::Down
                     && !tried.contains(&server.id())
             };
             let best = balancer.servers().iter().filter(usable).map(|server| server.standing()).min();

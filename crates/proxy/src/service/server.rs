@@ -55,10 +55,17 @@ pub enum Standing {
     Ready,
     /// Not known to serve yet: gets requests only while no server is ready.
     Untested,
-    /// On its way out: gets requests only when there is nothing else.
+    /// On its way out: finishes what it has and gets nothing new.
     Draining,
     /// Gets none.
     Out,
+}
+
+impl Standing {
+    /// True if new requests may go there.
+    pub fn takes_requests(self) -> bool {
+        matches!(self, Self::Ready | Self::Untested)
+    }
 }
 
 impl Server {

@@ -109,7 +109,7 @@ fn a_service_without_a_usable_port_keeps_its_place_and_has_no_endpoint() {
 #[test]
 fn meta_counts_as_labels_weaker_than_tags() {
     let service = json!({
-        "ID": "w", "Service": "w", "Meta": {"mesh.weight": "2"}, "Tags": ["plain", "mesh.weight=3", "mesh.rule=Host(`a=b`)"],
+        "ID": "w", "Service": "w", "Meta": {"mesh_weight": "2"}, "Tags": ["plain", "mesh.weight=3", "mesh.rule=Host(`a=b`)"],
     });
     let found = instance(service, json!([]));
     let labels: Vec<_> = found.labels.iter().flat_map(|set| &set.labels).collect();
