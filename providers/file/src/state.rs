@@ -10,7 +10,7 @@ use mesh_config::Fragment;
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 
 use crate::{
-    client::{Reading, Scan, Unreadable},
+    client::{Identity, Reading, Scan, Unreadable},
     document,
     settings::Source,
 };
@@ -23,6 +23,8 @@ pub(crate) struct State {
     files: BTreeMap<PathBuf, File>,
     /// What was last said of the directory as a whole.
     listing: Option<Listing>,
+    /// Which directory it was that last held files.
+    inhabited: Option<Identity>,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ impl State {
             static_keys,
             files: BTreeMap::new(),
             listing: None,
+            inhabited: None,
         }
     }
 
@@ -97,7 +100,14 @@ impl State {
 
     /// The files of the directory, or why they cannot be told.
     fn list(&mut self, directory: &Path, scan: &Scan) -> Option<Report> {
-        let listing = if scan.unlisted.is_empty() {
+        let listing = if self.is_another_one(directory, scan) {
+            Err(vec![Unreadable {
+                path: directory.to_owned(),
+                reason: "another, empty directory is in its place; a lost mount looks like this, so what it \
+                         held stays in force until files are there again"
+                    .to_owned(),
+            }])
+        } else if scan.unlisted.is_empty() {
             self.files.retain(|path, _| scan.files.contains_key(path));
             Ok(scan.files.keys().map(|path| scope(path)).collect())
         } else {
@@ -122,13 +132,34 @@ impl State {
         })
     }
 
+    /// True when the directory was replaced and the new one holds nothing.
+    fn is_another_one(&mut self, directory: &Path, scan: &Scan) -> bool {
+        let Some(now) = scan.directories.get(directory).copied() else {
+            return false;
+        };
+        if scan.files.is_empty() {
+            return self.inhabited.is_some_and(|then| then != now);
+        }
+        self.inhabited = Some(now);
+        false
+    }
+
     fn read(&mut self, path: PathBuf, reading: Reading) -> Option<Report> {
         let file = self.files.entry(path.clone()).or_default();
         if file.reported.as_ref() == Some(&reading) {
             return None;
         }
         file.reported = Some(reading.clone());
+        let held = file
+            .good
+            .as_ref()
+            .is_some_and(|good| !document::names(good).is_empty());
         let read = match reading {
+            // Whoever writes a file anew empties it first. Routes end with the file, or with their lines in it.
+            Reading::Text(text) if held && text.trim().is_empty() => Err(unreadable(
+                &path,
+                "it is empty; delete it if its routes are to end",
+            )),
             Reading::Text(text) => document::read(&path, &text, &self.static_keys),
             // A deletion is a decision of its user; a file never seen is a mistake or yet to come.
             Reading::Missing if file.good.is_some() => Ok(Fragment::default()),

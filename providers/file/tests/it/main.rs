@@ -208,6 +208,42 @@ async fn a_directory_that_vanishes_is_a_failure_and_comes_back() {
     assert_eq!(reports.listing().await, ["a.yml", "b.yml"]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_replaced_by_an_empty_one_is_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("dynamic");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("a.yml"), routes("a")).unwrap();
+    let provider = of_directory(&path);
+    let mut reports = Reports::of(&provider);
+    assert_eq!(reports.routers("a.yml").await, ["a"]);
+    fs::rename(&path, directory.path().join("gone")).unwrap();
+    fs::create_dir(&path).unwrap();
+    loop {
+        // Between the two it may have been seen missing.
+        if reports.failure().await.to_string().contains("lost mount") {
+            break;
+        }
+    }
+    fs::write(path.join("b.yml"), routes("b")).unwrap();
+    assert_eq!(reports.routers("b.yml").await, ["b"]);
+}
+
+#[tokio::test]
+async fn an_emptied_file_keeps_its_routes_until_it_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.yml");
+    fs::write(&path, routes("a")).unwrap();
+    let provider = of_directory(directory.path());
+    let mut reports = Reports::of(&provider);
+    assert_eq!(reports.routers("a.yml").await, ["a"]);
+    fs::write(&path, "").unwrap();
+    assert!(reports.failure().await.to_string().contains("it is empty"));
+    fs::write(&path, routes("b")).unwrap();
+    assert_eq!(reports.routers("a.yml").await, ["b"]);
+}
+
 #[tokio::test]
 async fn half_a_file_is_a_failure_with_its_line_and_the_whole_one_mends_it() {
     let directory = tempfile::tempdir().unwrap();
