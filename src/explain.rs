@@ -116,6 +116,9 @@ fn tell(response: &Response<Bytes>, arguments: &ExplainArguments) -> Exit {
         true => format!("{body:#}\n"),
         false => text::render(&arguments.method, &arguments.url, &body),
     });
+    if body.get("refused").is_some() {
+        return Exit::Failure;
+    }
     match body.get("chosen") {
         None | Some(Value::Null) => Exit::Failure,
         Some(_) => Exit::Clean,

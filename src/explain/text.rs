@@ -6,12 +6,18 @@ use serde_json::Value;
 
 /// The explanation as aligned text.
 pub(crate) fn render(method: &str, url: &str, explanation: &Value) -> String {
-    let mut text = format!("{method} {url}\n");
+    let mut text = format!("{method} {}\n", printable(url));
     for (label, key) in [("entrypoint", "entryPoint"), ("host", "host"), ("path", "path")] {
         line(&mut text, label, &word(explanation, key));
     }
+    let refused = explanation.get("refused");
+    if let Some(refused) = refused {
+        let told = format!("with {}: {}", word(refused, "status"), word(refused, "reason"));
+        line(&mut text, "refused", &told);
+    }
     match explanation.get("chosen").filter(|chosen| !chosen.is_null()) {
         Some(chosen) => render_chosen(&mut text, chosen),
+        None if refused.is_some() => {}
         None => line(&mut text, "router", "none: answered with 404"),
     }
     let near_misses = list(explanation, "nearMisses");
@@ -96,7 +102,18 @@ fn reason(reason: Option<&Value>) -> String {
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
-    let _ = writeln!(text, "  {label:<11} {value}");
+    let _ = writeln!(text, "  {label:<11} {}", printable(value));
+}
+
+/// The text without what would command a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|char| {
+            let escaped = char.is_control().then(|| char.escape_default());
+            let plain = escaped.is_none().then_some(char);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 /// Rows with their columns aligned.

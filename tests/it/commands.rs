@@ -119,3 +119,57 @@ fn version_help_and_completions_print_and_end_well() {
 fn an_unknown_command_is_a_usage_error() {
     assert_eq!(Place::new().run(&["fly"]).code(), 64);
 }
+
+#[test]
+fn explain_routes_and_refuses_odd_paths_as_the_running_proxy_does() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let (admin, rest) = (Server::named("admin"), Server::named("rest"));
+    let text = format!(
+        "http:\n  routers:\n    rest: {{rule: 'PathPrefix(`/`)', service: rest}}\n    \
+         admin: {{rule: 'PathPrefix(`/admin`)', service: admin}}\n    \
+         api: {{rule: 'PathPrefix(`/api`)', service: a, middlewares: [strip]}}\n  \
+         middlewares:\n    strip: {{stripPrefix: {{prefixes: [/api]}}}}\n  services:\n    \
+         rest: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n    \
+         admin: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n    \
+         a: {{loadBalancer: {{servers: [{{url: '{}'}}]}}}}\n",
+        rest.url(),
+        admin.url(),
+        a.url()
+    );
+    let file = place.write("routes.yml", &text);
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("x.test", "/", |answer| answer.body == "rest");
+    for path in [
+        "/x/../admin",
+        "//admin",
+        "/api/%2e%2e/admin",
+        "/x/..%2fadmin",
+        "/a%00b",
+        "/adm%zz",
+        "/api../admin",
+        "/x#/admin",
+        "/api/x",
+        "/%61dmin",
+    ] {
+        let served = mesh.get("x.test", path);
+        let run = place.run(&[
+            "explain",
+            "GET",
+            &format!("http://x.test{path}"),
+            file.to_str().unwrap(),
+            "--json",
+        ]);
+        let explained: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
+        if served.status == 200 {
+            let service = if served.body == "a" { "api" } else { &served.body };
+            assert_eq!(explained["chosen"]["router"], format!("{service}@file"), "{path}");
+            assert_eq!(run.code(), 0, "{path}");
+        } else {
+            assert_eq!(
+                explained["refused"]["status"], served.status,
+                "{path}: {explained}"
+            );
+            assert_eq!(run.code(), 1, "{path}");
+        }
+    }
+}

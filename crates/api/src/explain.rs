@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use mesh_proxy::{RequestView, canonical_host, routing_path};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use serde_json::json;
 
 use crate::{
@@ -22,6 +21,8 @@ struct Imagined {
     uri: Uri,
     headers: HeaderMap,
     client: IpAddr,
+    /// The URL had a `#`, which parsing cuts off.
+    had_fragment: bool,
 }
 
 /// Answers for the request that `query` describes: `url`, and perhaps `method`, `header` (`Name: value`, any
@@ -35,22 +36,12 @@ pub(crate) fn explain(views: &Views, query: &Query) -> Answer {
         Ok(described) => described,
         Err(reason) => return answer::message(StatusCode::BAD_REQUEST, reason),
     };
-    let named = request
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let authority = named.or_else(|| request.uri.authority().map(http::uri::Authority::as_str));
-    let explanation = (views.table)().explain(
-        entry_point,
-        &RequestView {
-            host: &canonical_host(authority.unwrap_or_default()),
-            path: &routing_path(request.uri.path()),
-            query: request.uri.query(),
-            method: &request.method,
-            headers: &request.headers,
-            peer: request.client,
-        },
-    );
+    let Some(settings) = views.entry_points.values().nth(entry_point) else {
+        return answer::message(StatusCode::BAD_REQUEST, "there is no entrypoint");
+    };
+    let (client, had_fragment) = (request.client, request.had_fragment);
+    let explanation =
+        (views.table)().try_request(entry_point, settings, request.into_head(), client, had_fragment);
     answer::json(StatusCode::OK, json!(explanation))
 }
 
@@ -72,10 +63,30 @@ impl Imagined {
                 .map_err(|_| format!("{method:?} is not a method"))?,
             uri: target(url)?,
             headers,
+            had_fragment: url.contains('#'),
             client: client
                 .map_err(|_| "client is not an IP address".to_owned())?
                 .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         })
+    }
+
+    /// The request as a client would send it: the path in the target, the host in its header.
+    fn into_head(mut self) -> Request<()> {
+        if !self.headers.contains_key(header::HOST)
+            && let Some(authority) = self.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            self.headers.insert(header::HOST, host);
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self
+            .uri
+            .path_and_query()
+            .cloned()
+            .map_or_else(Uri::default, Uri::from);
+        *request.headers_mut() = self.headers;
+        request
     }
 }
 

@@ -18,6 +18,7 @@ pub mod service;
 mod serving;
 pub mod settings;
 pub mod table;
+mod trial;
 mod upstream;
 mod worker;
 
@@ -30,6 +31,6 @@ pub use running::{Publishing, Running};
 pub use service::{NoServer, Pick, Server, ServerId, ServerInfo, ServerState, Service, Standing};
 pub use settings::ProxySettings;
 pub use table::{
-    Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, InternalServices, RequestView,
-    Route, RoutingTable, Runtime, Status, Target, canonical_host, routing_path,
+    Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, InternalServices, Refused,
+    RequestView, Route, RoutingTable, Runtime, Status, Target, canonical_host, routing_path,
 };

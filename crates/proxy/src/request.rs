@@ -1,6 +1,6 @@
 //! The path of one request.
 
-use std::{ops::ControlFlow, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{net::IpAddr, ops::ControlFlow, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use futures::FutureExt;
 use http::{Request, Response, header, request};
@@ -13,7 +13,7 @@ use crate::{
     middleware::Middleware,
     respond::{Failure, ResponseBody, panicked, respond},
     sanitize::{Rejection, Sanitized, resolve_encoded_slashes, sanitize},
-    table::{RequestView, Route, Target, canonical_host, routing_path},
+    table::{RequestView, Route, RoutingTable, Target, canonical_host, routing_path},
     upstream::RequestBody,
 };
 
@@ -58,37 +58,55 @@ pub(crate) async fn serve_alone(client: Rc<Client>, request: Request<Incoming>) 
     }
 }
 
-/// The route of a request.
-fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> {
+/// What rules see of a sanitized head.
+pub(crate) fn with_view<R>(
+    head: &request::Parts,
+    peer: IpAddr,
+    look: impl FnOnce(&RequestView<'_>) -> R,
+) -> R {
     let host = head
         .headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    let host = canonical_host(host);
-    let path = routing_path(head.uri.path());
-    let view = RequestView {
-        host: &host,
-        path: &path,
+    look(&RequestView {
+        host: &canonical_host(host),
+        path: &routing_path(head.uri.path()),
         query: head.uri.query(),
         method: &head.method,
         headers: &head.headers,
-        peer: client.peer().ip,
-    };
-    let table = client.table();
-    let found = table.route(client.entry_point(), &view);
-    if let Some(resolved) = resolve_encoded_slashes(head.uri.path()) {
-        let path = routing_path(&resolved);
-        let other = table.route(client.entry_point(), &RequestView { path: &path, ..view });
-        if found.map(Arc::as_ptr) != other.map(Arc::as_ptr) {
-            return Err(Rejection::Ambiguous.into());
+        peer,
+    })
+}
+
+/// The route of a request; `None` when there is none.
+pub(crate) fn found(
+    table: &RoutingTable,
+    entry_point: usize,
+    head: &request::Parts,
+    peer: IpAddr,
+) -> Result<Option<Arc<Route>>, Rejection> {
+    with_view(head, peer, |view| {
+        let found = table.route(entry_point, view);
+        if let Some(resolved) = resolve_encoded_slashes(head.uri.path()) {
+            let path = routing_path(&resolved);
+            let other = table.route(entry_point, &RequestView { path: &path, ..*view });
+            if found.map(Arc::as_ptr) != other.map(Arc::as_ptr) {
+                return Err(Rejection::Ambiguous);
+            }
         }
-    }
-    found.cloned().ok_or(Failure::NoRoute)
+        Ok(found.cloned())
+    })
+}
+
+/// The route of a request of `client`.
+fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> {
+    let found = found(&client.table(), client.entry_point(), head, client.peer().ip)?;
+    found.ok_or(Failure::NoRoute)
 }
 
 /// Leads the request through middlewares until one answers. Gives those that it met.
-fn meet<'m>(
+pub(crate) fn meet<'m>(
     middlewares: &'m [Arc<Middleware>],
     head: &mut request::Parts,
 ) -> (&'m [Arc<Middleware>], Option<Answer>) {

@@ -30,6 +30,18 @@ pub struct Explanation {
     pub chosen: Option<Chosen>,
     /// Routers that nearly took it, in the order in which they were tried.
     pub near_misses: Vec<NearMiss>,
+    /// Why Mesh refuses it, before it is routed or in a middleware; `None` when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// How a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The status of the answer.
+    pub status: u16,
+    /// Why.
+    pub reason: String,
 }
 
 /// The route of a request.
@@ -153,6 +165,7 @@ impl RoutingTable {
             path: request.path.to_owned(),
             chosen: chosen.map(|route| Chosen::new(route)),
             near_misses: elsewhere.chain(missed).take(MAX_NEAR_MISSES).collect(),
+            refused: None,
         }
     }
 

@@ -16,7 +16,9 @@ mod runtime;
 use std::sync::{Arc, OnceLock};
 
 pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
-pub use explain::{Chosen, Explanation, NearMiss, NearMissReason, StepExplanation, TargetExplanation};
+pub use explain::{
+    Chosen, Explanation, NearMiss, NearMissReason, Refused, StepExplanation, TargetExplanation,
+};
 pub use request::{RequestView, canonical_host, routing_path};
 pub use route::{InternalService, InternalServices, Route, Target};
 pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};

@@ -1,0 +1,69 @@
+//! Requests that nobody sent: what would become of them, by the code that serves those that somebody did.
+
+use std::net::IpAddr;
+
+use http::{HeaderValue, Request, StatusCode, request};
+
+use crate::{
+    request::{found, meet, with_view},
+    sanitize::{Peer, Rejection, sanitize},
+    settings::EntryPoint,
+    table::{Explanation, Refused, RoutingTable},
+};
+
+impl RoutingTable {
+    /// What becomes of `request` at an entrypoint with `settings`: checked and rewritten, routed, and led
+    /// through middlewares as if it had come from `client`. `had_fragment` says that its target was cut at a `#`.
+    pub fn try_request(
+        &self,
+        entry_point: usize,
+        settings: &EntryPoint,
+        request: Request<()>,
+        client: IpAddr,
+        had_fragment: bool,
+    ) -> Explanation {
+        let peer = Peer::new(
+            client,
+            HeaderValue::from_static("mesh"),
+            &settings.forwarded_headers,
+        );
+        let (mut head, ()) = request.into_parts();
+        let sanitized = if had_fragment {
+            Err(Rejection::Target)
+        } else {
+            sanitize(&mut head, &peer, settings)
+        };
+        let explain =
+            |head: &request::Parts| with_view(head, peer.ip, |view| self.explain(entry_point, view));
+        if let Err(rejection) = sanitized {
+            return refused(explain(&head), rejection);
+        }
+        let mut explanation = explain(&head);
+        let route = match found(self, entry_point, &head, peer.ip) {
+            Ok(route) => route,
+            Err(rejection) => return refused(explanation, rejection),
+        };
+        if let Some(route) = route
+            && let (passed, Some(answer)) = meet(&route.middlewares, &mut head)
+            && answer.head.status == StatusCode::BAD_REQUEST
+        {
+            let by = route.middlewares.get(passed.len()).map(|it| it.name.to_string());
+            explanation.refused = Some(Refused {
+                status: StatusCode::BAD_REQUEST.as_u16(),
+                reason: format!("middleware {} takes no such path", by.unwrap_or_default()),
+            });
+        }
+        explanation
+    }
+}
+
+/// The explanation of a request that is not routed: no router has a say in it.
+fn refused(mut explanation: Explanation, rejection: Rejection) -> Explanation {
+    explanation.chosen = None;
+    explanation.near_misses.clear();
+    explanation.refused = Some(Refused {
+        status: rejection.status().as_u16(),
+        reason: rejection.to_string(),
+    });
+    explanation
+}
