@@ -36,6 +36,7 @@ pub(crate) struct Exchange {
     trail: Trail,
     upload: Option<Rc<Upload>>,
     has_body: bool,
+    refused: bool,
     status: Option<u16>,
     sent: u64,
     log: Option<Box<Draft>>,
@@ -74,6 +75,7 @@ impl Exchange {
             trail: Trail::default(),
             upload: None,
             has_body: !request.body().is_end_stream(),
+            refused: false,
             status: None,
             sent: 0,
             log,
@@ -101,7 +103,8 @@ impl Exchange {
     }
 
     /// The answer that Mesh makes itself.
-    pub(crate) fn fail(&self, failure: &Failure) -> Answer {
+    pub(crate) fn fail(&mut self, failure: &Failure) -> Answer {
+        self.refused |= failure.ends_connection();
         let router = self.route.as_ref().map(|route| &*route.label);
         tracing::debug!(router, %failure, "answering without a server");
         failure.answer(self.client.settings().http.reason_header)
@@ -117,7 +120,7 @@ impl Exchange {
 
     /// True when no further request is wanted on its connection.
     pub(crate) fn is_last(&self) -> bool {
-        self.client.is_worn_out(self.started)
+        self.refused || self.client.is_worn_out(self.started)
     }
 
     /// Bytes of the answer went to the client.
@@ -150,13 +153,14 @@ impl Exchange {
             .is_some_and(|route| matches!(route.target, Target::Internal(_)))
     }
 
-    /// True when a part of its body is still to come.
+    /// True when the client may still be sending: the rest of its body, or what it takes for further requests.
     fn is_unread(&self) -> bool {
-        self.has_body
+        let in_body = self.has_body
             && self
                 .upload
                 .as_ref()
-                .is_none_or(|upload| upload.finished().is_none())
+                .is_none_or(|upload| upload.finished().is_none());
+        in_body || self.refused
     }
 
     fn count(&self, status: u16, now: Instant) {

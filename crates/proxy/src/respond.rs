@@ -20,7 +20,8 @@ use crate::{
 /// What clients are asked to wait when there is no server, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-reason");
+/// Why Mesh answered itself. Mesh alone says so: servers and clients cannot.
+pub(crate) static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-reason");
 
 /// Why Mesh answers a request itself.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,15 @@ impl Failure {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forward(error) => error.status(),
+        }
+    }
+
+    /// True when it is not certain where the request ends, or whether the client and servers behind it agree
+    /// about that: nothing that follows on its connection may be taken for a request.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Self::Rejected(_) | Self::Forward(ForwardError::Upload(_)) => true,
+            Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) => false,
         }
     }
 

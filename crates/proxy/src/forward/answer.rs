@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::ForwardError;
 use crate::{
+    respond::X_MESH_REASON,
     sanitize::{is_hop_by_hop, tokens},
     service::{InFlight, Pick},
     upstream::{AnswerBody, Lease},
@@ -54,6 +55,12 @@ pub(super) fn accept(
     if switches && !(websocket && is_websocket(&response)) {
         return Err(ForwardError::UnaskedUpgrade(lease.server.authority.clone()));
     }
+    if response.status().as_u16() > 599 {
+        return Err(ForwardError::Status {
+            server: lease.server.authority.clone(),
+            status: response.status(),
+        });
+    }
     strip(&mut response).map_err(|()| ForwardError::TransferEncoding(lease.server.authority.clone()))?;
     let upgrade = switches.then(|| hyper::upgrade::on(&mut response));
     let (mut head, incoming) = response.into_parts();
@@ -85,6 +92,7 @@ fn is_websocket<B>(response: &Response<B>) -> bool {
 fn strip<B>(response: &mut Response<B>) -> Result<(), ()> {
     let mut dropped: SmallVec<[HeaderName; 4]> = SmallVec::new();
     let mut chunked = false;
+    response.headers_mut().remove(&X_MESH_REASON);
     for name in response.headers().keys() {
         if !is_hop_by_hop(name.as_str()) {
             continue;
@@ -141,6 +149,7 @@ mod tests {
             ("proxy-authenticate", "x"),
             ("upgrade", "h2c"),
             ("trailer", "x-sum"),
+            ("x-mesh-reason", "forged"),
             ("x-kept", "1"),
         ];
         assert_eq!(stripped(&headers).unwrap(), ["trailer", "x-kept"]);

@@ -45,6 +45,9 @@ pub(crate) enum ForwardError {
     /// A transfer coding that is not exactly `chunked`.
     #[error("{0} sent an unknown transfer coding")]
     TransferEncoding(Arc<str>),
+    /// A status of no class (RFC 9110 15).
+    #[error("{server} answered with status {status}")]
+    Status { server: Arc<str>, status: StatusCode },
     /// The client did not finish its request.
     #[error(transparent)]
     Upload(UploadError),
@@ -72,7 +75,8 @@ impl ForwardError {
             | Self::Closed { .. }
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
-            | Self::TransferEncoding(_) => StatusCode::BAD_GATEWAY,
+            | Self::TransferEncoding(_)
+            | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken) => StatusCode::BAD_REQUEST,
@@ -90,6 +94,7 @@ impl ForwardError {
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
             | Self::TransferEncoding(_)
+            | Self::Status { .. }
             | Self::Upload(_)
             | Self::Scheme(_) => false,
         }

@@ -34,6 +34,7 @@ impl Seen {
                 "transfer-encoding" => check_transfer_encoding(head)?,
                 "expect" => seen.hop_by_hop = true,
                 text if is_hop_by_hop(text) => seen.hop_by_hop = true,
+                "x-mesh-reason" => seen.dropped.push(name.clone()),
                 text if owned::is_managed(text) => seen.managed = true,
                 text if owned::is_alias(text) => seen.dropped.push(name.clone()),
                 text if text.contains('_') => match underscores {

@@ -10,7 +10,14 @@ pub(super) fn is_protected(name: &str) -> bool {
     is_managed(name)
         || matches!(
             name,
-            "host" | "content-length" | "transfer-encoding" | "via" | "connection" | "upgrade" | "te"
+            "x-mesh-reason"
+                | "host"
+                | "content-length"
+                | "transfer-encoding"
+                | "via"
+                | "connection"
+                | "upgrade"
+                | "te"
         )
 }
 

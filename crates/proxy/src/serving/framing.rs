@@ -1,6 +1,6 @@
 //! Requests that could be read in two ways.
 
-use super::{Client, Scripted, ask, get, start_for};
+use super::{Client, Scripted, ask, get, scripted::Act, start_for};
 
 #[tokio::test]
 async fn what_has_two_readings_never_reaches_a_server() {
@@ -31,6 +31,64 @@ async fn what_has_two_readings_never_reaches_a_server() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{head:?} got {answer}");
     }
     assert_eq!(server.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn nothing_after_a_refused_request_is_taken_for_a_request() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |_| {});
+    let post =
+        |coding: &str| format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+    for refused in [
+        post("gzip, chunked"),
+        post("identity, chunked"),
+        post("chunked, chunked"),
+        post(",chunked"),
+        post("chunked\r\nTransfer-Encoding: chunked"),
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+        "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        get("/a#b"),
+        get("*"),
+        get("/%zz"),
+        get("/a%00b"),
+    ] {
+        let answer = ask(&running, format!("{refused}{}", get("/next"))).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{refused:?} got {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{refused:?} got {answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    assert_eq!(server.requests(), Vec::<String>::new());
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_status_of_no_class_is_502() {
+    for status in ["600", "999"] {
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        let server = Scripted::new(move |_, _| Act::Write(answer.clone())).await;
+        let running = start_for(&[server.address], |_| {});
+        let answer = ask(&running, get("/")).await;
+        assert!(answer.starts_with("HTTP/1.1 502"), "{status}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn neither_clients_nor_servers_give_the_reason_of_mesh() {
+    let server = Scripted::new(|_, _| {
+        Act::Write("HTTP/1.1 200 OK\r\nX-Mesh-Reason: forged\r\nContent-Length: 0\r\n\r\n".to_owned())
+    })
+    .await;
+    let running = start_for(&[server.address], |_| {});
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Mesh-Reason: forged\r\nX_Mesh_Reason: forged\r\n\r\n";
+    let answer = ask(&running, request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && !answer.contains("forged"),
+        "{answer}"
+    );
+    let seen = server.requests();
+    assert!(seen.len() == 1 && !seen[0].contains("forged"), "{seen:?}");
 }
 
 #[tokio::test]
