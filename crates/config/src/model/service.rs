@@ -208,12 +208,27 @@ pub struct ServerUrlError {
     reason: &'static str,
 }
 
+/// `text` without what stands before an `@` in its authority: messages may quote it.
+pub(crate) fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((credentials, _)) => format!(
+            "{scheme}://***{}",
+            rest.get(credentials.len()..).unwrap_or_default()
+        ),
+        None => text.to_owned(),
+    }
+}
+
 impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, ServerUrlError> {
         let error = |reason| ServerUrlError {
-            text: text.to_owned(),
+            text: without_credentials(text),
             reason,
         };
         let uri: http::Uri = text.trim().parse().map_err(|_| error("it does not parse"))?;
@@ -387,6 +402,18 @@ mod tests {
             (Scheme::Https, "::1", 443, "/api")
         );
         assert_eq!(url.to_string(), "https://[::1]:443/api");
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_quoted() {
+        let error = "http://u:hunter2@a/x"
+            .parse::<ServerUrl>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !error.contains("hunter2") && error.contains("http://***@a/x"),
+            "{error}"
+        );
     }
 
     #[test]

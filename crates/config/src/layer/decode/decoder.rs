@@ -8,7 +8,10 @@ use super::{
     access::{Choice, Fields, Items, Names},
     scalar,
 };
-use crate::layer::{KeyPath, pairs::ITSELF};
+use crate::{
+    layer::{KeyPath, pairs::ITSELF},
+    model::without_credentials,
+};
 
 /// Decodes one value, which lies at `path`.
 #[derive(Clone, Copy)]
@@ -45,9 +48,9 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Messages of foreign types do not always say what they found.
+    /// Messages of foreign types do not always say what they found. Passwords of URLs are left out.
     fn with_value(&self, message: String) -> String {
-        match scalar::text(self.value) {
+        match scalar::text(self.value).map(|text| without_credentials(&text)) {
             Some(text) if !self.context.secret.get() && !message.contains(text.as_str()) => {
                 format!("{}: {message}", scalar::quote(&text))
             }
