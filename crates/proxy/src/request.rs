@@ -1,6 +1,6 @@
 //! The path of one request.
 
-use std::{net::IpAddr, ops::ControlFlow, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use futures::FutureExt;
 use http::{Request, Response, header, request};
@@ -10,7 +10,7 @@ use crate::{
     entrypoint::Client,
     exchange::Exchange,
     forward::{Answer, Call, forward},
-    middleware::Middleware,
+    middleware::{meet, unwind},
     respond::{Failure, ResponseBody, panicked, respond},
     sanitize::{Rejection, Sanitized, resolve_encoded_slashes, sanitize},
     table::{RequestView, Route, RoutingTable, Target, canonical_host, routing_path},
@@ -29,16 +29,12 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
         let sanitized = sanitize(&mut head, exchange.client().peer(), &settings)?;
         let route = route(exchange.client(), &head)?;
         exchange.take(&route);
-        let (passed, answer) = meet(&route.middlewares, &mut head);
-        let outcome = match answer {
-            Some(answer) => Ok(answer),
+        let (passed, answer) = meet(&*route.middlewares, &mut head);
+        let mut answer = match answer {
+            Some(answer) => answer.into(),
             None => reach(&route, head, body, &sanitized, &mut exchange).await,
         };
-        let mut answer = outcome.unwrap_or_else(|failure| exchange.fail(&failure));
-        passed
-            .iter()
-            .rev()
-            .for_each(|middleware| middleware.step.response(&mut answer.head));
+        unwind(route.middlewares.iter(), passed, &mut answer.head);
         Ok(answer)
     };
     let answer = outcome
@@ -105,27 +101,14 @@ fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> 
     found.ok_or(Failure::NoRoute)
 }
 
-/// Leads the request through middlewares until one answers. Gives those that it met.
-pub(crate) fn meet<'m>(
-    middlewares: &'m [Arc<Middleware>],
-    head: &mut request::Parts,
-) -> (&'m [Arc<Middleware>], Option<Answer>) {
-    for (index, middleware) in middlewares.iter().enumerate() {
-        if let ControlFlow::Break(answer) = middleware.step.request(head) {
-            return (middlewares.get(..index).unwrap_or_default(), Some(answer.into()));
-        }
-    }
-    (middlewares, None)
-}
-
-/// Brings the request to what answers it.
+/// Brings the request to what answers it; if nothing does, the answer says why.
 async fn reach(
     route: &Route,
     head: request::Parts,
     body: Incoming,
     sanitized: &Sanitized,
     exchange: &mut Exchange,
-) -> Result<Answer, Failure> {
+) -> Answer {
     match &route.target {
         Target::Service(service) => {
             let client = exchange.client().clone();
@@ -133,9 +116,12 @@ async fn reach(
             let body = RequestBody::new(body, settings.transport.responding_timeouts.read_timeout);
             exchange.receives(body.upload());
             let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
-            Ok(forward(client.upstreams(), service, call, exchange.trail()).await?)
+            let outcome = forward(client.upstreams(), service, call, exchange.trail()).await;
+            let mut answer = outcome.unwrap_or_else(|error| exchange.fail(&error.into()));
+            exchange.trail().unwind(&mut answer.head);
+            answer
         }
-        Target::Internal(service) => Ok(service.call(Request::from_parts(head, ())).await.into()),
-        Target::Unavailable { reason } => Err(Failure::Unavailable(reason.clone())),
+        Target::Internal(service) => service.call(Request::from_parts(head, ())).await.into(),
+        Target::Unavailable { reason } => exchange.fail(&Failure::Unavailable(reason.clone())),
     }
 }

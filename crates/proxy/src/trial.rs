@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use http::{HeaderValue, Request, StatusCode, request};
 
 use crate::{
-    request::{found, meet, with_view},
+    middleware::meet,
+    request::{found, with_view},
     sanitize::{Peer, Rejection, sanitize},
     settings::EntryPoint,
     table::{Explanation, Refused, RoutingTable},
@@ -44,10 +45,10 @@ impl RoutingTable {
             Err(rejection) => return refused(explanation, rejection),
         };
         if let Some(route) = route
-            && let (passed, Some(answer)) = meet(&route.middlewares, &mut head)
-            && answer.head.status == StatusCode::BAD_REQUEST
+            && let (passed, Some(answer)) = meet(&*route.middlewares, &mut head)
+            && answer.status() == StatusCode::BAD_REQUEST
         {
-            let by = route.middlewares.get(passed.len()).map(|it| it.name.to_string());
+            let by = route.middlewares.get(passed).map(|it| it.name.to_string());
             explanation.refused = Some(Refused {
                 status: StatusCode::BAD_REQUEST.as_u16(),
                 reason: format!("middleware {} takes no such path", by.unwrap_or_default()),

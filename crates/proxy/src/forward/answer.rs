@@ -9,7 +9,7 @@ use super::ForwardError;
 use crate::{
     respond::X_MESH_REASON,
     sanitize::{is_hop_by_hop, tokens},
-    service::{InFlight, Pick},
+    service::InFlight,
     upstream::{AnswerBody, Lease},
 };
 
@@ -48,7 +48,6 @@ pub(super) fn accept(
     mut response: Response<Incoming>,
     lease: Lease,
     in_flight: InFlight,
-    pick: &Pick,
     websocket: bool,
 ) -> Result<Answer, ForwardError> {
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -78,9 +77,6 @@ pub(super) fn accept(
         }
         None => Source::Server(AnswerBody::new(incoming, lease, in_flight)),
     };
-    for middleware in pick.middlewares.iter().flat_map(|chain| chain.iter()).rev() {
-        middleware.step.response(&mut head);
-    }
     Ok(Answer { head, body })
 }
 

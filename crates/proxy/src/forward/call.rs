@@ -1,14 +1,12 @@
 //! A request on its way to servers.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request, uri::PathAndQuery};
+use http::{HeaderValue, Request, Response, Uri, header, request, uri::PathAndQuery};
 
 use crate::{
-    middleware::Chain,
+    middleware::{Chain, meet},
     sanitize::{Peer, Sanitized, append_peer},
-    service::{Pick, Server},
+    service::Server,
     settings::ForwardedHeaders,
     upstream::RequestBody,
 };
@@ -16,10 +14,10 @@ use crate::{
 /// A request that may still be offered to several servers.
 #[derive(Debug)]
 pub(crate) struct Call {
-    method: Method,
-    target: Uri,
+    head: request::Parts,
+    /// The head before middlewares of inner services changed it for one server.
+    unchanged: Option<Box<request::Parts>>,
     host: Option<HeaderValue>,
-    headers: HeaderMap,
     body: RequestBody,
     websocket: bool,
 }
@@ -27,14 +25,14 @@ pub(crate) struct Call {
 impl Call {
     /// The call that `head` and `body` ask for.
     pub(crate) fn new(
-        head: request::Parts,
+        mut head: request::Parts,
         body: RequestBody,
         sanitized: &Sanitized,
         peer: &Peer,
         settings: &ForwardedHeaders,
     ) -> Self {
-        let mut headers = head.headers;
-        append_peer(&mut headers, peer, settings);
+        let headers = &mut head.headers;
+        append_peer(headers, peer, settings);
         for name in &sanitized.hop_by_hop {
             headers.remove(name);
         }
@@ -47,9 +45,8 @@ impl Call {
         }
         Self {
             host: headers.get(header::HOST).cloned(),
-            target: head.uri,
-            method: head.method,
-            headers,
+            head,
+            unchanged: None,
             body,
             websocket: sanitized.websocket,
         }
@@ -62,50 +59,36 @@ impl Call {
 
     /// True when sending it twice does no harm and is possible.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.method.is_idempotent() && self.body.is_empty() && !self.websocket
+        self.head.method.is_idempotent() && self.body.is_empty() && !self.websocket
     }
 
-    /// The request for the server of `pick`. With `keep`, the call can be made again even when this request
-    /// does not come back.
-    ///
-    /// # Errors
-    /// The answer of a middleware in front of the server.
-    pub(super) fn request(
-        &mut self,
-        pick: &Pick,
-        keep: bool,
-    ) -> Result<Request<RequestBody>, Box<Response<Bytes>>> {
-        let keep = keep || !pick.middlewares.is_empty();
+    /// Leads it through the middlewares in front of one server; what those in front of another one did to it is
+    /// undone. Gives how many let it pass, and the answer of the one that did not.
+    pub(super) fn meet(&mut self, chains: &[Chain]) -> (usize, Option<Response<Bytes>>) {
+        match &self.unchanged {
+            Some(unchanged) => self.head.clone_from(unchanged),
+            None if chains.is_empty() => return (0, None),
+            None => self.unchanged = Some(Box::new(self.head.clone())),
+        }
+        let met = meet(chains.iter().flat_map(|chain| chain.iter()), &mut self.head);
+        self.host = self.head.headers.get(header::HOST).cloned();
+        met
+    }
+
+    /// The request for `server`. With `keep`, the call can be made again even when this request does not come
+    /// back.
+    pub(super) fn request(&mut self, server: &Server, keep: bool) -> Request<RequestBody> {
         let headers = if keep {
-            self.headers.clone()
+            self.head.headers.clone()
         } else {
-            std::mem::take(&mut self.headers)
+            std::mem::take(&mut self.head.headers)
         };
         let mut request = Request::new(std::mem::take(&mut self.body));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = headers;
-        if !pick.middlewares.is_empty() {
-            request = self.meet(&pick.middlewares, request)?;
-        }
-        self.address(&mut request, &pick.server);
-        Ok(request)
-    }
-
-    /// Leads the request through the chains of inner services.
-    fn meet(
-        &mut self,
-        chains: &[Chain],
-        request: Request<RequestBody>,
-    ) -> Result<Request<RequestBody>, Box<Response<Bytes>>> {
-        let (mut head, body) = request.into_parts();
-        for middleware in chains.iter().flat_map(|chain| chain.iter()) {
-            if let ControlFlow::Break(answer) = middleware.step.request(&mut head) {
-                self.body = body;
-                return Err(Box::new(answer));
-            }
-        }
-        Ok(Request::from_parts(head, body))
+        self.address(&mut request, server);
+        request
     }
 
     /// Puts the server's name and path where they belong.
@@ -125,15 +108,12 @@ impl Call {
     }
 
     /// Takes back a request that was never written.
-    pub(super) fn restore(&mut self, request: Request<RequestBody>, pick: &Pick) {
+    pub(super) fn restore(&mut self, request: Request<RequestBody>) {
         let (head, body) = request.into_parts();
         self.body = body;
-        // With middlewares in front of the server, the call kept its own headers.
-        if pick.middlewares.is_empty() {
-            self.headers = head.headers;
-            if let Some(host) = &self.host {
-                self.headers.insert(header::HOST, host.clone());
-            }
+        self.head.headers = head.headers;
+        if let Some(host) = &self.host {
+            self.head.headers.insert(header::HOST, host.clone());
         }
     }
 }

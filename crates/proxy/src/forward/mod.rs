@@ -10,7 +10,7 @@ mod error;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::Response;
+use http::{Response, response};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use mesh_config::model::Scheme;
 use smallvec::SmallVec;
@@ -21,7 +21,8 @@ pub(crate) use call::Call;
 pub(crate) use error::ForwardError;
 
 use crate::{
-    service::{Pick, Server, ServerId, Service},
+    middleware::{Chain, unwind},
+    service::{Server, ServerId, Service},
     upstream::{ConnectError, Lease, RequestBody, Upload, Upstreams},
 };
 
@@ -35,6 +36,18 @@ pub(crate) struct Trail {
     pub(crate) server: Option<Arc<Server>>,
     /// Attempts beyond the first.
     pub(crate) retries: u32,
+    /// Chains of the services between the route's service and the last server, outermost first.
+    chains: Vec<Chain>,
+    /// How many of their middlewares let the request pass.
+    passed: usize,
+}
+
+impl Trail {
+    /// Leads an answer back through the middlewares of inner services.
+    pub(crate) fn unwind(&self, head: &mut response::Parts) {
+        let middlewares = self.chains.iter().flat_map(|chain| chain.iter());
+        unwind(middlewares, self.passed, head);
+    }
 }
 
 /// Forwards `call` to a server of `service`.
@@ -54,9 +67,14 @@ pub(crate) async fn forward(
             Ok(pick) => pick,
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
+        let (passed, answer) = call.meet(&pick.middlewares);
+        (trail.chains, trail.passed) = (pick.middlewares, passed);
+        if let Some(answer) = answer {
+            return Ok(answer.into());
+        }
         trail.retries += u32::from(trail.server.is_some());
         trail.server = Some(pick.server.clone());
-        match attempt(upstreams, &pick, &mut call).await {
+        match attempt(upstreams, &pick.server, &mut call).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());
@@ -69,20 +87,23 @@ pub(crate) async fn forward(
 }
 
 /// Offers the call to one server.
-async fn attempt(upstreams: &Rc<Upstreams>, pick: &Pick, call: &mut Call) -> Result<Answer, ForwardError> {
-    let server = &pick.server;
+async fn attempt(
+    upstreams: &Rc<Upstreams>,
+    server: &Arc<Server>,
+    call: &mut Call,
+) -> Result<Answer, ForwardError> {
     if server.url.scheme != Scheme::Http {
         return Err(ForwardError::Scheme(server.url.scheme));
     }
     if let Some(lease) = upstreams.idle(server, std::time::Instant::now()) {
-        match send(lease, pick, call).await {
+        match send(lease, call).await {
             // The server had closed the connection before it could know of this request.
             Err(ForwardError::Closed { again: true, .. }) => {}
             outcome => return outcome,
         }
     }
     let lease = Box::pin(connect(upstreams, server)).await?;
-    send(lease, pick, call).await
+    send(lease, call).await
 }
 
 async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Lease, ForwardError> {
@@ -99,20 +120,17 @@ async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Leas
 }
 
 /// Sends the call over one connection.
-async fn send(mut lease: Lease, pick: &Pick, call: &mut Call) -> Result<Answer, ForwardError> {
-    let in_flight = pick.server.state.begin();
+async fn send(mut lease: Lease, call: &mut Call) -> Result<Answer, ForwardError> {
+    let in_flight = lease.server.state.begin();
     let repeatable = lease.reused && call.is_repeatable();
-    let request = match call.request(pick, repeatable) {
-        Ok(request) => request,
-        Err(answer) => return Ok((*answer).into()),
-    };
+    let request = call.request(&lease.server, repeatable);
     let upload = request.body().upload();
-    let limit = pick.server.transport.forwarding_timeouts.response_header_timeout;
+    let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
     match exchange(&mut lease.sender, request, upload.as_deref(), limit).await {
-        Ok(response) => answer::accept(response, lease, in_flight, pick, call.websocket()),
+        Ok(response) => answer::accept(response, lease, in_flight, call.websocket()),
         Err(Broken::Timeout) => Err(ForwardError::AnswerTimeout(lease.server.authority.clone())),
         Err(Broken::Unsent(request)) => {
-            call.restore(*request, pick);
+            call.restore(*request);
             Err(ForwardError::closed(&lease, None, true))
         }
         Err(Broken::Sent(error)) => match upload.and_then(|upload| upload.error()) {

@@ -9,6 +9,7 @@ mod headers;
 mod path;
 mod redirect_scheme;
 mod strip_prefix;
+mod walk;
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, model};
 
+pub(crate) use self::walk::{meet, unwind};
 pub use self::{
     add_prefix::AddPrefix, headers::Headers, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
 };

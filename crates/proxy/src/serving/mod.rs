@@ -3,6 +3,7 @@
 mod drain;
 mod forwarding;
 mod framing;
+mod inner;
 mod limits;
 mod retries;
 mod scripted;
