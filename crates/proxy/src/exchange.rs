@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderValue, Method, Request, Uri, Version, header, response};
 use http_body::Body;
 use mesh_telemetry::{
-    access_log::{Headers, Origin, Record},
+    access_log::{Headers, Record},
     metrics::{Observation, Protocol},
 };
 
@@ -123,24 +123,30 @@ impl Exchange {
         self.refused || self.client.is_worn_out(self.started)
     }
 
-    /// Bytes of the answer went to the client.
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    /// Bytes of the answer go to the client; `received` from a server, or made here.
+    pub(crate) fn sent(&mut self, bytes: usize, received: bool) {
         self.sent += bytes as u64;
+        if received {
+            self.trail.received(bytes);
+        }
     }
 
     /// The rest of the answer will not come. The codec cuts the client's connection; a client that takes the
     /// end of the connection for the end of the answer must see a reset.
-    pub(crate) fn cut(&self, error: &BodyError) {
-        let server = self.trail.server.as_ref().map(|server| &*server.authority);
+    pub(crate) fn cut(&mut self, error: &BodyError) {
+        self.trail.end(Instant::now());
+        let server = self.trail.server().map(|server| &*server.authority);
         tracing::debug!(server, %error, "cutting an answer");
         if self.version == Version::HTTP_10 {
             self.client.reset_on_close();
         }
     }
 
-    /// The connection to the server is free.
-    pub(crate) fn put_back(&self, lease: Lease) {
-        self.client.upstreams().put_back(lease, Instant::now());
+    /// The server's answer is complete, and the connection to it free.
+    pub(crate) fn put_back(&mut self, lease: Lease) {
+        let now = Instant::now();
+        self.trail.end(now);
+        self.client.upstreams().put_back(lease, now);
     }
 
     fn request_bytes(&self) -> u64 {
@@ -183,7 +189,7 @@ impl Exchange {
             duration: now.duration_since(self.started),
             request_bytes: self.request_bytes(),
             response_bytes: self.sent,
-            retries: self.trail.retries,
+            retries: self.trail.retries(),
             internal: self.is_internal(),
         });
     }
@@ -204,18 +210,9 @@ impl Exchange {
         let Some(log) = self.client.access_log() else {
             return;
         };
-        let duration = now.duration_since(self.started);
-        let origin = self.trail.server.as_ref().map(|server| Origin {
-            url: server.url.to_string().into(),
-            address: server.authority.clone(),
-            status: self.status,
-            duration,
-            bytes: self.sent,
-            headers: draft.response_headers.clone(),
-        });
         log.record(Record {
             start: draft.start,
-            duration,
+            duration: now.duration_since(self.started),
             entry_point: self.client.entry_point_name().clone(),
             router: self.route.as_ref().map(|route| route.label.clone()),
             service: self.route.as_ref().and_then(|route| route.service.clone()),
@@ -228,11 +225,11 @@ impl Exchange {
             host: draft.host,
             request_bytes: self.request_bytes(),
             request_headers: draft.request_headers,
-            origin,
+            origin: self.trail.origin(now),
             status,
             response_bytes: self.sent,
             response_headers: draft.response_headers,
-            retries: self.trail.retries,
+            retries: self.trail.retries(),
             internal: self.is_internal(),
         });
     }

@@ -116,7 +116,8 @@ async fn reach(
             let body = RequestBody::new(body, settings.transport.responding_timeouts.read_timeout);
             exchange.receives(body.upload());
             let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
-            let outcome = forward(client.upstreams(), service, call, exchange.trail()).await;
+            let (upstreams, log) = (client.upstreams(), client.access_log());
+            let outcome = forward(upstreams, service, call, exchange.trail(), log).await;
             let mut answer = outcome.unwrap_or_else(|error| exchange.fail(&error.into()));
             exchange.trail().unwind(&mut answer.head);
             answer

@@ -147,7 +147,7 @@ enum Sending {
 impl ResponseBody {
     /// Puts the server's connection back once nothing more comes over it.
     fn free_connection(&mut self) {
-        if let (Sending::Server(body), Some(exchange)) = (&mut self.source, &self.exchange)
+        if let (Sending::Server(body), Some(exchange)) = (&mut self.source, &mut self.exchange)
             && let Some(lease) = body.take_free()
         {
             exchange.put_back(lease);
@@ -168,9 +168,10 @@ impl Body for ResponseBody {
             Sending::Local(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Sending::Server(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
         };
+        let received = matches!(self.source, Sending::Server(_));
         if let Some(exchange) = &mut self.exchange {
             match &frame {
-                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len), received),
                 Some(Err(error)) => exchange.cut(error),
                 None => {}
             }

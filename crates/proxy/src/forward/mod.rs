@@ -7,21 +7,23 @@
 mod answer;
 mod call;
 mod error;
+mod trail;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::{Response, response};
+use http::Response;
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use mesh_config::model::Scheme;
+use mesh_telemetry::access_log::AccessLog;
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use answer::{Answer, Source};
 pub(crate) use call::Call;
 pub(crate) use error::ForwardError;
+pub(crate) use trail::Trail;
 
 use crate::{
-    middleware::{Chain, unwind},
     service::{Server, ServerId, Service},
     upstream::{ConnectError, Lease, RequestBody, Upload, Upstreams},
 };
@@ -29,28 +31,7 @@ use crate::{
 /// Servers that one request is offered to.
 const MAX_SERVERS: usize = 3;
 
-/// What is told of a forwarded request to whoever counts.
-#[derive(Debug, Default)]
-pub(crate) struct Trail {
-    /// The last server that was chosen.
-    pub(crate) server: Option<Arc<Server>>,
-    /// Attempts beyond the first.
-    pub(crate) retries: u32,
-    /// Chains of the services between the route's service and the last server, outermost first.
-    chains: Vec<Chain>,
-    /// How many of their middlewares let the request pass.
-    passed: usize,
-}
-
-impl Trail {
-    /// Leads an answer back through the middlewares of inner services.
-    pub(crate) fn unwind(&self, head: &mut response::Parts) {
-        let middlewares = self.chains.iter().flat_map(|chain| chain.iter());
-        unwind(middlewares, self.passed, head);
-    }
-}
-
-/// Forwards `call` to a server of `service`.
+/// Forwards `call` to a server of `service`. The `trail` has what `log` needs, if there is one.
 ///
 /// # Errors
 /// When no server answered; what the client gets is in [`ForwardError::status`].
@@ -59,6 +40,7 @@ pub(crate) async fn forward(
     service: &Service,
     mut call: Call,
     trail: &mut Trail,
+    log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
     let mut tried: SmallVec<[ServerId; MAX_SERVERS]> = SmallVec::new();
     let mut failure = None;
@@ -68,13 +50,11 @@ pub(crate) async fn forward(
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
         let (passed, answer) = call.meet(&pick.middlewares);
-        (trail.chains, trail.passed) = (pick.middlewares, passed);
+        trail.meet(pick.middlewares, passed);
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
-        trail.retries += u32::from(trail.server.is_some());
-        trail.server = Some(pick.server.clone());
-        match attempt(upstreams, &pick.server, &mut call).await {
+        match attempt(upstreams, &pick.server, &mut call, trail, log).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());
@@ -91,19 +71,23 @@ async fn attempt(
     upstreams: &Rc<Upstreams>,
     server: &Arc<Server>,
     call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
     if server.url.scheme != Scheme::Http {
         return Err(ForwardError::Scheme(server.url.scheme));
     }
-    if let Some(lease) = upstreams.idle(server, std::time::Instant::now()) {
-        match send(lease, call).await {
+    let now = std::time::Instant::now();
+    trail.ask(server, now);
+    if let Some(lease) = upstreams.idle(server, now) {
+        match send(lease, call, trail, log).await {
             // The server had closed the connection before it could know of this request.
             Err(ForwardError::Closed { again: true, .. }) => {}
             outcome => return outcome,
         }
     }
     let lease = Box::pin(connect(upstreams, server)).await?;
-    send(lease, call).await
+    send(lease, call, trail, log).await
 }
 
 async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Lease, ForwardError> {
@@ -120,14 +104,22 @@ async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Leas
 }
 
 /// Sends the call over one connection.
-async fn send(mut lease: Lease, call: &mut Call) -> Result<Answer, ForwardError> {
+async fn send(
+    mut lease: Lease,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+) -> Result<Answer, ForwardError> {
     let in_flight = lease.server.state.begin();
     let repeatable = lease.reused && call.is_repeatable();
     let request = call.request(&lease.server, repeatable);
     let upload = request.body().upload();
     let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
     match exchange(&mut lease.sender, request, upload.as_deref(), limit).await {
-        Ok(response) => answer::accept(response, lease, in_flight, call.websocket()),
+        Ok(response) => {
+            trail.answered(&response, log);
+            answer::accept(response, lease, in_flight, call.websocket())
+        }
         Err(Broken::Timeout) => Err(ForwardError::AnswerTimeout(lease.server.authority.clone())),
         Err(Broken::Unsent(request)) => {
             call.restore(*request);

@@ -1,5 +1,6 @@
 //! Tests of the whole path of a request: raw bytes in, raw bytes at a server, raw bytes back.
 
+mod access_log;
 mod drain;
 mod forwarding;
 mod framing;
@@ -28,6 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running proxy with one worker and the entrypoints `web` and `side`.
 fn start(change: impl FnOnce(&mut EntryPoint)) -> Running {
+    start_recorded(RequestTelemetry::default(), change)
+}
+
+/// The same, recorded by `telemetry`.
+fn start_recorded(telemetry: RequestTelemetry, change: impl FnOnce(&mut EntryPoint)) -> Running {
     let mut web = EntryPoint::new("127.0.0.1:0".parse().unwrap());
     change(&mut web);
     let side = EntryPoint::new("127.0.0.1:0".parse().unwrap());
@@ -35,13 +41,8 @@ fn start(change: impl FnOnce(&mut EntryPoint)) -> Running {
         entry_points: [("side".to_owned(), side), ("web".to_owned(), web)].into(),
         workers: NonZeroUsize::new(1),
     };
-    start_with(&settings, RequestTelemetry::default())
-}
-
-/// The same with other settings of the same entrypoints.
-fn start_with(settings: &ProxySettings, telemetry: RequestTelemetry) -> Running {
     let compiler = fixture::compiler_of(&["side", "web"], "web");
-    let proxy = Proxy::bind(settings).unwrap();
+    let proxy = Proxy::bind(&settings).unwrap();
     proxy
         .start(compiler, &mesh_config::Configuration::default(), telemetry)
         .unwrap()

@@ -1,35 +1,24 @@
 //! What requests leave behind, and what one that fails does to others.
 
-use std::num::NonZeroUsize;
-
 use mesh_telemetry::{
     RequestTelemetry,
     metrics::{Gauges, Metrics, MetricsSettings},
 };
 use serde_json::json;
 
-use super::{Client, Scripted, ask, eventually, get, route_to, scripted::Act, start, start_with};
-use crate::{ProxySettings, fixture, settings::EntryPoint};
+use super::{Client, Scripted, ask, eventually, get, route_to, scripted::Act, start, start_recorded};
+use crate::fixture;
 
 #[tokio::test]
 async fn every_request_is_counted_once_with_what_became_of_it() {
     let settings: MetricsSettings =
         serde_json::from_value(json!({"prometheus": {"addRoutersLabels": true}})).unwrap();
     let metrics = Metrics::new(&settings).unwrap();
-    let entry_point = || EntryPoint::new("127.0.0.1:0".parse().unwrap());
-    let settings = ProxySettings {
-        entry_points: [
-            ("side".to_owned(), entry_point()),
-            ("web".to_owned(), entry_point()),
-        ]
-        .into(),
-        workers: NonZeroUsize::new(1),
-    };
     let telemetry = RequestTelemetry {
         metrics: Some(metrics.clone()),
         access_log: None,
     };
-    let running = start_with(&settings, telemetry);
+    let running = start_recorded(telemetry, |_| {});
     ask(&running, get("/")).await;
     let server = Scripted::new(|_, request| match request.starts_with("GET /hang") {
         true => Act::Nothing,

@@ -122,9 +122,9 @@ impl<M: SerializeMap> Fields<'_, M> {
             self.put("ServiceURL", &*origin.url)?;
             self.put("ServiceAddr", &*origin.address)?;
             self.put("OriginDuration", nanos(origin.duration))?;
-            self.put("OriginContentSize", origin.bytes)?;
             if let Some(status) = origin.status {
                 self.put("OriginStatus", status)?;
+                self.put("OriginContentSize", origin.bytes)?;
             }
         }
         self.put("DownstreamStatus", record.status)?;

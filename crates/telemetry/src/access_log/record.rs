@@ -39,7 +39,7 @@ pub struct Record {
     pub request_bytes: u64,
     /// Of its headers those that [`AccessLog::request_headers`](super::AccessLog::request_headers) picked.
     pub request_headers: Headers,
-    /// What the server did; `None` when none was reached.
+    /// What the server did; `None` when none was asked.
     pub origin: Option<Origin>,
     /// The status sent to the client; 499 when it left first.
     pub status: u16,
@@ -54,7 +54,7 @@ pub struct Record {
     pub internal: bool,
 }
 
-/// What a server did for a request.
+/// What the last server that was asked did for a request.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The server's URL.
@@ -63,11 +63,11 @@ pub struct Origin {
     pub address: Arc<str>,
     /// The status it answered; `None` when it did not.
     pub status: Option<u16>,
-    /// Time spent on it.
+    /// From asking it to the last byte of its answer, or to giving up.
     pub duration: Duration,
     /// Body bytes it sent.
     pub bytes: u64,
-    /// Of its headers those that were picked.
+    /// Of its headers, as it sent them, those that were picked.
     pub headers: Headers,
 }
 

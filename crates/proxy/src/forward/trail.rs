@@ -1,0 +1,103 @@
+//! What forwarding leaves behind for those who count and log.
+
+use std::{sync::Arc, time::Instant};
+
+use http::{Response, StatusCode, response};
+use mesh_telemetry::access_log::{AccessLog, Headers, Origin};
+
+use crate::{
+    middleware::{Chain, unwind},
+    service::Server,
+};
+
+/// The way of one request to a server and back.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    asked: Option<Asked>,
+    retries: u32,
+    /// Chains of the services between the route's service and the last server, outermost first.
+    chains: Vec<Chain>,
+    /// How many of their middlewares let the request pass.
+    passed: usize,
+}
+
+/// The last server that was asked.
+#[derive(Debug)]
+struct Asked {
+    server: Arc<Server>,
+    began: Instant,
+    ended: Option<Instant>,
+    /// Its own, before anything of Mesh changed it; noted for the access log only.
+    answer: Option<(StatusCode, Headers)>,
+    bytes: u64,
+}
+
+impl Trail {
+    /// The last server that was asked.
+    pub(crate) fn server(&self) -> Option<&Arc<Server>> {
+        self.asked.as_ref().map(|asked| &asked.server)
+    }
+
+    /// Servers asked beyond the first.
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    /// Of the middlewares in `chains`, `passed` let the request pass.
+    pub(super) fn meet(&mut self, chains: Vec<Chain>, passed: usize) {
+        (self.chains, self.passed) = (chains, passed);
+    }
+
+    /// Leads an answer back through the middlewares of inner services.
+    pub(crate) fn unwind(&self, head: &mut response::Parts) {
+        let middlewares = self.chains.iter().flat_map(|chain| chain.iter());
+        unwind(middlewares, self.passed, head);
+    }
+
+    /// From `now` on it is up to `server`.
+    pub(super) fn ask(&mut self, server: &Arc<Server>, now: Instant) {
+        self.retries += u32::from(self.asked.is_some());
+        self.asked = Some(Asked {
+            server: server.clone(),
+            began: now,
+            ended: None,
+            answer: None,
+            bytes: 0,
+        });
+    }
+
+    /// The head of the server's answer came.
+    pub(super) fn answered<B>(&mut self, answer: &Response<B>, log: Option<&AccessLog>) {
+        if let (Some(asked), Some(log)) = (&mut self.asked, log) {
+            asked.answer = Some((answer.status(), log.response_headers(answer.headers())));
+        }
+    }
+
+    /// Bytes of the server's answer came.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        if let Some(asked) = &mut self.asked {
+            asked.bytes += bytes as u64;
+        }
+    }
+
+    /// Nothing more comes from the server.
+    pub(crate) fn end(&mut self, now: Instant) {
+        if let Some(asked) = &mut self.asked {
+            asked.ended = Some(now);
+        }
+    }
+
+    /// As the access log has it, for a request that is over `now`.
+    pub(crate) fn origin(&mut self, now: Instant) -> Option<Origin> {
+        let asked = self.asked.take()?;
+        let (status, headers) = asked.answer.unzip();
+        Some(Origin {
+            url: asked.server.url.to_string().into(),
+            address: asked.server.authority.clone(),
+            status: status.map(|status| status.as_u16()),
+            duration: asked.ended.unwrap_or(now).duration_since(asked.began),
+            bytes: asked.bytes,
+            headers: headers.unwrap_or_default(),
+        })
+    }
+}
