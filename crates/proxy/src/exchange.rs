@@ -48,6 +48,7 @@ struct Draft {
     start: SystemTime,
     uri: Uri,
     host: Option<HeaderValue>,
+    forwarded_for: Option<HeaderValue>,
     request_headers: Headers,
     response_headers: Headers,
 }
@@ -61,7 +62,8 @@ impl Exchange {
                 start: SystemTime::now(),
                 uri: request.uri().clone(),
                 host: request.headers().get(header::HOST).cloned(),
-                request_headers: log.request_headers(request.headers()),
+                forwarded_for: client.peer().forwarded_for(request.headers()),
+                request_headers: log.picked(request.headers()),
                 response_headers: Headers::default(),
             })
         });
@@ -114,7 +116,7 @@ impl Exchange {
     pub(crate) fn answered(&mut self, head: &response::Parts) {
         self.status = Some(head.status.as_u16());
         if let (Some(draft), Some(log)) = (&mut self.log, self.client.access_log()) {
-            draft.response_headers = log.response_headers(&head.headers);
+            draft.response_headers = log.picked(&head.headers);
         }
     }
 
@@ -224,6 +226,7 @@ impl Exchange {
             scheme: "http",
             host: draft.host,
             request_bytes: self.request_bytes(),
+            forwarded_for: draft.forwarded_for,
             request_headers: draft.request_headers,
             origin: self.trail.origin(now),
             status,

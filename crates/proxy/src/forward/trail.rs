@@ -69,7 +69,7 @@ impl Trail {
     /// The head of the server's answer came.
     pub(super) fn answered<B>(&mut self, answer: &Response<B>, log: Option<&AccessLog>) {
         if let (Some(asked), Some(log)) = (&mut self.asked, log) {
-            asked.answer = Some((answer.status(), log.response_headers(answer.headers())));
+            asked.answer = Some((answer.status(), log.picked(answer.headers())));
         }
     }
 

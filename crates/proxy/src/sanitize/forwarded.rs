@@ -40,6 +40,12 @@ impl Peer {
             server,
         }
     }
+
+    /// The client that the peer speaks for, in its own words, if it is believed.
+    pub(crate) fn forwarded_for(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let believed = headers.get(&X_FORWARDED_FOR).filter(|_| self.trusted);
+        believed.cloned()
+    }
 }
 
 /// Drops what an untrusted peer claims, and says what is not said yet.

@@ -75,6 +75,21 @@ async fn time_spent_before_the_server_is_asked_is_overhead() {
 }
 
 #[tokio::test]
+async fn only_a_trusted_peer_says_who_the_client_is() {
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+    for (insecure, host) in [(false, "127.0.0.1"), (true, "203.0.113.9")] {
+        let logging = Logging::start(|web| web.forwarded_headers.insecure = insecure);
+        ask(&logging.running, request).await;
+        let [line] = logging.lines().await;
+        assert_eq!(line["ClientHost"], host, "{line}");
+        assert_eq!(
+            line["request_X-Forwarded-For"], "203.0.113.9",
+            "as it was received"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_servers_own_headers_are_logged_beside_those_of_the_client() {
     let server = Scripted::new(|_, _| {
         Act::Write("HTTP/1.1 201 Created\r\nContent-Length: 0\r\nX-Own: 1\r\n\r\n".into())

@@ -10,9 +10,7 @@ use serde::{
 
 use super::{
     line::{Line, client_host, protocol, text},
-    picker::FORWARDED_FOR,
     record::{Headers, Record},
-    settings::HeaderMode,
 };
 use crate::timestamp::Timestamp;
 
@@ -135,7 +133,7 @@ impl<M: SerializeMap> Fields<'_, M> {
     /// Values of one header are joined; names are written the way people do.
     fn headers(&mut self, prefix: &str, headers: &Headers) -> Result<(), M::Error> {
         let mut joined: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in headers.0.iter().filter(|(name, _)| self.shows(name)) {
+        for (name, value) in &headers.0 {
             let values = joined.entry(format!("{prefix}{}", canonical(name))).or_default();
             if !values.is_empty() {
                 values.push(',');
@@ -145,11 +143,6 @@ impl<M: SerializeMap> Fields<'_, M> {
         joined
             .iter()
             .try_for_each(|(name, value)| self.map.serialize_entry(name, value))
-    }
-
-    /// `X-Forwarded-For` may have been picked for `ClientHost` alone.
-    fn shows(&self, name: &HeaderName) -> bool {
-        *name != FORWARDED_FOR || self.line.headers.mode(name) != HeaderMode::Drop
     }
 }
 
@@ -175,7 +168,9 @@ mod tests {
     use serde_json::Value;
 
     use super::{
-        super::{AccessLogFormat, AccessLogSettings, FieldMode, picker::HeaderPicker, test_record},
+        super::{
+            AccessLogFormat, AccessLogSettings, FieldMode, HeaderMode, picker::HeaderPicker, test_record,
+        },
         *,
     };
 
@@ -221,7 +216,7 @@ mod tests {
             (header::COOKIE, HeaderValue::from_static("session=1")),
             (header::USER_AGENT, HeaderValue::from_static("curl\t\"x\"")),
         ]);
-        record.request_headers = HeaderPicker::new(&settings.fields.headers).pick_request(&headers);
+        record.request_headers = HeaderPicker::new(&settings.fields.headers).pick(&headers);
         let object = object(settings, &record);
         assert_eq!(object["request_Cookie"], "REDACTED");
         assert_eq!(object["request_User-Agent"], "curl\t\"x\"");
@@ -230,10 +225,7 @@ mod tests {
     #[test]
     fn the_client_s_proxy_names_it_without_showing_the_header() {
         let mut record = test_record();
-        record
-            .request_headers
-            .0
-            .push((FORWARDED_FOR, HeaderValue::from_static("203.0.113.9")));
+        record.forwarded_for = Some(HeaderValue::from_static("203.0.113.9"));
         let object = object(AccessLogSettings::default(), &record);
         assert_eq!(object["ClientHost"], "203.0.113.9");
         assert!(object.get("request_X-Forwarded-For").is_none());

@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use http::{HeaderName, HeaderValue, Version, header};
+use http::{HeaderValue, Version, header};
 
 use super::{
     json,
-    picker::{FORWARDED_FOR, FieldPicker, HeaderPicker},
+    picker::FieldPicker,
     record::Record,
-    settings::{AccessLogFormat, AccessLogSettings, FieldMode, HeaderMode},
+    settings::{AccessLogFormat, AccessLogSettings, FieldMode},
 };
 use crate::timestamp::Timestamp;
 
@@ -17,7 +17,6 @@ use crate::timestamp::Timestamp;
 pub(super) struct Line {
     format: AccessLogFormat,
     pub(super) fields: FieldPicker,
-    pub(super) headers: HeaderPicker,
     keep_query: bool,
     pub(super) count: u64,
 }
@@ -27,7 +26,6 @@ impl Line {
         Self {
             format: settings.format,
             fields: FieldPicker::new(&settings.fields),
-            headers: HeaderPicker::new(&settings.fields.headers),
             keep_query: settings.fields.query_parameters.default_mode == FieldMode::Keep,
             count: 0,
         }
@@ -75,8 +73,8 @@ impl Line {
         line.text.push('"');
         line.word("DownstreamStatus", &record.status.to_string());
         line.word("DownstreamContentSize", &record.response_bytes.to_string());
-        line.header(self.logged(record, &header::REFERER));
-        line.header(self.logged(record, &header::USER_AGENT));
+        line.header(record.request_headers.get(&header::REFERER));
+        line.header(record.request_headers.get(&header::USER_AGENT));
         if extended {
             line.word("RequestCount", &self.count.to_string());
             line.quoted("RouterName", record.router.as_deref());
@@ -85,12 +83,6 @@ impl Line {
             line.text.push_str("ms");
         }
         out.extend_from_slice(line.text.as_bytes());
-    }
-
-    /// A header of the request, when lines may show it.
-    fn logged<'a>(&self, record: &'a Record, name: &HeaderName) -> Option<&'a HeaderValue> {
-        let hidden = self.headers.mode(name) == HeaderMode::Drop;
-        record.request_headers.get(name).filter(|_| !hidden)
     }
 
     /// The target of the request, without its query when that is dropped.
@@ -161,9 +153,9 @@ pub(super) fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// What proxies in front say of the client, as they say it; else the client's own address.
+/// What proxies in front say of the client, as they say it, if they are believed; else the peer's address.
 pub(super) fn client_host(record: &Record) -> Cow<'_, str> {
-    match record.request_headers.get(&FORWARDED_FOR) {
+    match &record.forwarded_for {
         Some(value) if !value.is_empty() => text(value),
         _ => record.client.ip().to_string().into(),
     }
@@ -215,14 +207,9 @@ mod tests {
         let mut record = test_record();
         let evil = HeaderValue::from_bytes(b"x\" 200 \xff\tagent").unwrap();
         record.request_headers.0.push((header::USER_AGENT, evil));
-        record
-            .request_headers
-            .0
-            .push((FORWARDED_FOR, HeaderValue::from_static("1.1.1.1, 2.2.2.2 - root")));
+        record.forwarded_for = Some(HeaderValue::from_static("1.1.1.1, 2.2.2.2 - root"));
         record.client_user = Some("eve\n[x] \u{1b}[2J".into());
-        let mut settings = AccessLogSettings::default();
-        settings.fields.headers.default_mode = HeaderMode::Keep;
-        let line = line(&settings, &record);
+        let line = line(&AccessLogSettings::default(), &record);
         assert!(
             line.starts_with("1.1.1.1,2.2.2.2-root - eve\\x0a[x]\\x20\\x1b[2J ["),
             "{line}"
@@ -260,9 +247,7 @@ mod tests {
             let Ok(agent) = HeaderValue::from_bytes(&agent) else { return Ok(()) };
             let mut record = test_record();
             record.request_headers.0.push((header::USER_AGENT, agent));
-            let mut settings = AccessLogSettings::default();
-            settings.fields.headers.default_mode = HeaderMode::Keep;
-            let line = line(&settings, &record);
+            let line = line(&AccessLogSettings::default(), &record);
             let bare = line.replace("\\\\", "").replace("\\\"", "");
             proptest::prop_assert_eq!(bare.matches('"').count(), 10);
             proptest::prop_assert!(!line.trim_end_matches('\n').chars().any(char::is_control));

@@ -62,13 +62,8 @@ impl AccessLog {
         self.add_internals || !internal
     }
 
-    /// The headers of a request that a line needs. Take them before middlewares change the request.
-    pub fn request_headers(&self, headers: &HeaderMap) -> Headers {
-        self.headers.pick_request(headers)
-    }
-
-    /// The headers of an answer that a line needs.
-    pub fn response_headers(&self, headers: &HeaderMap) -> Headers {
+    /// Of `headers` those that a line shows. Take them before middlewares change them.
+    pub fn picked(&self, headers: &HeaderMap) -> Headers {
         self.headers.pick(headers)
     }
 
@@ -127,6 +122,7 @@ fn test_record() -> Record {
         scheme: "http",
         host: Some(http::HeaderValue::from_static("shop.example:8000")),
         request_bytes: 0,
+        forwarded_for: None,
         request_headers: Headers::default(),
         origin: Some(Origin {
             url: "http://10.0.0.1:80".into(),

@@ -10,9 +10,6 @@ use super::{
 };
 use crate::sensitive::{self, is_sensitive};
 
-/// `X-Forwarded-For` names the client in every format.
-pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 /// Decides for headers.
 #[derive(Debug)]
 pub(super) struct HeaderPicker {
@@ -65,17 +62,6 @@ impl HeaderPicker {
         }
         Headers(picked)
     }
-
-    /// The same for requests, whose `X-Forwarded-For` every line needs.
-    pub(super) fn pick_request(&self, all: &HeaderMap) -> Headers {
-        let mut headers = self.pick(all);
-        if headers.get(&FORWARDED_FOR).is_none()
-            && let Some(value) = all.get(&FORWARDED_FOR)
-        {
-            headers.0.push((FORWARDED_FOR, value.clone()));
-        }
-        headers
-    }
 }
 
 /// Decides for fields.
@@ -117,7 +103,6 @@ mod tests {
         HeaderMap::from_iter([
             (header::AUTHORIZATION, HeaderValue::from_static("Basic c2VjcmV0")),
             (header::USER_AGENT, HeaderValue::from_static("curl")),
-            (FORWARDED_FOR, HeaderValue::from_static("1.2.3.4")),
         ])
     }
 
@@ -132,10 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn by_default_only_the_client_s_address_is_kept() {
-        let picked = picker(HeaderMode::Drop, &[]).pick_request(&headers());
-        assert_eq!(picked.0.len(), 1);
-        assert_eq!(picked.get(&FORWARDED_FOR).unwrap(), "1.2.3.4");
+    fn by_default_no_header_is_kept() {
+        assert!(picker(HeaderMode::Drop, &[]).pick(&headers()).0.is_empty());
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub struct Record {
     pub host: Option<HeaderValue>,
     /// Body bytes received.
     pub request_bytes: u64,
-    /// Of its headers those that [`AccessLog::request_headers`](super::AccessLog::request_headers) picked.
+    /// Its `X-Forwarded-For`, when it came from somebody who is believed.
+    pub forwarded_for: Option<HeaderValue>,
+    /// Of its headers those that [`AccessLog::picked`](super::AccessLog::picked) gave.
     pub request_headers: Headers,
     /// What the server did; `None` when none was asked.
     pub origin: Option<Origin>,
@@ -45,8 +47,7 @@ pub struct Record {
     pub status: u16,
     /// Body bytes sent.
     pub response_bytes: u64,
-    /// Of the answer's headers those that
-    /// [`AccessLog::response_headers`](super::AccessLog::response_headers) picked.
+    /// Of the answer's headers those that were picked.
     pub response_headers: Headers,
     /// How often another server was tried.
     pub retries: u32,
