@@ -14,7 +14,7 @@ use mesh_telemetry::{
 };
 
 use crate::{
-    entrypoint::Client,
+    entrypoint::{Client, Rest},
     forward::{Answer, Trail},
     respond::Failure,
     table::{Route, Target},
@@ -161,14 +161,13 @@ impl Exchange {
             .is_some_and(|route| matches!(route.target, Target::Internal(_)))
     }
 
-    /// True when the client may still be sending: the rest of its body, or what it takes for further requests.
-    fn is_unread(&self) -> bool {
-        let in_body = self.has_body
-            && self
-                .upload
-                .as_ref()
-                .is_none_or(|upload| upload.finished().is_none());
-        in_body || self.refused
+    /// What of the request's body may still come.
+    fn rest(&mut self) -> Rest {
+        match self.upload.take() {
+            Some(upload) if upload.finished().is_none() => Rest::Upload(upload),
+            None if self.has_body => Rest::Unread,
+            Some(_) | None => Rest::Nothing,
+        }
     }
 
     fn count(&self, status: u16, now: Instant) {
@@ -246,8 +245,9 @@ impl Drop for Exchange {
             None if std::thread::panicking() => 500,
             None => CLIENT_CLOSED_REQUEST,
         };
-        self.client.end_request(now, self.is_unread());
         self.count(status, now);
         self.log(status, now);
+        let rest = self.rest();
+        self.client.end_request(now, rest, self.refused);
     }
 }

@@ -14,8 +14,23 @@ use mesh_telemetry::{access_log::AccessLog, metrics::Shard};
 
 use super::{Entry, Phases};
 use crate::{
-    sanitize::Peer, service::InFlight, settings::EntryPoint, table::RoutingTable, upstream::Upstreams,
+    sanitize::Peer,
+    service::InFlight,
+    settings::EntryPoint,
+    table::RoutingTable,
+    upstream::{Upload, Upstreams},
 };
+
+/// What may still come of a request whose answer is complete.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The rest of its body, on its way to a server.
+    Upload(Rc<Upload>),
+    /// The rest of its body, which nobody takes.
+    Unread,
+}
 
 /// What its requests share: made once, when the connection is accepted.
 #[derive(Debug)]
@@ -26,7 +41,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     accepted: Instant,
     requests: Cell<u64>,
-    unread: Cell<bool>,
+    refused: Cell<bool>,
     reset: Cell<bool>,
     tunnel: RefCell<Option<(OnUpgrade, InFlight)>>,
 }
@@ -43,7 +58,7 @@ impl Client {
             address,
             accepted,
             requests: Cell::new(0),
-            unread: Cell::new(false),
+            refused: Cell::new(false),
             reset: Cell::new(false),
             tunnel: RefCell::new(None),
         })
@@ -105,15 +120,19 @@ impl Client {
         self.phases.has_fragment()
     }
 
-    /// A request is over; `unread` when its body is not.
-    pub(crate) fn end_request(&self, now: Instant, unread: bool) {
-        self.unread.set(unread);
-        self.phases.answered(now);
+    /// A request is over; after a refused one nothing on the connection is taken for a request.
+    pub(crate) fn end_request(&self, now: Instant, rest: Rest, refused: bool) {
+        self.refused.set(refused);
+        match rest {
+            Rest::Nothing => self.phases.answered(now),
+            Rest::Upload(upload) => self.phases.answered_early(now, Some(upload)),
+            Rest::Unread => self.phases.answered_early(now, None),
+        }
     }
 
     /// The client may still be sending what nobody will read.
     pub(super) fn has_unread(&self) -> bool {
-        self.unread.get()
+        self.refused.get() || self.phases.is_early()
     }
 
     /// True when the connection has served as long, or as many requests, as the settings allow.

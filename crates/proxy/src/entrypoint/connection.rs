@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
@@ -20,10 +20,15 @@ use tokio::{
 use super::{Phases, client::Client, io::ClientIo};
 use crate::{drain::Stage, request::serve_alone};
 
-/// How long, and how much, is read of a request that was answered without it, so that the client is not reset
-/// before it has seen the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1024 * 1024;
+/// How long what comes of a request that was answered without it is read, so that the client is not reset before
+/// it has seen the answer (RFC 9112 9.6).
+const LINGER: Duration = Duration::from_secs(30);
+
+/// The longest wait for more of it.
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
+
+/// How much of it is read at a time.
+const LINGER_BYTES: usize = 16 * 1024;
 
 /// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
 /// closing on it would lose it.
@@ -78,7 +83,10 @@ pub(super) async fn serve(stream: TcpStream, client: Rc<Client>, codec: http1::B
         // The client may not be reading; what the system does not take at once is not worth waiting for.
         let _taken = timeout(Duration::ZERO, io.write_all(HEAD_TIMEOUT)).await;
     } else if client.has_unread() {
-        linger(&mut io).await;
+        tokio::select! {
+            () = Box::pin(linger(&mut io)) => {}
+            () = client.entry.stage.reached(Stage::Cut) => {}
+        }
     }
 }
 
@@ -179,17 +187,13 @@ async fn tunnel(client: &mut ClientIo, server: hyper::upgrade::OnUpgrade, early:
     }
 }
 
-/// Reads what the client is still sending, within limits.
+/// Says that there is no more to come, and reads what the client is still sending, within limits.
 async fn linger(io: &mut ClientIo) {
-    let mut scratch = [0; 4096];
-    let mut left = LINGER_BYTES;
-    let reading = pin!(async {
-        while let Ok(count) = io.read(&mut scratch).await {
-            if count == 0 || count >= left {
-                return;
-            }
-            left -= count;
-        }
-    });
+    let reading = async {
+        io.shutdown().await?;
+        let mut scratch = vec![0; LINGER_BYTES];
+        while timeout(LINGER_PAUSE, io.read(&mut scratch)).await?? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
     let _ended = timeout(LINGER, reading).await;
 }

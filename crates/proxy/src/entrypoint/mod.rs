@@ -10,7 +10,7 @@ mod listener;
 mod phase;
 
 pub(crate) use accept::{Entry, accept};
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Rest};
 pub use listener::BindError;
 pub(crate) use listener::{Bound, bind};
 use phase::Phases;

@@ -1,11 +1,12 @@
 //! What a client connection is doing, and until when it may.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
-use crate::settings::RespondingTimeouts;
+use crate::{settings::RespondingTimeouts, upstream::Upload};
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ enum Phase {
     Head,
     /// Answering a request.
     Answering,
+    /// Done answering a request of which more may come.
+    Early,
 }
 
 /// Follows one connection through its phases. Written by the socket and by the requests, read by the
@@ -25,6 +28,7 @@ pub(crate) struct Phases {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
+    upload: RefCell<Option<Rc<Upload>>>,
     in_target: Cell<bool>,
     fragment: Cell<bool>,
     head_limit: Option<Duration>,
@@ -40,6 +44,7 @@ impl Phases {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             blocked_since: Cell::new(None),
+            upload: RefCell::default(),
             in_target: Cell::new(false),
             fragment: Cell::new(false),
             head_limit: limits.head(),
@@ -50,6 +55,7 @@ impl Phases {
 
     /// Bytes came in.
     pub(crate) fn received(&self, bytes: &[u8]) {
+        self.settle();
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.since.set(Instant::now());
@@ -80,7 +86,7 @@ impl Phases {
     /// A head is complete. Returns when its first byte came.
     pub(crate) fn answering(&self) -> Instant {
         // A request that came together with the one before has made no read of its own.
-        if self.phase.replace(Phase::Answering) == Phase::Idle {
+        if self.phase.replace(Phase::Answering) != Phase::Head {
             self.since.set(Instant::now());
         }
         self.since.get()
@@ -91,6 +97,32 @@ impl Phases {
         self.phase.set(Phase::Idle);
         self.since.set(now);
         self.fragment.set(false);
+    }
+
+    /// An answer is complete and its request is not: what comes until the end of `upload` is no new head.
+    /// Without one nobody takes the rest; the codec skips it or ends the connection.
+    pub(crate) fn answered_early(&self, now: Instant, upload: Option<Rc<Upload>>) {
+        self.answered(now);
+        self.phase.set(Phase::Early);
+        self.upload.replace(upload);
+    }
+
+    /// Notices that a request has come to its end after its answer.
+    fn settle(&self) {
+        if self.phase.get() != Phase::Early {
+            return;
+        }
+        let finished = self.upload.borrow().as_ref().and_then(|upload| upload.finished());
+        if let Some(at) = finished {
+            self.answered(at);
+            self.upload.take();
+        }
+    }
+
+    /// True while the client may be sending the rest of a request that was answered without it.
+    pub(crate) fn is_early(&self) -> bool {
+        self.settle();
+        self.phase.get() == Phase::Early
     }
 
     /// The client took bytes, or took none.
@@ -116,10 +148,23 @@ impl Phases {
 
     /// When the connection has to end unless something happens; `None` while nothing limits it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.settle();
         let phase = match self.phase.get() {
             Phase::Idle => self.idle_limit,
             Phase::Head => self.head_limit,
             Phase::Answering => None,
+            Phase::Early => {
+                // Nobody says when it ends: the timer has to look from time to time.
+                if self
+                    .upload
+                    .borrow()
+                    .as_ref()
+                    .is_some_and(|upload| upload.is_wanted())
+                {
+                    self.since.set(Instant::now());
+                }
+                self.idle_limit
+            }
         };
         let phase = phase.map(|limit| self.since.get() + limit);
         let write = self
@@ -157,6 +202,23 @@ mod tests {
         let deadline = phases.deadline();
         phases.received(b"GET");
         assert_eq!(phases.deadline(), deadline);
+    }
+
+    #[test]
+    fn what_comes_of_a_request_after_its_answer_begins_no_head() {
+        let (phases, now) = phases();
+        for rest in [None, Some(Rc::<Upload>::default())] {
+            phases.received(b"POST");
+            phases.answering();
+            phases.answered_early(now, rest.clone());
+            phases.received(b"body");
+            assert!(phases.is_early() && !phases.is_reading_head());
+            if let Some(upload) = rest {
+                upload.finish();
+                phases.received(b"GET");
+                assert!(phases.is_reading_head());
+            }
+        }
     }
 
     #[test]

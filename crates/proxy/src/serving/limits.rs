@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Client, Scripted, ask, get, start_for};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::{Client, Scripted, ask, get, ok, start_for};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -80,4 +85,102 @@ async fn connections_beyond_the_limit_wait_for_room() {
     assert_eq!(server.requests().len(), 2);
     drop(first);
     assert_eq!(second.answer().await.1, "hello");
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_after_its_answer_is_no_new_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, mut uploads) = tokio::sync::mpsc::unbounded_channel();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = Vec::new();
+        while !text.ends_with(b"\r\n\r\nabc") {
+            assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0);
+        }
+        stream.write_all(ok("early").as_bytes()).await.unwrap();
+        while !text.ends_with(b"abcd#f") {
+            assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0);
+        }
+        seen.send(()).unwrap();
+        while !text.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0);
+        }
+        stream.write_all(ok("second").as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let limit = Duration::from_millis(100);
+    let running = start_for(&[address], |web| {
+        web.transport.responding_timeouts.read_header_timeout = limit;
+    });
+    let mut client = Client::connect(&running).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc")
+        .await;
+    assert_eq!(client.answer().await.1, "early");
+    client.send("d").await;
+    // Longer than the head of a request may take.
+    tokio::time::sleep(limit * 3).await;
+    client.send("#f").await;
+    uploads.recv().await.unwrap();
+    client.send(get("/")).await;
+    assert_eq!(client.answer().await.1, "second");
+    server.abort();
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_nobody_takes_is_no_new_request() {
+    let limit = Duration::from_millis(100);
+    let running = start_for(&[], |web| {
+        web.transport.responding_timeouts.read_header_timeout = limit;
+    });
+    let mut client = Client::connect(&running).await;
+    // The rest comes together with the head, or after the answer.
+    for (now, later) in [("abc", ""), ("", "abc")] {
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
+        client.send(format!("{head}{now}")).await;
+        assert!(client.answer().await.0.starts_with("http/1.1 503"));
+        client.send(later).await;
+        tokio::time::sleep(limit * 3).await;
+    }
+    assert_eq!(
+        client.rest().await,
+        "",
+        "there is an answer that nobody asked for"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_sends_on_sees_the_answer_of_a_server_that_closed_early() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            assert_ne!(stream.read(&mut head).await.unwrap(), 0);
+            let answer =
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    let running = start_for(&[address], |_| {});
+    let mut client = Client::connect(&running).await;
+    let size = 16 * 1024 * 1024;
+    let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n");
+    client.send(head).await;
+    // As clients do that write everything before they read.
+    let smuggled = get("/smuggled").repeat(1024);
+    let mut left = size;
+    while left > 0 {
+        let part = smuggled.get(..left).unwrap_or(&smuggled);
+        client.send(part).await;
+        left -= part.len();
+    }
+    let answers = client.rest().await;
+    assert!(answers.starts_with("HTTP/1.1 413"), "{answers}");
+    assert!(answers.ends_with("\r\n\r\nlarge"), "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    server.abort();
 }

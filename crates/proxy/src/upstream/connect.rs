@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::RequestBody;
+use super::{RequestBody, server_io::ServerIo};
 
 /// Silence after which the system asks whether a server is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub(super) async fn connect(
 ) -> Result<
     (
         SendRequest<RequestBody>,
-        Connection<TokioIo<TcpStream>, RequestBody>,
+        Connection<TokioIo<ServerIo>, RequestBody>,
     ),
     ConnectError,
 > {
@@ -53,7 +53,9 @@ pub(super) async fn connect(
     };
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
-    Ok(http1::Builder::new().handshake(TokioIo::new(stream)).await?)
+    Ok(http1::Builder::new()
+        .handshake(TokioIo::new(ServerIo::new(stream)))
+        .await?)
 }
 
 async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {

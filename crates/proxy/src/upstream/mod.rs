@@ -7,6 +7,7 @@ mod connect;
 mod pool;
 mod request_body;
 mod response_body;
+mod server_io;
 
 pub(crate) use connect::ConnectError;
 pub(crate) use pool::{Lease, Upstreams};

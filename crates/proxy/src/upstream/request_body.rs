@@ -30,6 +30,7 @@ pub(crate) enum UploadError {
 pub(crate) struct Upload {
     bytes: Cell<u64>,
     finished: Cell<Option<Instant>>,
+    given_up: Cell<bool>,
     error: Cell<Option<UploadError>>,
 }
 
@@ -42,6 +43,16 @@ impl Upload {
     /// When the last byte was taken.
     pub(crate) fn finished(&self) -> Option<Instant> {
         self.finished.get()
+    }
+
+    /// The last byte was taken.
+    pub(crate) fn finish(&self) {
+        self.finished.set(Some(Instant::now()));
+    }
+
+    /// True as long as somebody takes its bytes.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.given_up.get()
     }
 
     /// What is wrong with it.
@@ -103,7 +114,7 @@ impl Receiving {
             None => None,
         };
         if frame.is_none() || self.incoming.is_end_stream() {
-            self.upload.finished.set(Some(Instant::now()));
+            self.upload.finish();
         }
         Poll::Ready(frame)
     }
@@ -123,6 +134,12 @@ impl Receiving {
     fn fail(&self, error: UploadError) -> UploadError {
         self.upload.error.set(Some(error));
         error
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.upload.given_up.set(true);
     }
 }
 
