@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 
+use mesh_remote::{Bucket, Index};
+
 use crate::{
     Followed,
     answer::CheckResult,
-    bucket::Bucket,
     client::{Answer, Client},
-    index::Index,
 };
 
 /// The scope of the checks. It holds nothing; its age and errors tell how blind Mesh is.

@@ -1,37 +1,19 @@
 //! Settings and environment together: where Consul is and how to speak to it. Pure, but for files of the
 //! environment's choosing, which the caller reads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use http::HeaderName;
 use mesh_config::Secret;
+use mesh_remote::{Address, Environment, HttpAuth, Scheme, Target, TlsSettings, Token};
 
-use crate::settings::{EndpointSettings, HttpAuth, Scheme, SettingsError, TlsSettings};
-
-/// Looks a variable of the environment up.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+use crate::settings::{EndpointSettings, SettingsError};
 
 /// Where Consul is, with nothing left to guess.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Endpoint {
-    /// `http://127.0.0.1:8500`; also names Consul in messages.
-    pub(crate) base: String,
-    /// Connect here instead.
-    pub(crate) socket: Option<PathBuf>,
+    pub(crate) target: Target,
     pub(crate) datacenter: Option<String>,
-    pub(crate) token: Token,
-    pub(crate) auth: Option<HttpAuth>,
-    pub(crate) tls: TlsSettings,
-}
-
-/// Where the token is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Token {
-    /// None: the anonymous token.
-    None,
-    /// This one.
-    Value(Secret),
-    /// The content of a file.
-    File(PathBuf),
 }
 
 impl Endpoint {
@@ -41,56 +23,30 @@ impl Endpoint {
         environment: Environment<'_>,
     ) -> Result<Self, SettingsError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let address = settings.address.clone().or_else(|| variable("CONSUL_HTTP_ADDR"));
-        let address = address.unwrap_or_else(|| "127.0.0.1:8500".to_owned());
-        let (written, rest) = split_scheme(&address);
+        let written = settings.address.clone().or_else(|| variable("CONSUL_HTTP_ADDR"));
+        let written = written.unwrap_or_else(|| "127.0.0.1:8500".to_owned());
+        let address = Address::parse(&written).ok_or(SettingsError::Address(written))?;
         let by_variable = variable("CONSUL_HTTP_SSL")
             .is_some_and(|value| is_true(&value))
             .then_some(Scheme::Https);
-        let scheme = settings
-            .scheme
-            .or(written)
-            .or(by_variable)
-            .unwrap_or(Scheme::Http);
-        let socket = rest.strip_prefix("unix://").map(PathBuf::from);
-        let host = if socket.is_some() {
-            "localhost"
-        } else {
-            rest.trim_end_matches('/')
-        };
-        if socket.as_deref() == Some(Path::new("")) || !is_authority(host) {
-            return Err(SettingsError::Address(address));
-        }
+        let scheme = settings.scheme.or(address.scheme).or(by_variable);
+        let auth = settings
+            .http_auth
+            .clone()
+            .or_else(|| variable("CONSUL_HTTP_AUTH").map(|value| auth(&value)));
         Ok(Self {
-            base: format!("{}://{host}", scheme.as_str()),
-            socket,
+            target: Target {
+                scheme: scheme.unwrap_or(Scheme::Http),
+                authority: address.authority,
+                socket: address.socket,
+                token_header: HeaderName::from_static("x-consul-token"),
+                token: token(settings, &variable),
+                auth,
+                tls: tls(settings, &variable),
+            },
             datacenter: settings.datacenter.clone(),
-            token: token(settings, &variable),
-            auth: settings
-                .http_auth
-                .clone()
-                .or_else(|| variable("CONSUL_HTTP_AUTH").map(|value| auth(&value))),
-            tls: tls(settings, &variable)?,
         })
     }
-}
-
-fn split_scheme(address: &str) -> (Option<Scheme>, &str) {
-    let http = address
-        .strip_prefix("http://")
-        .map(|rest| (Some(Scheme::Http), rest));
-    let https = || {
-        address
-            .strip_prefix("https://")
-            .map(|rest| (Some(Scheme::Https), rest))
-    };
-    http.or_else(https).unwrap_or((None, address))
-}
-
-/// `host`, `host:port`, `[::1]:port`: no path, no user.
-fn is_authority(text: &str) -> bool {
-    text.parse::<http::uri::Authority>()
-        .is_ok_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
 }
 
 fn token(settings: &EndpointSettings, variable: &impl Fn(&str) -> Option<String>) -> Token {
@@ -112,21 +68,14 @@ fn auth(value: &str) -> HttpAuth {
     }
 }
 
-fn tls(
-    settings: &EndpointSettings,
-    variable: &impl Fn(&str) -> Option<String>,
-) -> Result<TlsSettings, SettingsError> {
-    let tls = settings.tls.clone().unwrap_or_else(|| TlsSettings {
+fn tls(settings: &EndpointSettings, variable: &impl Fn(&str) -> Option<String>) -> TlsSettings {
+    settings.tls.clone().unwrap_or_else(|| TlsSettings {
         ca: variable("CONSUL_CACERT").map(PathBuf::from),
         cert: variable("CONSUL_CLIENT_CERT").map(PathBuf::from),
         key: variable("CONSUL_CLIENT_KEY").map(PathBuf::from),
+        server_name: variable("CONSUL_TLS_SERVER_NAME"),
         insecure_skip_verify: variable("CONSUL_HTTP_SSL_VERIFY").is_some_and(|value| is_false(&value)),
-    });
-    match (&tls.cert, &tls.key) {
-        (Some(_), None) => Err(SettingsError::HalfPair("key")),
-        (None, Some(_)) => Err(SettingsError::HalfPair("cert")),
-        _ => Ok(tls),
-    }
+    })
 }
 
 fn is_true(value: &str) -> bool {
@@ -158,8 +107,8 @@ mod tests {
     #[test]
     fn without_a_word_it_is_the_local_agent() {
         let endpoint = resolve(&EndpointSettings::default(), &[]).unwrap();
-        assert_eq!(endpoint.base, "http://127.0.0.1:8500");
-        assert_eq!(endpoint.token, Token::None);
+        assert_eq!(endpoint.target.base(), "http://127.0.0.1:8500");
+        assert_eq!(endpoint.target.token, Token::None);
     }
 
     #[test]
@@ -175,10 +124,10 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(endpoint.base, "https://consul.internal:8501");
-        assert!(endpoint.tls.insecure_skip_verify);
-        assert_eq!(endpoint.token, Token::File("/run/token".into()));
-        assert_eq!(endpoint.auth.unwrap().password.expose(), "pa:ss");
+        assert_eq!(endpoint.target.base(), "https://consul.internal:8501");
+        assert!(endpoint.target.tls.insecure_skip_verify);
+        assert_eq!(endpoint.target.token, Token::File("/run/token".into()));
+        assert_eq!(endpoint.target.auth.unwrap().password.expose(), "pa:ss");
     }
 
     #[test]
@@ -192,37 +141,7 @@ mod tests {
             ..at("here:2")
         };
         let endpoint = resolve(&settings, &variables).unwrap();
-        assert_eq!(endpoint.base, "http://here:2");
-        assert_eq!(endpoint.token, Token::Value(Secret::new("ours")));
-    }
-
-    #[test]
-    fn an_address_may_be_a_socket() {
-        let endpoint = resolve(&at("unix:///run/consul.sock"), &[]).unwrap();
-        assert_eq!(endpoint.socket, Some("/run/consul.sock".into()));
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused() {
-        for address in ["", "unix://", "user@host:1", "host:1/path", "a b", "http://"] {
-            assert!(resolve(&at(address), &[]).is_err(), "{address:?} was taken");
-        }
-    }
-
-    #[test]
-    fn half_a_key_pair_is_refused() {
-        let settings = EndpointSettings {
-            tls: Some(TlsSettings {
-                cert: Some("client.pem".into()),
-                ..TlsSettings::default()
-            }),
-            ..EndpointSettings::default()
-        };
-        assert!(
-            resolve(&settings, &[])
-                .unwrap_err()
-                .to_string()
-                .ends_with("add key")
-        );
+        assert_eq!(endpoint.target.base(), "http://here:2");
+        assert_eq!(endpoint.target.token, Token::Value(Secret::new("ours")));
     }
 }

@@ -5,16 +5,15 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{Stream, stream};
 use mesh_config::instance::Instance;
 use mesh_discovery::{Content, ProviderError, Report};
+use mesh_remote::{Bucket, Index};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::{
     Followed, Mode,
     answer::Entry,
-    bucket::Bucket,
     catalog,
     client::{Answer, Client},
-    index::Index,
     settle::Settle,
 };
 

@@ -5,14 +5,12 @@
 //! known of it, and the others go on. Only the list says that a service is gone.
 
 mod answer;
-mod bucket;
 mod catalog;
 mod checks;
 mod client;
 mod endpoint;
 mod follow;
 mod followers;
-mod index;
 mod instances;
 mod notices;
 mod settings;
@@ -26,16 +24,15 @@ use futures::{
 };
 use mesh_config::ProviderName;
 use mesh_discovery::{Provider, Report};
+use mesh_remote::Environment;
 use tokio::sync::Semaphore;
 
 pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
-pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient, MAX_ANSWER_BYTES};
-pub use endpoint::Environment;
+pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient};
 use followers::Followers;
-pub use index::Index;
 pub use instances::Translation;
 use notices::Notices;
-pub use settings::{Check, EndpointSettings, HttpAuth, Scheme, Settings, SettingsError, TlsSettings};
+pub use settings::{Check, EndpointSettings, Settings, SettingsError};
 pub use settle::SETTLE;
 
 /// How many queries that need not block may be under way at once.

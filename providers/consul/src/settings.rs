@@ -1,12 +1,13 @@
 //! What users may say about the Consul catalog provider.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use mesh_config::{ProviderName, Secret};
 use mesh_discovery::{
     Allow, ExposureSettings,
     exposure::{DEFAULT_RULE, Exposure, ExposureError},
 };
+use mesh_remote::{HttpAuth, Scheme, TargetError, TlsSettings};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Longest wait that Consul grants a blocking query.
@@ -105,54 +106,12 @@ pub struct EndpointSettings {
     /// Basic authentication of a proxy in front of Consul. Absent: `CONSUL_HTTP_AUTH`, `user:password`.
     pub http_auth: Option<HttpAuth>,
     /// TLS towards Consul. Absent: `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY`,
+    /// `CONSUL_TLS_SERVER_NAME`,
     /// `CONSUL_HTTP_SSL_VERIFY`.
     pub tls: Option<TlsSettings>,
     /// How long one blocking query may hang. Longer is cheaper for Consul; changes arrive at once all the same.
     #[serde(with = "mesh_config::duration::option")]
     pub endpoint_wait_time: Option<Duration>,
-}
-
-/// The protocol towards Consul.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// Plain.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
-/// Basic authentication.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct HttpAuth {
-    /// User name.
-    pub username: String,
-    /// Password.
-    pub password: Secret,
-}
-
-/// TLS towards Consul.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct TlsSettings {
-    /// File of the authorities that signed Consul's certificate; absent means the system's.
-    pub ca: Option<PathBuf>,
-    /// File of the client certificate.
-    pub cert: Option<PathBuf>,
-    /// File of its key.
-    pub key: Option<PathBuf>,
-    /// Take any certificate. For tests: whoever sits in between reads the token.
-    pub insecure_skip_verify: bool,
 }
 
 /// The state of an instance: the worst of its checks and its node's.
@@ -229,23 +188,9 @@ pub enum SettingsError {
     /// The address is none.
     #[error("providers.consulCatalog.endpoint.address: {0:?} is no address: write host:port or unix:///path")]
     Address(String),
-    /// One of a pair is absent.
-    #[error("providers.consulCatalog.endpoint.tls: cert and key belong together: add {0}")]
-    HalfPair(&'static str),
-    /// A file that cannot be used.
-    #[error("providers.consulCatalog.endpoint: cannot use {}: {reason}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A token or a password with bytes that no header carries.
-    #[error("providers.consulCatalog.endpoint: {0} holds characters that no HTTP header carries")]
-    Unsendable(&'static str),
-    /// The HTTP client could not be made.
-    #[error("providers.consulCatalog: cannot make a client: {0}")]
-    Client(#[source] reqwest::Error),
+    /// What was found there cannot be used.
+    #[error("providers.consulCatalog.endpoint: {0}")]
+    Target(#[from] TargetError),
 }
 
 impl Settings {

@@ -45,7 +45,11 @@ const ROOMS: &[Room] = &[
             "mesh-proxy",
         ],
     ),
-    room("mesh-provider-*", &["mesh-config", "mesh-discovery"]),
+    room("mesh-remote", &["mesh-config", "mesh-discovery"]),
+    room(
+        "mesh-provider-*",
+        &["mesh-config", "mesh-discovery", "mesh-remote"],
+    ),
     room("mesh-testkit", &["mesh-config", "mesh-discovery"]),
     Room {
         // It knows the binary and its sockets; of the testkit it takes the proxy that breaks answers on one.

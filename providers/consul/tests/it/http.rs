@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mesh_discovery::ProviderError;
-use mesh_provider_consul::{Client, EndpointSettings, HttpClient, Index, Settings};
+use mesh_provider_consul::{Client, EndpointSettings, HttpClient, Settings};
+use mesh_remote::Index;
 use mesh_testkit::{Fault, FaultProxy};
 
 use crate::world::{Registration, World};
@@ -83,18 +84,25 @@ async fn nobody_there_is_unreachable() {
     );
 }
 
-#[tokio::test]
-async fn no_error_shows_the_token() {
+fn with_token(token: &str) -> Settings {
     let endpoint = EndpointSettings {
         address: Some("127.0.0.1:1".to_owned()),
-        token: Some(mesh_config::Secret::new("hunter2\n\u{1}")),
+        token: Some(mesh_config::Secret::new(token)),
         ..EndpointSettings::default()
     };
-    let settings = Settings {
+    Settings {
         endpoint,
         ..Settings::default()
-    };
-    let client = HttpClient::new(&settings, None, &|_| None).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_error_shows_the_token() {
+    let client = HttpClient::new(&with_token("hunter2"), None, &|_| None).unwrap();
     let error = client.services(Index::START, WAIT).await.unwrap_err();
     assert!(!format!("{error} {error:?} {client:?}").contains("hunter2"));
+
+    let error = HttpClient::new(&with_token("hunter2\n\u{1}"), None, &|_| None).unwrap_err();
+    assert!(error.to_string().contains("token"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
 }

@@ -16,13 +16,20 @@ const MAX_JITTER: Duration = Duration::from_millis(100);
 
 /// A token bucket.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     tokens: f64,
     filled: Instant,
 }
 
+impl Default for Bucket {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Bucket {
-    pub(crate) fn new() -> Self {
+    /// A full one.
+    pub fn new() -> Self {
         Self {
             tokens: BURST,
             filled: Instant::now(),
@@ -30,7 +37,7 @@ impl Bucket {
     }
 
     /// Waits until the next question may be asked.
-    pub(crate) async fn ready(&mut self) {
+    pub async fn ready(&mut self) {
         let now = Instant::now();
         let gained = now.duration_since(self.filled).as_secs_f64() * RATE;
         self.tokens = (self.tokens + gained).min(BURST) - 1.0;

@@ -1,11 +1,11 @@
-//! The position of a blocking query in Consul's history.
+//! The position of a blocking query in the history of the one who answers.
 
 /// The index that the next query sends. 0 asks for an answer at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Index {
     /// What the next query sends.
     next: u64,
-    /// The last one seen, kept over failures: only this tells that Consul's history began anew.
+    /// The last one seen, kept over failures: only this tells that the history began anew.
     seen: u64,
 }
 
@@ -18,14 +18,14 @@ impl Index {
         self.next
     }
 
-    /// After a failure: ask for the whole at once. With an index that a restarted Consul has not reached yet, the
+    /// After a failure: ask for the whole at once. With an index that a restarted server has not reached yet, the
     /// query would sleep to its end.
     #[must_use]
     pub fn from_anew(self) -> Self {
         Self { next: 0, ..self }
     }
 
-    /// After an answer that carried `index`, and whether Consul's history went back: it was restored from an
+    /// After an answer that carried `index`, and whether the history went back: it was restored from an
     /// older state, or lost its own.
     pub fn after(self, index: u64) -> (Self, bool) {
         // 0 would not block: a busy loop.
