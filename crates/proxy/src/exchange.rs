@@ -6,11 +6,12 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use http::{HeaderValue, Method, Request, Uri, Version, header, response};
-use http_body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header, response};
+use http_body::{Body, Frame};
 use mesh_telemetry::{
     access_log::{Headers, Record},
-    metrics::{Observation, Protocol},
+    metrics::{GrpcStatus, Observation, Protocol},
 };
 
 use crate::{
@@ -38,6 +39,7 @@ pub(crate) struct Exchange {
     has_body: bool,
     refused: bool,
     status: Option<u16>,
+    grpc: GrpcStatus,
     sent: u64,
     log: Option<Box<Draft>>,
 }
@@ -79,6 +81,7 @@ impl Exchange {
             has_body: !request.body().is_end_stream(),
             refused: false,
             status: None,
+            grpc: GrpcStatus::default(),
             sent: 0,
             log,
         }
@@ -115,8 +118,16 @@ impl Exchange {
     /// Its answer begins.
     pub(crate) fn answered(&mut self, head: &response::Parts) {
         self.status = Some(head.status.as_u16());
+        self.told(&head.headers);
         if let (Some(draft), Some(log)) = (&mut self.log, self.client.access_log()) {
             draft.response_headers = log.picked(&head.headers);
+        }
+    }
+
+    /// What headers or trailers of its answer say of a gRPC call.
+    fn told(&mut self, headers: &HeaderMap) {
+        if self.protocol.is_grpc() {
+            self.grpc.read(headers);
         }
     }
 
@@ -125,8 +136,12 @@ impl Exchange {
         self.refused || self.client.is_worn_out(self.started)
     }
 
-    /// Bytes of the answer go to the client; `received` from a server, or made here.
-    pub(crate) fn sent(&mut self, bytes: usize, received: bool) {
+    /// A part of the answer goes to the client; `received` from a server, or made here.
+    pub(crate) fn sent(&mut self, part: &Frame<Bytes>, received: bool) {
+        if let Some(trailers) = part.trailers_ref() {
+            self.told(trailers);
+        }
+        let bytes = part.data_ref().map_or(0, Bytes::len);
         self.sent += bytes as u64;
         if received {
             self.trail.received(bytes);
@@ -184,7 +199,10 @@ impl Exchange {
             entry_point: self.client.entry_point_name(),
             router: self.route.as_ref().map(|route| &route.label),
             service: self.route.as_ref().and_then(|route| route.service.as_ref()),
-            code: status,
+            code: match self.protocol.is_grpc() {
+                true => self.grpc.code(),
+                false => status,
+            },
             method: &self.method,
             protocol: self.protocol,
             duration: now.duration_since(self.started),

@@ -171,7 +171,7 @@ impl Body for ResponseBody {
         let received = matches!(self.source, Sending::Server(_));
         if let Some(exchange) = &mut self.exchange {
             match &frame {
-                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len), received),
+                Some(Ok(frame)) => exchange.sent(frame, received),
                 Some(Err(error)) => exchange.cut(error),
                 None => {}
             }

@@ -1,5 +1,7 @@
 //! What requests leave behind, and what one that fails does to others.
 
+use std::sync::Arc;
+
 use mesh_telemetry::{
     RequestTelemetry,
     metrics::{Gauges, Metrics, MetricsSettings},
@@ -7,10 +9,10 @@ use mesh_telemetry::{
 use serde_json::json;
 
 use super::{Client, Scripted, ask, eventually, get, route_to, scripted::Act, start, start_recorded};
-use crate::fixture;
+use crate::{Running, fixture};
 
-#[tokio::test]
-async fn every_request_is_counted_once_with_what_became_of_it() {
+/// A proxy that counts.
+fn start_counting() -> (Running, Arc<Metrics>) {
     let settings: MetricsSettings =
         serde_json::from_value(json!({"prometheus": {"addRoutersLabels": true}})).unwrap();
     let metrics = Metrics::new(&settings).unwrap();
@@ -18,7 +20,21 @@ async fn every_request_is_counted_once_with_what_became_of_it() {
         metrics: Some(metrics.clone()),
         access_log: None,
     };
-    let running = start_recorded(telemetry, |_| {});
+    (start_recorded(telemetry, |_| {}), metrics)
+}
+
+/// How many requests the entrypoints counted under `label`.
+fn counted(metrics: &Metrics, label: &str) -> Option<u64> {
+    let text = metrics.render(&Gauges::default());
+    let line = text
+        .lines()
+        .find(|line| line.contains("entrypoint_requests_total") && line.contains(label))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn every_request_is_counted_once_with_what_became_of_it() {
+    let (running, metrics) = start_counting();
     ask(&running, get("/")).await;
     let server = Scripted::new(|_, request| match request.starts_with("GET /hang") {
         true => Act::Nothing,
@@ -35,18 +51,37 @@ async fn every_request_is_counted_once_with_what_became_of_it() {
         .unwrap();
     drop(leaving);
     eventually("the request is counted", || {
-        let text = metrics.render(&Gauges::default());
-        let counted = |code: &str| {
-            let label = format!("code=\"{code}\"");
-            let of_entry_point =
-                |line: &&str| line.contains("entrypoint_requests_total") && line.contains(&label);
-            text.lines()
-                .find(of_entry_point)
-                .is_some_and(|line| line.ends_with(" 1"))
-        };
-        counted("404") && counted("200") && counted("499")
+        ["404", "200", "499"]
+            .iter()
+            .all(|code| counted(&metrics, &format!("code=\"{code}\"")) == Some(1))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_grpc_call_is_counted_by_its_own_status() {
+    let (running, metrics) = start_counting();
+    let server = Scripted::new(|_, request| {
+        let answer = match request.split(' ').nth(1) {
+            Some("/head") => "HTTP/1.1 200 OK\r\nGrpc-Status: 5\r\nContent-Length: 0\r\n\r\n",
+            Some("/trailers") => {
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: grpc-status\r\n\r\n\
+                 2\r\nhi\r\n0\r\ngrpc-status: 7\r\n\r\n"
+            }
+            _ => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        };
+        Act::Write(answer.to_owned())
+    })
+    .await;
+    route_to(&running, &[server.address], &json!({}));
+    for (path, code) in [("/head", 5), ("/trailers", 7), ("/neither", 2)] {
+        let call = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n"
+        );
+        assert!(ask(&running, call).await.starts_with("HTTP/1.1 200"));
+        let label = format!("code=\"{code}\",method=\"POST\",protocol=\"grpc\"");
+        eventually("the call is counted", || counted(&metrics, &label) == Some(1)).await;
+    }
 }
 
 #[tokio::test]

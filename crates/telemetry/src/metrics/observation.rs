@@ -14,7 +14,7 @@ pub struct Observation<'a> {
     pub router: Option<&'a Arc<str>>,
     /// The qualified name of the service that answered; `None` when none was reached.
     pub service: Option<&'a Arc<str>>,
-    /// The status sent to the client; for gRPC the number of its `grpc-status`.
+    /// The status sent to the client; for gRPC its [`GrpcStatus::code`].
     pub code: u16,
     /// The method of the request.
     pub method: &'a Method,
@@ -70,6 +70,11 @@ impl Protocol {
         }
     }
 
+    /// True for gRPC of either kind, where the status of HTTP says little.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::GrpcWeb)
+    }
+
     /// As it appears in the label `protocol`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,6 +84,30 @@ impl Protocol {
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc-web",
         }
+    }
+}
+
+/// What gRPC calls an outcome that nobody told.
+const UNKNOWN: u16 = 2;
+
+/// The outcome of a gRPC call: `grpc-status` in the head of its answer or, as a rule, in the trailers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GrpcStatus(Option<u16>);
+
+impl GrpcStatus {
+    /// The last number that gRPC knows (`UNAUTHENTICATED`). Servers do not get to invent series.
+    const MAX: u16 = 16;
+
+    /// Takes what `headers` say, if anything.
+    pub fn read(&mut self, headers: &HeaderMap) {
+        let told = headers.get("grpc-status").and_then(|value| value.to_str().ok());
+        let number = told.and_then(|text| text.parse().ok());
+        self.0 = number.filter(|number| *number <= Self::MAX).or(self.0);
+    }
+
+    /// As it appears in the label `code`.
+    pub fn code(self) -> u16 {
+        self.0.unwrap_or(UNKNOWN)
     }
 }
 
@@ -117,6 +146,16 @@ mod tests {
         );
         assert_eq!(of(header::ACCEPT, "text/event-stream"), Protocol::Sse);
         assert_eq!(of(header::ACCEPT, "*/*"), Protocol::Http);
+    }
+
+    #[test]
+    fn the_outcome_of_a_call_is_unknown_until_a_known_number_tells_it() {
+        let mut status = GrpcStatus::default();
+        for (told, code) in [("", 2), ("-1", 2), ("17", 2), ("5", 5), ("x", 5), ("0", 0)] {
+            let told = HeaderValue::from_str(told).unwrap();
+            status.read(&HeaderMap::from_iter([("grpc-status".parse().unwrap(), told)]));
+            assert_eq!(status.code(), code);
+        }
     }
 
     #[test]
