@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     http,
-    mesh::{Mesh, Place, eventually, flags, routes, words},
+    mesh::{Place, eventually, flags, routes, words},
     server::Server,
 };
 
@@ -112,28 +112,6 @@ fn an_address_in_use_ends_with_1_and_names_it() {
         "{}",
         run.stderr()
     );
-}
-
-#[test]
-fn a_cold_start_serves_the_last_known_routes_from_the_snapshot() {
-    let (place, a) = (Place::new(), Server::named("a"));
-    let directory = place.path("routes");
-    place.write("routes/one.yml", &routes(&[("one", &a.url())]));
-    let snapshot = place.path("snapshot.json");
-    let mut flags = flags(&place.path("unused"));
-    flags.pop();
-    flags.push("--snapshot.enabled=true".to_owned());
-    flags.push(format!("--snapshot.path={}", snapshot.display()));
-    flags.push(format!("--providers.file.directory={}", directory.display()));
-    let start = || -> Mesh { place.start(&words(&flags)) };
-    let mut first = start();
-    first.eventually("one.test", "/", |answer| answer.body == "a");
-    first.signal("-TERM");
-    assert_eq!(first.wait().code(), Some(0));
-    assert!(snapshot.is_file());
-    std::fs::rename(&directory, place.path("gone")).unwrap();
-    let second = start();
-    second.eventually("one.test", "/", |answer| answer.body == "a");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod docs;
 mod http;
 mod lifecycle;
 mod mesh;
+mod restart;
 mod routing;
 mod server;
 mod settings;

@@ -51,3 +51,10 @@ pub enum ScopeState {
     /// Never read.
     Starting,
 }
+
+impl ScopeState {
+    /// This run has heard of it, be it that it cannot be read.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Fresh | Self::Failed)
+    }
+}

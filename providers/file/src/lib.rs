@@ -1,7 +1,7 @@
 //! Dynamic configuration from files.
 //!
-//! Each file is a scope of its own, so that one that cannot be read leaves the others alone; a directory has a
-//! scope more, the list of its files. A change is taken up when the files have come to rest: at once as far as
+//! Each file is a scope of its own, so that one that cannot be read leaves the others alone; there is a scope more,
+//! the list of the files. A change is taken up when the files have come to rest: at once as far as
 //! people can tell, a little later where something would disappear, because a file that is being rewritten is
 //! short or missing for a moment.
 

@@ -21,7 +21,7 @@ pub(crate) struct State {
     source: Source,
     static_keys: Arc<BTreeSet<String>>,
     files: BTreeMap<PathBuf, File>,
-    /// What was last said of the directory as a whole.
+    /// What was last said of the source as a whole.
     listing: Option<Listing>,
     /// Which directory it was that last held files.
     inhabited: Option<Identity>,
@@ -89,13 +89,34 @@ impl State {
     /// The reports that lead from what was said before to `scan`.
     pub(crate) fn take(&mut self, scan: Scan) -> Vec<Report> {
         let mut reports = Vec::new();
-        if let Source::Directory(path) = self.source.clone() {
-            reports.extend(self.list(&path, &scan));
+        let source = self.source.clone();
+        if let Source::Directory(path) = &source {
+            reports.extend(self.list(path, &scan));
         }
         for (path, reading) in scan.files {
             reports.extend(self.read(path, reading));
         }
+        if let Source::File(path) = &source {
+            // One that cannot be read says nothing, of others neither.
+            let was_read = reports
+                .iter()
+                .any(|report| matches!(report, Report::Replace { .. }));
+            reports.extend(was_read.then(|| self.list_one(path)).flatten());
+        }
         reports
+    }
+
+    /// The one file as the whole of the list, so that those of an earlier run with other settings end.
+    fn list_one(&mut self, path: &Path) -> Option<Report> {
+        if self.listing.is_some() {
+            return None;
+        }
+        let scopes = BTreeSet::from([scope(path)]);
+        self.listing = Some(Ok(scopes.clone()));
+        Some(Report::Replace {
+            scope: Scope::new(format!("file {}", path.display())),
+            content: Content::Scopes(scopes),
+        })
     }
 
     /// The files of the directory, or why they cannot be told.

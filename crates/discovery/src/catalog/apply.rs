@@ -111,13 +111,9 @@ impl Catalog {
         let Some(state) = self.providers.get_mut(provider) else {
             return;
         };
-        let gone: Vec<_> = state
-            .scopes
-            .iter()
-            .filter(|(name, data)| {
-                *name != scope && !listed.contains(*name) && !matches!(data.held, Held::Listing(_))
-            })
-            .map(|(name, _)| name.clone())
+        let gone: Vec<_> = (state.scopes.keys())
+            .filter(|name| *name != scope && !listed.contains(*name))
+            .cloned()
             .collect();
         for name in &listed {
             state.scopes.entry(name.clone()).or_default().unlisted = false;
@@ -132,7 +128,7 @@ impl Catalog {
         }
     }
 
-    /// As if the scope had been replaced by nothing, and then forgotten.
+    /// As if the scope had been replaced by nothing, and then forgotten. A document waits for those in its place.
     fn unlist(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
         let Some(state) = self.providers.get_mut(provider) else {
             return;
@@ -142,21 +138,20 @@ impl Catalog {
         };
         data.unlisted = true;
         let ids: Vec<_> = match &data.held {
-            Held::Instances(records) => records
+            Held::Instances(records) if !records.is_empty() => records
                 .iter()
                 .filter(|(_, record)| record.gone_since.is_none())
                 .map(|(id, _)| id.clone())
                 .collect(),
             Held::Document(_) => {
-                let unit = UnitKey::Document(scope.clone());
-                self.dirty.insert((provider.clone(), unit));
-                Vec::new()
+                state.leaving.insert(scope.clone());
+                return;
             }
-            Held::Nothing | Held::Listing(_) => Vec::new(),
+            Held::Instances(_) | Held::Nothing | Held::Listing(_) => {
+                state.scopes.remove(scope);
+                return;
+            }
         };
-        if !matches!(&data.held, Held::Instances(records) if !records.is_empty()) {
-            state.scopes.remove(scope);
-        }
         for id in ids {
             let key = InstanceKey {
                 provider: provider.clone(),
@@ -164,6 +159,25 @@ impl Catalog {
                 id,
             };
             self.leave(&key, now);
+        }
+    }
+
+    /// Ends documents that are no longer listed once all that are listed have been told: an object that moves from
+    /// one file to another is always in one of them.
+    pub(super) fn sweep(&mut self, provider: &ProviderName) {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let waits = |data: &ScopeData| !data.unlisted && !data.state().is_told();
+        if state.leaving.is_empty() || state.scopes.values().any(waits) {
+            return;
+        }
+        for scope in std::mem::take(&mut state.leaving) {
+            // It may have been listed again meanwhile.
+            if state.scopes.get(&scope).is_some_and(|data| data.unlisted) {
+                state.scopes.remove(&scope);
+                self.dirty.insert((provider.clone(), UnitKey::Document(scope)));
+            }
         }
     }
 

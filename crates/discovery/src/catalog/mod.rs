@@ -88,6 +88,7 @@ impl Catalog {
                 Content::Scopes(scopes) => self.replace_listing(provider, &scope, scopes, now),
             },
         }
+        self.sweep(provider);
         self.tick(now);
         if let Some(state) = self.providers.get_mut(provider) {
             state.settle(&mut self.published);

@@ -127,6 +127,9 @@ impl Catalog {
             ContentSnapshot::Listing(scopes) => data.held = Held::Listing(scopes),
             ContentSnapshot::Document(fragment) => {
                 data.held = Held::Document(fragment);
+                if saved.unlisted {
+                    state.leaving.insert(saved.scope.clone());
+                }
                 let unit = UnitKey::Document(saved.scope);
                 self.dirty.insert((provider.clone(), unit));
             }

@@ -72,6 +72,8 @@ pub(crate) struct ProviderState {
     pub(crate) required: bool,
     pub(crate) exposure: Option<Arc<Exposure>>,
     pub(crate) scopes: BTreeMap<Scope, ScopeData>,
+    /// Documents that are no longer listed, until those that are have been told.
+    pub(crate) leaving: BTreeSet<Scope>,
     pub(crate) units: BTreeMap<UnitKey, Unit>,
     pub(crate) namespaces: Namespaces,
     pub(crate) kin: Kin,
@@ -99,6 +101,7 @@ impl ProviderState {
             required,
             exposure: exposure.map(Arc::new),
             scopes: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             units: BTreeMap::new(),
             namespaces: Namespaces {
                 routers: Namespace::new("routers"),

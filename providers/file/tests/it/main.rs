@@ -302,6 +302,29 @@ async fn a_configured_file_that_is_missing_is_a_failure_until_it_appears() {
 }
 
 #[tokio::test]
+async fn a_configured_file_is_all_there_is_once_it_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("routes.yml");
+    fs::write(&path, "http: [").unwrap();
+    let provider = of_file(&path);
+    let mut reports = Reports::of(&provider);
+    assert!(matches!(reports.next().await, Report::Failed { .. }));
+    fs::write(&path, routes("a")).unwrap();
+    let document = reports.next().await;
+    assert!(
+        matches!(
+            &document,
+            Report::Replace {
+                content: Content::Fragment(_),
+                ..
+            }
+        ),
+        "{document:?}"
+    );
+    assert_eq!(reports.listing().await, ["routes.yml"]);
+}
+
+#[tokio::test]
 async fn one_file_of_a_directory_that_cannot_be_read_leaves_the_others_alone() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("bad.yml"), [0xff, 0xfe, 0x00]).unwrap();
@@ -326,6 +349,7 @@ async fn without_watching_only_a_reload_reads_again() {
     let provider = provider(settings);
     let mut reports = Reports::of(&provider);
     reports.file("routes.yml").await;
+    reports.listing().await;
     fs::write(&path, routes("b")).unwrap();
     assert!(
         tokio::time::timeout(Duration::from_millis(300), reports.0.next())

@@ -55,12 +55,48 @@ fn a_file_that_is_no_longer_listed_takes_its_objects_along_and_no_others() {
     let mut world = World::new();
     world.document("a.yml", GOOD);
     world.document("b.yml", &GOOD.replace(" a: ", " c: ").replace(" b: ", " d: "));
-    let listed = [Scope::new("b.yml")].into();
-    world.apply(&file(), "directory", Content::Scopes(listed));
+    world.files("directory", &["b.yml"]);
     assert!(world.router("a@file").is_none());
     assert!(world.router("c@file").is_some());
     // Both declared the service.
     assert!(world.service("s@file").is_some());
+}
+
+#[test]
+fn what_moves_from_one_file_to_another_is_always_there() {
+    let mut world = World::new();
+    world.files("directory", &["a.yml"]);
+    world.document("a.yml", GOOD);
+    world.files("directory", &["b.yml"]);
+    assert_eq!(world.rule("a@file"), "Host(`a.example`)");
+    world.document(
+        "b.yml",
+        &GOOD.replace("a.example", "new.example").replace(" b: ", " c: "),
+    );
+    assert_eq!(world.rule("a@file"), "Host(`new.example`)");
+    assert!(world.router("a@file").unwrap().problems.is_empty());
+    assert!(world.router("b@file").is_none());
+}
+
+#[test]
+fn a_file_that_is_listed_again_before_the_others_were_told_stays() {
+    let mut world = World::new();
+    world.files("directory", &["a.yml"]);
+    world.document("a.yml", GOOD);
+    world.files("directory", &["b.yml"]);
+    world.files("directory", &["a.yml", "b.yml"]);
+    world.document("b.yml", "");
+    assert_eq!(world.rule("a@file"), "Host(`a.example`)");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_no_other_from_ending() {
+    let mut world = World::new();
+    world.files("directory", &["a.yml"]);
+    world.document("a.yml", GOOD);
+    world.files("directory", &["b.yml"]);
+    world.fail(&file(), "b.yml");
+    assert!(world.router("a@file").is_none());
 }
 
 #[test]
@@ -81,8 +117,7 @@ fn before_everything_was_read_once_the_order_of_reading_decides_nothing() {
     let other = GOOD.replace("a.example", "other.example");
     for order in [["a.yml", "b.yml"], ["b.yml", "a.yml"]] {
         let mut world = World::new();
-        let listed = order.map(Scope::new).into();
-        world.apply(&file(), "directory", Content::Scopes(listed));
+        world.files("directory", &order);
         for name in order {
             world.document(name, if name == "a.yml" { GOOD } else { &other });
         }

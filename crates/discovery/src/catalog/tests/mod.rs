@@ -75,6 +75,12 @@ impl World {
         self.apply(&file(), name, Content::Fragment(Box::new(fragment)));
     }
 
+    /// `file` lists its documents.
+    pub(super) fn files(&mut self, listing: &str, names: &[&str]) {
+        let names = names.iter().map(|name| Scope::new(*name)).collect();
+        self.apply(&file(), listing, Content::Scopes(names));
+    }
+
     pub(super) fn fail(&mut self, provider: &ProviderName, scope: &str) {
         let scope = Scope::new(scope);
         let error = ProviderError::Unreachable {

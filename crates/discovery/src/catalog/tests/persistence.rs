@@ -5,6 +5,7 @@ use mesh_config::instance::Lifecycle;
 use super::{With as _, World, consul, file, instance};
 use crate::{
     catalog::{Catalog, CatalogSnapshot},
+    provider::{Content, Scope},
     settings::DiscoverySettings,
     status::ScopeState,
 };
@@ -48,6 +49,65 @@ fn everything_known_serves_again_and_is_stale_until_it_is_confirmed() {
     new.replace("web", [instance("web", 1).labels(RULES)]);
     assert_eq!(new.state("web"), ScopeState::Fresh);
     assert_eq!(new.lives("web")[1].1, Lifecycle::Draining);
+}
+
+/// A document whose router `shop` has this host.
+fn shop(host: &str) -> String {
+    format!("http: {{routers: {{shop: {{rule: 'Host(`{host}`)', service: s}}}}}}")
+}
+
+#[test]
+fn a_file_in_place_of_another_or_of_a_directory_has_its_names() {
+    for (listing, path) in [
+        ("file a.yml", "a.yml"),
+        ("file ./b.yml", "./b.yml"),
+        ("directory d", "d/a.yml"),
+    ] {
+        let mut world = World::new();
+        world.files(listing, &[path]);
+        world.document(path, &shop("old.example"));
+        let mut new = restart(&world);
+        new.document("b.yml", &shop("new.example"));
+        new.files("file b.yml", &["b.yml"]);
+        assert_eq!(new.rule("shop@file"), "Host(`new.example`)", "{path}");
+        assert!(new.router("shop@file").unwrap().problems.is_empty());
+        let scopes: Vec<_> = (new.status(&file()).scopes.into_iter())
+            .map(|scope| (scope.scope, scope.state))
+            .collect();
+        let fresh = |name: &str| (name.to_owned(), ScopeState::Fresh);
+        assert_eq!(scopes, [fresh("b.yml"), fresh("file b.yml")]);
+        assert_same(&new, &restart(&new));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_the_one_it_replaces_in_force() {
+    let mut world = World::new();
+    world.document("a.yml", &shop("old.example"));
+    world.files("file a.yml", &["a.yml"]);
+    let mut new = restart(&world);
+    new.fail(&file(), "b.yml");
+    assert_eq!(new.rule("shop@file"), "Host(`old.example`)");
+}
+
+#[test]
+fn services_that_only_a_former_list_knows_drain() {
+    let mut world = World::new();
+    world.list(&["web"]);
+    world.replace("web", [instance("web", 1)]);
+    let mut new = restart(&world);
+    new.apply(
+        &consul(),
+        "another catalog",
+        Content::Scopes([Scope::new("api")].into()),
+    );
+    assert_eq!(new.lives("web")[0].1, Lifecycle::Draining);
+    assert!(
+        new.status(&consul())
+            .scopes
+            .iter()
+            .all(|scope| scope.scope != "catalog")
+    );
 }
 
 #[test]

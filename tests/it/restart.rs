@@ -1,0 +1,63 @@
+//! What one run leaves to the next.
+
+use crate::{
+    mesh::{Mesh, Place, flags, routes, words},
+    server::Server,
+};
+
+/// A run whose files are named by `source`, with a snapshot.
+fn start(place: &Place, source: &str) -> Mesh {
+    let mut flags = flags(&place.path("unused"));
+    flags.pop();
+    flags.push("--snapshot.enabled=true".to_owned());
+    flags.push(format!(
+        "--snapshot.path={}",
+        place.path("snapshot.json").display()
+    ));
+    flags.push(format!("--providers.file.{source}"));
+    place.start(&words(&flags))
+}
+
+/// Ends a run as it should.
+fn stop(mut mesh: Mesh) {
+    mesh.signal("-TERM");
+    assert_eq!(mesh.wait().code(), Some(0), "{:?}", mesh.log());
+}
+
+#[test]
+fn a_cold_start_serves_the_last_known_routes_from_the_snapshot() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    place.write("routes/one.yml", &routes(&[("one", &a.url())]));
+    let first = start(&place, "directory=routes");
+    first.eventually("one.test", "/", |answer| answer.body == "a");
+    stop(first);
+    assert!(place.path("snapshot.json").is_file());
+    std::fs::rename(place.path("routes"), place.path("gone")).unwrap();
+    let second = start(&place, "directory=routes");
+    second.eventually("one.test", "/", |answer| answer.body == "a");
+}
+
+#[test]
+fn files_that_another_run_was_told_to_read_leave_nothing_behind() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let text = |host: &str, server: &Server| routes(&[("one", &server.url())]).replace("one.test", host);
+    place.write("a.yml", &text("old.test", &a));
+    place.write("b.yml", &text("new.test", &b));
+    place.write("routes/a.yml", &text("old.test", &a));
+    for (source, host) in [
+        ("filename=a.yml", "old.test"),
+        ("filename=./b.yml", "new.test"),
+        ("directory=routes", "old.test"),
+    ] {
+        let first = start(&place, source);
+        first.eventually(host, "/", |answer| answer.status == 200);
+        stop(first);
+        let second = start(&place, "filename=b.yml");
+        second.eventually("new.test", "/", |answer| answer.body == "b");
+        second.eventually("old.test", "/", |answer| answer.status == 404);
+        let scopes = &second.ask("/api/providers").json()[0]["scopes"];
+        assert_eq!(scopes.as_array().unwrap().len(), 2, "{source}: {scopes}");
+        stop(second);
+        std::fs::remove_file(place.path("snapshot.json")).unwrap();
+    }
+}
