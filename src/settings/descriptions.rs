@@ -426,6 +426,11 @@ pub(crate) const DESCRIPTIONS: &[(&str, &str, &str)] = &[
         "File of the client certificate's key. Absent: `CONSUL_CLIENT_KEY`.",
     ),
     (
+        "providers.consulCatalog.endpoint.tls.serverName",
+        "",
+        "The name in Consul's certificate, where that is not the name in its address. Absent: `CONSUL_TLS_SERVER_NAME`.",
+    ),
+    (
         "providers.consulCatalog.endpoint.token",
         "",
         "ACL token that reads services and nodes. Absent: `CONSUL_HTTP_TOKEN` or `CONSUL_HTTP_TOKEN_FILE`. Secret.",
