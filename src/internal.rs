@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
 use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
+    StreamExt,
     stream::{self, BoxStream},
 };
-use http::{Request, Response, StatusCode};
 use mesh_config::{
     Fragment, Origin, ProviderName, Reference,
     fragment::Declared,
@@ -16,7 +13,6 @@ use mesh_config::{
     rule::Rule,
 };
 use mesh_discovery::{Content, Provider, Registration, Report, Scope};
-use mesh_proxy::InternalService;
 
 use crate::settings::{OWN_ENTRY_POINT, Settings};
 
@@ -66,18 +62,6 @@ impl Provider for Internal {
         stream::once(async { self.report() })
             .chain(stream::pending())
             .boxed()
-    }
-}
-
-/// Stands where a router needs a service and a middleware answers in its place.
-#[derive(Debug)]
-pub(crate) struct Noop;
-
-impl InternalService for Noop {
-    fn call(&self, _: Request<()>) -> BoxFuture<'static, Response<Bytes>> {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        std::future::ready(response).boxed()
     }
 }
 

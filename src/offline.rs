@@ -14,7 +14,7 @@ use mesh_discovery::{Catalog, Content, DiscoverySettings, Provider, Report, Scop
 use mesh_proxy::{InternalService, InternalServices, RoutingTable};
 
 use crate::{
-    internal::{Internal, Noop},
+    internal::Internal,
     models::Models,
     providers::{Providers, static_keys},
     settings::Plan,
@@ -126,7 +126,7 @@ fn stand_ins(plan: &Plan) -> InternalServices {
         (settings.ping.is_some(), "ready"),
         (settings.prometheus().is_some(), "prometheus"),
     ];
-    let service: Arc<dyn InternalService> = Arc::new(Noop);
+    let service: Arc<dyn InternalService> = Arc::new(mesh_api::Noop);
     services
         .into_iter()
         .filter(|(on, _)| *on)

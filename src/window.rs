@@ -12,10 +12,7 @@ use mesh_proxy::{InternalServices, RoutingTable};
 use mesh_telemetry::{RequestTelemetry, logs};
 use tokio::runtime;
 
-use crate::{
-    internal::Noop,
-    settings::{Plan, Settings},
-};
+use crate::settings::{Plan, Settings};
 
 type TableSource = Box<dyn Fn() -> Arc<RoutingTable> + Send + Sync>;
 
@@ -74,6 +71,5 @@ pub(crate) fn with_standard(
         _ => true,
     };
     services.extend(mesh_api::services(views).into_iter().filter(|(name, _)| on(name)));
-    services.insert("noop".to_owned(), Arc::new(Noop));
     services
 }

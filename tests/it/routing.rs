@@ -138,6 +138,14 @@ fn middlewares_of_an_entrypoint_run_for_every_router_on_it_and_it_can_redirect()
 }
 
 #[test]
+fn the_service_for_routers_without_one_is_a_teapot() {
+    let place = Place::new();
+    let text = "http: {routers: {tea: {rule: \"Host(`tea.test`)\", service: noop@internal}}}";
+    let mesh = place.start(&words(&flags(&place.write("routes.yml", text))));
+    mesh.eventually("tea.test", "/", |answer| answer.status == 418);
+}
+
+#[test]
 fn an_old_server_does_not_make_the_answer_to_a_client_old() {
     let place = Place::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

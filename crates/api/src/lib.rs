@@ -20,6 +20,6 @@ mod settings;
 mod tests;
 mod views;
 
-pub use service::services;
+pub use service::{Noop, services};
 pub use settings::{ApiSettings, BasePath, BasePathError, PingSettings, Status};
 pub use views::{Draining, Views};

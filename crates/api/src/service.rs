@@ -97,9 +97,9 @@ impl InternalService for Ping {
     }
 }
 
-/// Does nothing.
+/// Answers 418, for routers whose middlewares leave nothing to answer.
 #[derive(Debug)]
-struct Noop;
+pub struct Noop;
 
 impl InternalService for Noop {
     fn call(&self, _: Request<()>) -> BoxFuture<'static, Response<Bytes>> {
