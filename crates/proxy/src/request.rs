@@ -113,7 +113,7 @@ async fn reach(
         Target::Service(service) => {
             let client = exchange.client().clone();
             let settings = client.settings();
-            let body = RequestBody::new(body, settings.transport.responding_timeouts.read_timeout);
+            let body = RequestBody::new(body, &settings);
             exchange.receives(body.upload());
             let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
             let (upstreams, log) = (client.upstreams(), client.access_log());

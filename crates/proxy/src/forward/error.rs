@@ -79,7 +79,7 @@ impl ForwardError {
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
-            Self::Upload(UploadError::Broken) => StatusCode::BAD_REQUEST,
+            Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
         }
     }
 

@@ -9,6 +9,7 @@ mod host;
 mod owned;
 mod path;
 mod query;
+mod trailers;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ use http::{
 pub(crate) use forwarded::{Peer, append_peer};
 pub(crate) use headers::{is_hop_by_hop, tokens};
 pub(crate) use path::resolve_encoded_slashes;
+pub(crate) use trailers::strip_trailers;
 
 use crate::settings::EntryPoint;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Client, Scripted, ask, eventually, get, ok, route_to, scripted::Act, start, start_for};
-use crate::fixture;
+use crate::{fixture, settings::UnderscoreHeaders};
 
 #[tokio::test]
 async fn nobody_declared_it_is_404() {
@@ -198,5 +198,57 @@ async fn a_new_table_serves_the_next_request_of_a_connection() {
         route_to(&running, &[server.address], &json!({}));
         client.send(get("/")).await;
         assert_eq!(client.answer().await.1, body);
+    }
+}
+
+#[tokio::test]
+async fn trailers_pass_like_headers_do() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |web| {
+        web.http.underscore_headers_strategy = UnderscoreHeaders::Delete;
+    });
+    let names = ["x-checksum", "x-forwarded-for", "x_real_ip", "my_sum", "cookie"];
+    let trailers: String = names.iter().map(|name| format!("{name}: 1\r\n")).collect();
+    let post = format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: {}\r\n\r\n3\r\nabc\r\n0\r\n{trailers}\r\n",
+        names.join(", ")
+    );
+    assert!(ask(&running, post).await.ends_with("hello"));
+    let request = server.requests().remove(0);
+    assert!(
+        request.ends_with("3\r\nabc\r\n0\r\nx-checksum: 1\r\n\r\n"),
+        "{request}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_trailer_refuses_its_request() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |web| {
+        web.http.underscore_headers_strategy = UnderscoreHeaders::Reject;
+    });
+    let post = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: my_sum\r\n\r\n3\r\nabc\r\n0\r\nmy_sum: 1\r\n\r\n";
+    assert!(ask(&running, post).await.starts_with("HTTP/1.1 400"));
+    assert!(server.requests().is_empty(), "the request came through whole");
+}
+
+#[tokio::test]
+async fn trailers_of_an_answer_reach_clients_that_take_them() {
+    let server = Scripted::new(|_, _| {
+        Act::Write(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Mesh-Reason\r\n\r\n\
+             2\r\nhi\r\n0\r\nX-Sum: 1\r\nX-Mesh-Reason: forged\r\n\r\n"
+                .into(),
+        )
+    })
+    .await;
+    let running = start_for(&[server.address], |_| {});
+    for (te, end) in [("TE: trailers\r\n", "x-sum: 1\r\n"), ("", "")] {
+        let get = format!("GET / HTTP/1.1\r\nHost: h\r\n{te}\r\n");
+        let answer = ask(&running, get).await;
+        assert!(
+            answer.ends_with(&format!("\r\n2\r\nhi\r\n0\r\n{end}\r\n")),
+            "{answer}"
+        );
     }
 }

@@ -142,7 +142,11 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
                 .and_then(|rest| rest.lines().next());
             let complete = match length {
                 Some(length) => body.len() >= length.parse().unwrap(),
-                None => !head.contains("transfer-encoding: chunked") || body.ends_with("0\r\n\r\n"),
+                None if head.contains("transfer-encoding: chunked") => {
+                    let last_chunk = body.starts_with("0\r\n") || body.contains("\r\n0\r\n");
+                    last_chunk && body.ends_with("\r\n\r\n")
+                }
+                None => true,
             };
             if complete {
                 return String::from_utf8(bytes).ok();

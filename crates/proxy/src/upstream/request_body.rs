@@ -9,10 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
+
+use crate::{
+    sanitize::strip_trailers,
+    settings::{EntryPoint, UnderscoreHeaders},
+};
 
 /// Why the rest of a body will not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +27,9 @@ pub(crate) enum UploadError {
     /// The client went away, or framed it wrongly.
     #[error("client broke off its request")]
     Broken,
+    /// It ended in what is refused in a header.
+    #[error("a trailer of the request is refused")]
+    Trailer,
 }
 
 /// How far a body has come. Seen by the request while the connection to the server has the body.
@@ -70,19 +77,21 @@ struct Receiving {
     incoming: Incoming,
     upload: Rc<Upload>,
     limit: Duration,
+    underscores: UnderscoreHeaders,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    /// Takes `incoming`, with `limit` on each wait unless it is zero.
-    pub(crate) fn new(incoming: Incoming, limit: Duration) -> Self {
+    /// Takes `incoming`, within the limits of its entrypoint.
+    pub(crate) fn new(incoming: Incoming, settings: &EntryPoint) -> Self {
         if incoming.is_end_stream() {
             return Self(None);
         }
         Self(Some(Receiving {
             incoming,
             upload: Rc::default(),
-            limit,
+            limit: settings.transport.responding_timeouts.read_timeout,
+            underscores: settings.http.underscore_headers_strategy,
             timer: None,
         }))
     }
@@ -105,10 +114,16 @@ impl Receiving {
         };
         self.timer = None;
         let frame = match frame {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 self.upload.bytes.set(self.upload.bytes.get() + length as u64);
-                Some(Ok(passable(frame)))
+                let passes = frame
+                    .trailers_mut()
+                    .map_or(Ok(()), |trailers| strip_trailers(trailers, self.underscores));
+                Some(match passes {
+                    Ok(()) => Ok(frame),
+                    Err(_) => Err(self.fail(UploadError::Trailer)),
+                })
             }
             Some(Err(_)) => Some(Err(self.fail(UploadError::Broken))),
             None => None,
@@ -140,27 +155,6 @@ impl Receiving {
 impl Drop for Receiving {
     fn drop(&mut self) {
         self.upload.given_up.set(true);
-    }
-}
-
-/// Trailers lose whatever could pass for a header that was checked already.
-fn passable(frame: Frame<Bytes>) -> Frame<Bytes> {
-    match frame.into_trailers() {
-        Ok(trailers) => {
-            let harmless = |name: &str| !name.starts_with("x-") && !matches!(name, "forwarded" | "host");
-            let kept =
-                trailers
-                    .into_iter()
-                    .fold((HeaderMap::new(), None), |(mut kept, last), (name, value)| {
-                        let name = name.or(last);
-                        if let Some(name) = name.clone().filter(|name| harmless(name.as_str())) {
-                            kept.append(name, value);
-                        }
-                        (kept, name)
-                    });
-            Frame::trailers(kept.0)
-        }
-        Err(frame) => frame,
     }
 }
 

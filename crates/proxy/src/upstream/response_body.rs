@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::Lease;
-use crate::service::InFlight;
+use crate::{respond::X_MESH_REASON, service::InFlight};
 
 /// Why the rest of an answer will not come. The client's connection is cut, so that it can see that.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,14 @@ impl AnswerBody {
     }
 }
 
+/// Trailers without what only Mesh says.
+fn own_words(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        trailers.remove(&X_MESH_REASON);
+    }
+    frame
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -80,7 +88,7 @@ impl Body for AnswerBody {
             Poll::Ready(frame) => {
                 self.timer = None;
                 self.ended = frame.is_none() || self.incoming.is_end_stream();
-                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+                Poll::Ready(frame.map(|frame| frame.map(own_words).map_err(BodyError::Broken)))
             }
             Poll::Pending => self.poll_limit(cx),
         }
