@@ -164,15 +164,21 @@ enum RunError {
 }
 
 /// Waits until every provider has told everything once, and for [`FIRST_REPORTS`] at most: a process that starts
-/// again in the place of another must not answer 404 for routes that it is about to learn.
+/// again in the place of another must not answer by yesterday's routes, or 404, where it is about to know better.
 async fn first_reports(discovery: &Discovery) {
-    let told = async {
-        while !discovery.status().iter().all(|provider| provider.synced) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    // Those that need longer are waited for by whoever asks `/ready`.
-    let _ = tokio::time::timeout(FIRST_REPORTS, told).await;
+    if tokio::time::timeout(FIRST_REPORTS, discovery.told())
+        .await
+        .is_err()
+    {
+        // Whoever asks `/ready` waits for those of which nothing is known at all.
+        let status = discovery.status();
+        let waiting = status.iter().filter(|provider| !provider.is_told());
+        let waiting: Vec<&str> = waiting.map(|provider| provider.name.as_str()).collect();
+        info!(
+            waiting = waiting.join(","),
+            "serving what is known so far; providers are slow to answer"
+        );
+    }
 }
 
 /// Lets providers, the snapshot and the access log come to their end.

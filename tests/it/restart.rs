@@ -1,14 +1,20 @@
 //! What one run leaves to the next.
 
 use crate::{
-    mesh::{Mesh, Place, flags, routes, words},
+    mesh::{Mesh, Place, eventually, flags, routes, words},
     server::Server,
 };
 
 /// A run whose files are named by `source`, with a snapshot.
 fn start(place: &Place, source: &str) -> Mesh {
+    start_without("", place, source)
+}
+
+/// The same without one of the usual flags.
+fn start_without(flag: &str, place: &Place, source: &str) -> Mesh {
     let mut flags = flags(&place.path("unused"));
     flags.pop();
+    flags.retain(|usual| usual != flag);
     flags.push("--snapshot.enabled=true".to_owned());
     flags.push(format!(
         "--snapshot.path={}",
@@ -60,4 +66,28 @@ fn files_that_another_run_was_told_to_read_leave_nothing_behind() {
         stop(second);
         std::fs::remove_file(place.path("snapshot.json")).unwrap();
     }
+}
+
+#[test]
+fn the_first_answer_after_a_restart_follows_the_files_of_now() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    place.write("a.yml", &routes(&[("one", &a.url())]));
+    let first = start(&place, "filename=a.yml");
+    first.eventually("one.test", "/", |answer| answer.body == "a");
+    assert_eq!(first.ask("/api/overview").status, 200);
+    stop(first);
+    place.write("a.yml", &routes(&[("one", &b.url())]));
+    let (answer, view) = eventually("a start in time", || {
+        let second = start_without("--api.insecure", &place, "filename=a.yml");
+        let answers = (
+            second.get("one.test", "/").body,
+            second.ask("/api/overview").status,
+        );
+        // On a busy machine even a file may take longer than a start waits for it.
+        let late = second.log().iter().any(|line| line.contains("slow to answer"));
+        second.signal("-KILL");
+        (!late).then_some(answers)
+    });
+    assert_eq!(answer, "b");
+    assert_eq!(view, 404, "a view that is off");
 }

@@ -21,6 +21,14 @@ pub struct ProviderStatus {
     pub scopes: Vec<ScopeStatus>,
 }
 
+impl ProviderStatus {
+    /// This run has heard of every scope, be it that it cannot be read. What is restored from the snapshot does not
+    /// count, unlike for `synced`.
+    pub fn is_told(&self) -> bool {
+        !self.scopes.is_empty() && self.scopes.iter().all(|scope| scope.state.is_told())
+    }
+}
+
 /// One scope of a provider.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -64,12 +64,14 @@ struct UnitSnapshot {
 }
 
 impl Catalog {
-    /// Everything that was ever read successfully.
+    /// Everything that was ever read successfully. What follows from the settings alone is left out: the next run
+    /// has settings of its own.
     pub fn snapshot(&self) -> CatalogSnapshot {
         CatalogSnapshot {
             providers: self
                 .providers
                 .iter()
+                .filter(|(name, _)| **name != ProviderName::internal())
                 .map(|(name, state)| (name.clone(), save(state)))
                 .collect(),
         }
@@ -79,7 +81,7 @@ impl Catalog {
     /// its provider confirms it.
     pub fn restore(&mut self, snapshot: CatalogSnapshot, now: SystemTime) {
         for (name, saved) in snapshot.providers {
-            if self.providers.contains_key(&name) {
+            if self.providers.contains_key(&name) && name != ProviderName::internal() {
                 self.restore_provider(&name, saved);
             }
         }

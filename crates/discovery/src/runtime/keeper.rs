@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use arc_swap::ArcSwap;
 use mesh_config::{Configuration, Entry, QualifiedName};
 use tokio::{
     sync::{mpsc, watch},
@@ -29,13 +28,13 @@ pub(super) struct Keeper {
     pub(super) catalog: Catalog,
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) configurations: watch::Sender<Arc<Configuration>>,
-    pub(super) status: Arc<ArcSwap<Vec<ProviderStatus>>>,
+    pub(super) status: watch::Sender<Arc<Vec<ProviderStatus>>>,
     pub(super) pace: Pace,
     pub(super) journal: Journal,
     pub(super) saver: Option<Saver>,
     /// The revision that was looked at for publishing.
     pub(super) seen: u64,
-    /// Every provider has told everything once.
+    /// Every provider has told everything once in this run.
     pub(super) complete: bool,
 }
 
@@ -100,14 +99,14 @@ impl Keeper {
         }
         let status = (reported || changed).then(|| self.catalog.status());
         // What a start waits for does not wait for its pace.
-        let all_told = |status: &Vec<ProviderStatus>| status.iter().all(|provider| provider.synced);
+        let all_told = |status: &Vec<ProviderStatus>| status.iter().all(ProviderStatus::is_told);
         let completed = !self.complete && status.as_ref().is_some_and(all_told);
         self.complete |= completed;
         if completed || self.pace.due().is_some_and(|due| due <= Instant::now()) {
             self.publish();
         }
         if let Some(status) = status {
-            self.status.store(Arc::new(status));
+            self.status.send_replace(Arc::new(status));
         }
         if let Some(saver) = &mut self.saver
             && saver.due(&self.catalog).is_some_and(|due| due <= Instant::now())

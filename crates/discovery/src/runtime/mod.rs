@@ -11,7 +11,6 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-use arc_swap::ArcSwap;
 use mesh_config::Configuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,7 +49,7 @@ impl fmt::Debug for Registration {
 #[derive(Debug, Clone)]
 pub struct Discovery {
     configurations: watch::Receiver<Arc<Configuration>>,
-    status: Arc<ArcSwap<Vec<ProviderStatus>>>,
+    status: watch::Receiver<Arc<Vec<ProviderStatus>>>,
 }
 
 impl Discovery {
@@ -59,9 +58,18 @@ impl Discovery {
         self.configurations.clone()
     }
 
-    /// How fresh each provider is. Never waits.
+    /// How fresh each provider is.
     pub fn status(&self) -> Vec<ProviderStatus> {
-        self.status.load().as_ref().clone()
+        self.status.borrow().as_ref().clone()
+    }
+
+    /// Waits until every provider has told everything once in this run, and the configuration has it.
+    pub async fn told(&self) {
+        let mut status = self.status.clone();
+        // It fails when discovery has ended; then nothing more is to come either.
+        let _ = status
+            .wait_for(|all| all.iter().all(ProviderStatus::is_told))
+            .await;
     }
 }
 
@@ -92,7 +100,7 @@ pub fn start(
     let configuration = Arc::new(catalog.configuration());
     journal.problems(&configuration);
     let (sender, configurations) = watch::channel(configuration);
-    let status = Arc::new(ArcSwap::from_pointee(catalog.status()));
+    let (status_sender, status) = watch::channel(Arc::new(catalog.status()));
     let (events, receiver) = mpsc::channel(BACKLOG);
     for registration in registrations {
         let feed = feed::feed(registration.provider, events.clone(), stop.clone());
@@ -102,7 +110,7 @@ pub fn start(
     let keeper = Keeper {
         events: receiver,
         configurations: sender,
-        status: status.clone(),
+        status: status_sender,
         pace: Pace::new(&settings.publish),
         journal,
         saver: file.map(|file| Saver::new(file, settings.snapshot.interval, revision)),

@@ -194,6 +194,26 @@ async fn a_cold_start_without_a_provider_that_answers_serves_what_was_known() {
     second.end().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_restored_does_not_count_as_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = run(directory.path(), vec![vec![list(&[1])]]);
+    first.discovery.told().await;
+    assert_eq!(first.servers(), Some(1), "told and not published");
+    first.end().await;
+    let second = run(directory.path(), vec![vec![]]);
+    assert!(
+        timeout(Duration::from_secs(3600), second.discovery.told())
+            .await
+            .is_err()
+    );
+    second.end().await;
+    let third = run(directory.path(), vec![vec![list(&[1, 2])]]);
+    third.discovery.told().await;
+    assert_eq!(third.servers(), Some(2), "told and not published");
+    third.end().await;
+}
+
 #[tokio::test]
 async fn a_snapshot_is_written_while_running() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! What a restart keeps.
 
-use mesh_config::instance::Lifecycle;
+use mesh_config::{ProviderName, instance::Lifecycle, layer::Format};
 
 use super::{With as _, World, consul, file, instance};
 use crate::{
@@ -181,6 +181,26 @@ fn a_contested_name_stays_with_its_first_owner() {
     let new = restart(&world);
     assert_eq!(new.rule("web"), "Host(`web.example`)");
     assert_same(&world, &new);
+}
+
+#[test]
+fn what_follows_from_settings_is_not_kept() {
+    let mut world = World::new();
+    let fragment = mesh_config::document::parse("settings", &shop("a.example"), Format::Yaml).unwrap();
+    let internal = ProviderName::internal();
+    world.catalog.register(internal.clone(), false, None);
+    world.apply(&internal, "settings", Content::Fragment(Box::new(fragment)));
+    assert!(world.router("shop@internal").is_some());
+    // Nor is what an earlier version wrote of it taken over.
+    let text = serde_json::to_string(&world.catalog.snapshot()).unwrap();
+    assert!(!text.contains("internal"), "{text}");
+    world.document("a.yml", &shop("a.example"));
+    let text = serde_json::to_string(&world.catalog.snapshot()).unwrap();
+    let text = text.replace("\"file\":", "\"internal\":");
+    let mut catalog = Catalog::new(&DiscoverySettings::default());
+    catalog.register(internal, false, None);
+    catalog.restore(serde_json::from_str(&text).unwrap(), world.now);
+    assert!(catalog.configuration().routers.is_empty());
 }
 
 #[test]
