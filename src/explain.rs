@@ -52,7 +52,7 @@ async fn ask(arguments: &ExplainArguments, plan: &Plan, offline: Offline) -> Opt
         ping: mesh_api::PingSettings::default(),
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
-        entry_points: plan.settings.entry_points.clone(),
+        entry_points: plan.served(),
         table: Arc::new(move || offline.table.clone()),
         providers: Arc::new(Vec::new),
         telemetry: RequestTelemetry::default(),

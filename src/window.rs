@@ -43,7 +43,7 @@ pub(crate) fn views(
         ping: settings.ping.clone().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION"),
         started: SystemTime::now(),
-        entry_points: settings.entry_points.clone(),
+        entry_points: plan.served(),
         table: Arc::new(move || tables.get().map_or_else(|| empty.clone(), |table| table())),
         providers: Arc::new(move || {
             let mut status = providers.get().map(Discovery::status).unwrap_or_default();

@@ -82,6 +82,12 @@ impl Plan {
             .collect()
     }
 
+    /// The same with their settings.
+    pub(crate) fn served(&self) -> Vec<(EntryPointInfo, EntryPoint)> {
+        let settings = self.settings.entry_points.values().cloned();
+        self.entry_points().into_iter().zip(settings).collect()
+    }
+
     /// A compiler for these settings.
     pub(crate) fn compiler(&self, internal: InternalServices) -> Compiler {
         let providers = &self.settings.providers;

@@ -36,8 +36,8 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
         "explain" => explain::explain(views, &query),
         "entrypoints" => ok(views
             .entry_points
-            .keys()
-            .filter_map(|name| entry_point(views, name))
+            .iter()
+            .filter_map(|(info, _)| entry_point(views, &info.name))
             .collect()),
         other => match other.split_once('/') {
             Some(("entrypoints", id)) => one(id, "entrypoint", |name| entry_point(views, name)),
@@ -112,7 +112,8 @@ fn one(id: &str, kind: &str, find: impl FnOnce(&str) -> Option<Value>) -> Answer
 }
 
 fn entry_point(views: &Views, name: &str) -> Option<Value> {
-    let mut object = serde_json::to_value(views.entry_points.get(name)?).ok()?;
+    let (_, settings) = views.entry_points.iter().find(|(info, _)| &*info.name == name)?;
+    let mut object = serde_json::to_value(settings).ok()?;
     object.as_object_mut()?.insert("name".to_owned(), name.into());
     Some(object)
 }

@@ -11,9 +11,6 @@ use crate::{
     views::Views,
 };
 
-/// The entrypoint of Mesh itself; routers of users are not on it unless they say so.
-const OWN_ENTRY_POINT: &str = "mesh";
-
 /// A request that nobody sent.
 #[derive(Debug)]
 struct Imagined {
@@ -36,7 +33,7 @@ pub(crate) fn explain(views: &Views, query: &Query) -> Answer {
         Ok(described) => described,
         Err(reason) => return answer::message(StatusCode::BAD_REQUEST, reason),
     };
-    let Some(settings) = views.entry_points.values().nth(entry_point) else {
+    let Some((_, settings)) = views.entry_points.get(entry_point) else {
         return answer::message(StatusCode::BAD_REQUEST, "there is no entrypoint");
     };
     let (client, had_fragment) = (request.client, request.had_fragment);
@@ -106,20 +103,15 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
 /// The place of the entrypoint meant: the one named; else the one on the port of the URL; else the first
 /// default one; else the first.
 fn entry_point(views: &Views, name: Option<&str>, uri: &Uri) -> Result<usize, String> {
-    let place = |is: &dyn Fn(&str, &mesh_proxy::settings::EntryPoint) -> bool| {
-        views
-            .entry_points
-            .iter()
-            .position(|(name, settings)| is(name, settings))
-    };
+    let mut all = views.entry_points.iter();
     if let Some(wanted) = name {
-        return place(&|name, _| name == wanted).ok_or_else(|| format!("there is no entrypoint {wanted:?}"));
+        return all
+            .position(|(info, _)| &*info.name == wanted)
+            .ok_or_else(|| format!("there is no entrypoint {wanted:?}"));
     }
     let https = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-    let by_port = place(&|_, settings| settings.address.port == port);
-    Ok(by_port
-        .or_else(|| place(&|_, settings| settings.as_default))
-        .or_else(|| place(&|name, _| name != OWN_ENTRY_POINT))
-        .unwrap_or(0))
+    let by_port = all.position(|(_, settings)| settings.address.port == port);
+    let by_default = || views.entry_points.iter().position(|(info, _)| info.default);
+    Ok(by_port.or_else(by_default).unwrap_or(0))
 }

@@ -1,7 +1,6 @@
 //! What the views look at.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -11,7 +10,7 @@ use std::{
 };
 
 use mesh_discovery::ProviderStatus;
-use mesh_proxy::{RoutingTable, settings::EntryPoint};
+use mesh_proxy::{EntryPointInfo, RoutingTable, settings::EntryPoint};
 use mesh_telemetry::RequestTelemetry;
 use tokio::runtime::Handle;
 
@@ -29,7 +28,7 @@ pub struct Views {
     /// When the process started.
     pub started: SystemTime,
     /// The entrypoints, in the order in which the routing table knows them.
-    pub entry_points: BTreeMap<String, EntryPoint>,
+    pub entry_points: Vec<(EntryPointInfo, EntryPoint)>,
     /// The routing table in use.
     pub table: Arc<dyn Fn() -> Arc<RoutingTable> + Send + Sync>,
     /// The freshness of every provider.

@@ -70,9 +70,7 @@ impl World {
             ping: PingSettings::default(),
             version: "0.1.0",
             started: SystemTime::UNIX_EPOCH,
-            entry_points: ["mesh", "web"]
-                .map(|name| (name.to_owned(), entry_point(name)))
-                .into(),
+            entry_points: ["mesh", "web"].map(|name| (info(name), entry_point(name))).into(),
             table: Arc::new(move || table.clone()),
             providers: Arc::new(move || providers.clone()),
             telemetry: RequestTelemetry {
@@ -113,10 +111,7 @@ impl World {
 
 fn entry_point(name: &str) -> EntryPoint {
     let address = if name == "web" { ":8000" } else { "127.0.0.1:8080" };
-    EntryPoint {
-        as_default: name == "web",
-        ..EntryPoint::new(address.parse().unwrap())
-    }
+    EntryPoint::new(address.parse().unwrap())
 }
 
 fn provider(name: &str, synced: bool) -> ProviderStatus {
@@ -139,11 +134,14 @@ fn provider(name: &str, synced: bool) -> ProviderStatus {
     }
 }
 
-fn table(objects: &Value) -> Arc<RoutingTable> {
-    let info = |name: &str| EntryPointInfo {
+fn info(name: &str) -> EntryPointInfo {
+    EntryPointInfo {
         name: name.into(),
         default: name == "web",
-    };
+    }
+}
+
+fn table(objects: &Value) -> Arc<RoutingTable> {
     let mut compiler = Compiler::new(CompilerSettings {
         entry_points: ["mesh", "web"].map(info).into(),
         precedence: Vec::new(),
