@@ -2,9 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use mesh_config::layer::Format;
@@ -44,7 +46,13 @@ pub enum Reading {
 }
 
 /// Identifies a directory beyond its path, so that another one in its place is noticed.
-pub type Identity = (u64, u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    /// The number of a deleted directory is given to the next one.
+    created: Option<SystemTime>,
+}
 
 /// All files of a source at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +63,9 @@ pub struct Scan {
     pub unlisted: Vec<Unreadable>,
     /// Directories in which a change may announce itself, links followed.
     pub directories: BTreeMap<PathBuf, Identity>,
+    /// Names by which a change counts although no extension tells so: directories, the one file that the
+    /// settings name, and whatever a link leads to.
+    pub names: BTreeSet<OsString>,
 }
 
 /// The real disk.
@@ -117,18 +128,26 @@ impl Scan {
             Err(error) => Reading::Unreadable(unreadable(path, &error)),
         };
         self.files.insert(path.to_owned(), reading);
+        self.note_name(path);
         // Behind a link the change happens where the link leads.
         if path.is_symlink()
             && let Ok(real) = fs::canonicalize(path)
         {
+            self.note_name(&real);
             self.note_directory(&parent(&real));
         }
     }
 
     fn note_directory(&mut self, path: &Path) {
+        self.note_name(path);
         if let Ok(metadata) = fs::metadata(path) {
-            self.directories.insert(path.to_owned(), identity(&metadata));
+            self.directories
+                .insert(path.to_owned(), identity(path, &metadata));
         }
+    }
+
+    fn note_name(&mut self, path: &Path) {
+        self.names.extend(path.file_name().map(ToOwned::to_owned));
     }
 }
 
@@ -180,7 +199,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// JSON is read where it is named; in a directory it is likely to be something else.
-fn is_configuration(path: &Path) -> bool {
+pub(crate) fn is_configuration(path: &Path) -> bool {
     let is_json = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
@@ -188,12 +207,23 @@ fn is_configuration(path: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> Identity {
+fn identity(_: &Path, metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        created: metadata.created().ok(),
+    }
 }
 
 #[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Identity {
-    (0, 0)
+fn identity(path: &Path, metadata: &fs::Metadata) -> Identity {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    Identity {
+        device: 0,
+        inode: hasher.finish(),
+        created: metadata.created().ok(),
+    }
 }

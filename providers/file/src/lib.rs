@@ -7,6 +7,7 @@
 
 mod client;
 mod document;
+mod filter;
 mod settings;
 mod state;
 mod watcher;
@@ -97,10 +98,14 @@ impl<F: Files> FileProvider<F> {
                 QUIET
             };
             let rest = Instant::now() + quiet;
-            loop {
+            while start.elapsed() < PATIENCE {
                 let over = tokio::time::timeout_at(rest, watch.changed.notified())
                     .await
                     .is_err();
+                if !over {
+                    // Not more than one reading in this time, however often files change.
+                    tokio::time::sleep(QUIET).await;
+                }
                 let again = self.scan().await?;
                 let same = again.files == scan.files && again.unlisted == scan.unlisted;
                 scan = again;
@@ -139,11 +144,13 @@ impl<F: Files> FileProvider<F> {
 /// A running watch over the files.
 struct Watch {
     state: State,
-    watcher: Watcher,
+    watcher: Option<Watcher>,
     changed: Arc<Notify>,
     /// What happened in a directory before it was watched must be read.
     unseen: bool,
     refreshed: Instant,
+    /// Not before this time are the files read again, however often they change.
+    rested: Instant,
 }
 
 impl<F: Files> Provider for FileProvider<F> {
@@ -155,21 +162,23 @@ impl<F: Files> Provider for FileProvider<F> {
         let changed = Arc::new(Notify::new());
         let watch = Watch {
             state: State::new(self.source.clone(), self.static_keys.clone()),
-            watcher: if self.settings.watch {
-                Watcher::new(changed.clone())
-            } else {
-                Watcher::default()
-            },
+            watcher: (self.settings.watch)
+                .then(|| Watcher::new(&self.source, changed.clone()))
+                .flatten(),
             changed,
             unseen: true,
             refreshed: Instant::now(),
+            rested: Instant::now(),
         };
         stream::unfold(watch, async move |mut watch| {
             if !watch.unseen {
                 self.changed(&watch.changed).await;
             }
+            tokio::time::sleep_until(watch.rested).await;
             let scan = self.settled(&watch).await?;
-            watch.unseen = watch.watcher.follow(&scan.directories);
+            watch.rested = Instant::now() + QUIET;
+            let follow = |watcher: &mut Watcher| watcher.follow(&scan);
+            watch.unseen = watch.watcher.as_mut().is_some_and(follow);
             if watch.refreshed.elapsed() >= REFRESH {
                 watch.state.forget_reports();
                 watch.refreshed = Instant::now();

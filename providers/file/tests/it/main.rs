@@ -3,5 +3,6 @@
 
 mod changes;
 mod losses;
+mod neighbours;
 mod settings;
 mod support;

@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream::BoxStream};
 use mesh_config::Fragment;
 use mesh_discovery::{Content, Provider, ProviderError, Report};
-use mesh_provider_file::{FileProvider, Settings};
+use mesh_provider_file::{FileProvider, Files, Settings};
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub(crate) fn of_directory(path: &Path) -> FileProvider {
 pub(crate) struct Reports<'a>(pub(crate) BoxStream<'a, Report>);
 
 impl<'a> Reports<'a> {
-    pub(crate) fn of(provider: &'a FileProvider) -> Self {
+    pub(crate) fn of(provider: &'a FileProvider<impl Files>) -> Self {
         Self(provider.reports())
     }
 
