@@ -1,14 +1,18 @@
 //! Puts configurations in use, one after the other.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use mesh_config::Configuration;
 use mesh_proxy::Publishing;
 use mesh_telemetry::RequestTelemetry;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
+    exit::Exit,
     models::Models,
     providers::Providers,
     signals::{Request, Signals},
@@ -27,23 +31,52 @@ pub(crate) struct Publisher {
     pub(crate) telemetry: RequestTelemetry,
     /// Files that can be read again.
     pub(crate) providers: Providers,
+    /// No configuration is to come any more.
+    pub(crate) ended: bool,
+}
+
+/// Why there is nothing more to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A signal asked to stop.
+    Asked,
+    /// Discovery ended by itself, and nothing would ever change again.
+    Alone,
+}
+
+impl Ended {
+    /// How the process ends then.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Asked => Exit::Clean,
+            Self::Alone => {
+                error!(
+                    "discovery ended by itself and routes would never change again; this is a bug of Mesh"
+                );
+                Exit::Failure
+            }
+        }
+    }
 }
 
 impl Publisher {
     /// Publishes every change until a signal asks to stop.
-    pub(crate) async fn follow(&mut self, signals: &mut Signals) {
+    pub(crate) async fn follow(&mut self, signals: &mut Signals) -> Ended {
         loop {
             let request = tokio::select! {
                 request = signals.next() => request,
-                Ok(()) = self.configurations.changed() => {
-                    let configuration = self.configurations.borrow_and_update().clone();
+                changed = self.configurations.changed(), if !self.ended => {
+                    if changed.is_err() {
+                        self.ended = true;
+                        return Ended::Alone;
+                    }
                     // Compiling many routers takes a while; other tasks of this thread move over.
-                    tokio::task::block_in_place(|| self.publishing.publish(&self.models.apply(&configuration)));
+                    tokio::task::block_in_place(|| self.publish());
                     continue;
                 }
             };
             match request {
-                Request::Stop => return,
+                Request::Stop => return Ended::Asked,
                 Request::Reload => {
                     info!("reading files again");
                     self.providers.reload();
@@ -55,6 +88,17 @@ impl Publisher {
                     }
                 }
             }
+        }
+    }
+
+    fn publish(&mut self) {
+        let configuration = self.configurations.borrow_and_update().clone();
+        // Safe to go on with: a table is put in use whole, as the last step.
+        let act = AssertUnwindSafe(|| self.publishing.publish(&self.models.apply(&configuration)));
+        if catch_unwind(act).is_err() {
+            error!(
+                "a configuration could not be put in use, the one before serves on; this is a bug of Mesh"
+            );
         }
     }
 }

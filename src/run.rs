@@ -16,7 +16,7 @@ use crate::{
     internal::Internal,
     models::Models,
     providers::Providers,
-    publisher::Publisher,
+    publisher::{Ended, Publisher},
     report,
     settings::{Plan, Settings},
     signals::Signals,
@@ -128,8 +128,9 @@ impl Router {
             publishing: running.publishing(),
             telemetry: telemetry.clone(),
             providers,
+            ended: false,
         };
-        publisher.follow(&mut signals).await;
+        let exit = publisher.follow(&mut signals).await.exit();
         info!("stopping; a second signal stops at once");
         draining.begin();
         // Requests that are still accepted are routed by what is true now.
@@ -138,14 +139,14 @@ impl Router {
                 Drained::Clean => info!("all requests finished"),
                 Drained::Cut(count) => warn!(count, "connections outlived the grace period and were cut"),
             },
-            () = publisher.follow(&mut signals) => {
+            () = asked(&mut publisher, &mut signals) => {
                 warn!("stopped at once");
                 return Ok(Exit::Failure);
             }
         }
         stop.cancel();
         close(&tracker, &telemetry).await;
-        Ok(Exit::Clean)
+        Ok(exit)
     }
 }
 
@@ -179,6 +180,11 @@ async fn first_reports(discovery: &Discovery) {
             "serving what is known so far; providers are slow to answer"
         );
     }
+}
+
+/// Publishes what comes until a signal asks to stop.
+async fn asked(publisher: &mut Publisher, signals: &mut Signals) {
+    while publisher.follow(signals).await != Ended::Asked {}
 }
 
 /// Lets providers, the snapshot and the access log come to their end.

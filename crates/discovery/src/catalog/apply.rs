@@ -22,7 +22,7 @@ use crate::{provider::Scope, status::ScopeState};
 
 impl Catalog {
     /// The data stays; the error and the age tell.
-    pub(super) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String) {
+    pub(crate) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String) {
         if let Some(state) = self.providers.get_mut(provider) {
             state.errors += 1;
             state.scopes.entry(scope).or_default().last_error = Some(error);

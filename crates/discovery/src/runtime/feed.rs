@@ -1,10 +1,6 @@
 //! Drives one provider.
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt, StreamExt};
 use mesh_config::ProviderName;
@@ -12,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use super::panics::{caught, words};
 use crate::{
     provider::{Provider, Report},
     retry::Backoff,
@@ -53,9 +50,9 @@ async fn follow(
     events: &mpsc::Sender<Event>,
     backoff: &mut Backoff,
 ) -> Option<String> {
-    let mut reports = match catch_unwind(AssertUnwindSafe(|| provider.reports())) {
+    let mut reports = match caught(|| provider.reports()) {
         Ok(reports) => reports,
-        Err(panic) => return Some(words(&*panic)),
+        Err(reason) => return Some(reason),
     };
     loop {
         let report = match AssertUnwindSafe(reports.next()).catch_unwind().await {
@@ -69,12 +66,4 @@ async fn follow(
         let event = Event::Report(provider.name().clone(), report);
         events.send(event).await.ok()?;
     }
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", text.unwrap_or("without words"))
 }

@@ -12,9 +12,10 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
-use super::{feed::Event, journal::Journal, pace::Pace, saver::Saver};
-use crate::{catalog::Catalog, status::ProviderStatus};
+use super::{feed::Event, journal::Journal, pace::Pace, panics::caught, saver::Saver};
+use crate::{catalog::Catalog, provider::Report, status::ProviderStatus};
 
 /// Reports taken in one go.
 const BATCH: usize = 256;
@@ -45,8 +46,8 @@ impl Keeper {
         while stop.run_until_cancelled(self.wait(&mut batch)).await.is_some() {
             self.step(&mut batch).await;
         }
+        self.save().await;
         if let Some(saver) = &mut self.saver {
-            saver.save(&self.catalog).await;
             saver.written().await;
         }
     }
@@ -83,15 +84,52 @@ impl Keeper {
         let now = SystemTime::now();
         let reported = !batch.is_empty();
         for event in batch.drain(..) {
-            match event {
-                Event::Report(provider, report) => {
-                    self.journal.report(&provider, &report);
-                    self.catalog.apply(&provider, report, now);
+            self.take(event, now);
+        }
+        drop(self.guarded("passing time", |keeper| keeper.catalog.tick(now)));
+        drop(self.guarded("publishing", |keeper| keeper.publish_due(reported)));
+        let due = self.saver.as_ref().and_then(|saver| saver.due(&self.catalog));
+        if due.is_some_and(|due| due <= Instant::now()) {
+            self.save().await;
+        }
+    }
+
+    /// Does one thing. A panic in it ends that thing alone, for discovery must not: routes would stay as they are for
+    /// ever, and nobody would see why.
+    fn guarded(&mut self, what: &'static str, act: impl FnOnce(&mut Self)) -> Result<(), String> {
+        caught(|| act(self)).inspect_err(|reason| {
+            error!(
+                what,
+                reason, "discovery broke down at one thing, which is left out; this is a bug of Mesh"
+            );
+        })
+    }
+
+    fn take(&mut self, event: Event, now: SystemTime) {
+        match event {
+            Event::Report(provider, report) => {
+                let (Report::Replace { scope, .. } | Report::Failed { scope, .. }) = &report;
+                let (who, scope) = (provider.clone(), scope.clone());
+                let taken = self.guarded("a report", |keeper| {
+                    #[cfg(test)]
+                    super::tests::panic_on_demand(&report);
+                    keeper.journal.report(&provider, &report);
+                    keeper.catalog.apply(&provider, report, now);
+                });
+                if let Err(reason) = taken {
+                    drop(self.guarded("a failure", |keeper| keeper.catalog.failed(&who, scope, reason)));
                 }
-                Event::Broken(provider, reason) => self.catalog.failed_altogether(&provider, &reason),
+            }
+            Event::Broken(provider, reason) => {
+                drop(self.guarded("a failure", |keeper| {
+                    keeper.catalog.failed_altogether(&provider, &reason);
+                }));
             }
         }
-        self.catalog.tick(now);
+    }
+
+    /// Publishes what is due, and how fresh it is.
+    fn publish_due(&mut self, reported: bool) {
         let changed = self.catalog.revision() != self.seen;
         self.seen = self.catalog.revision();
         if changed {
@@ -108,16 +146,24 @@ impl Keeper {
         if let Some(status) = status {
             self.status.send_replace(Arc::new(status));
         }
-        if let Some(saver) = &mut self.saver
-            && saver.due(&self.catalog).is_some_and(|due| due <= Instant::now())
-        {
-            saver.save(&self.catalog).await;
+    }
+
+    /// Starts to write the snapshot, after the write before.
+    async fn save(&mut self) {
+        if let Some(saver) = &mut self.saver {
+            saver.written().await;
         }
+        drop(self.guarded("saving", |keeper| {
+            if let Some(saver) = &mut keeper.saver {
+                saver.save(&keeper.catalog);
+            }
+        }));
     }
 
     fn publish(&mut self) {
-        let configuration = self.catalog.configuration();
+        // First, so that what breaks down below is not tried again at once and for ever.
         self.pace.published(Instant::now());
+        let configuration = self.catalog.configuration();
         if same(&configuration, &self.configurations.borrow()) {
             return;
         }

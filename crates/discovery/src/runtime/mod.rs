@@ -4,6 +4,7 @@ mod feed;
 mod journal;
 mod keeper;
 mod pace;
+mod panics;
 mod saver;
 
 #[cfg(test)]

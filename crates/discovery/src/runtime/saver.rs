@@ -37,12 +37,11 @@ impl Saver {
         (self.revision != catalog.revision()).then_some(self.next)
     }
 
-    /// Starts a write, after the one before it.
-    pub(super) async fn save(&mut self, catalog: &Catalog) {
-        self.written().await;
-        let (file, snapshot) = (self.file.clone(), catalog.snapshot());
+    /// Starts a write; the one before it must have been waited for.
+    pub(super) fn save(&mut self, catalog: &Catalog) {
         self.revision = catalog.revision();
         self.next = Instant::now() + self.interval;
+        let (file, snapshot) = (self.file.clone(), catalog.snapshot());
         self.writing = Some(tokio::task::spawn_blocking(move || file.write(&snapshot)));
     }
 

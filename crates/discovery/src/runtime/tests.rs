@@ -78,6 +78,23 @@ fn list(numbers: &[u8]) -> Step {
     })
 }
 
+/// A report that nobody can take without a panic.
+const POISON: &str = "poison";
+
+/// Stands for a bug anywhere below the keeper.
+pub(super) fn panic_on_demand(report: &Report) {
+    if let Report::Replace { scope, .. } = report {
+        assert_ne!(scope.as_str(), POISON, "bad report");
+    }
+}
+
+fn poison() -> Step {
+    Step::Say(Report::Replace {
+        scope: Scope::new(POISON),
+        content: Content::Instances(Vec::new()),
+    })
+}
+
 struct Run {
     discovery: Discovery,
     tracker: TaskTracker,
@@ -176,6 +193,21 @@ async fn a_provider_that_panics_is_started_again_and_its_data_stays_meanwhile() 
     .await;
     assert_eq!(run.discovery.status()[0].scopes[0].state, ScopeState::Fresh);
     run.end().await;
+}
+
+#[tokio::test]
+async fn a_report_that_the_catalog_cannot_take_is_left_out_and_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), vec![vec![list(&[1]), poison(), list(&[1, 2])]]);
+    run.until(|configuration| servers(configuration) == Some(2)).await;
+    run.discovery.told().await;
+    let scopes = run.discovery.status().remove(0).scopes;
+    assert_eq!(scopes[0].scope, POISON);
+    assert_eq!(scopes[0].state, ScopeState::Failed);
+    assert!(scopes[0].last_error.as_ref().unwrap().contains("bad report"));
+    assert_eq!(scopes[1].state, ScopeState::Fresh);
+    run.end().await;
+    assert!(directory.path().join("snapshot.json").exists());
 }
 
 #[tokio::test]
