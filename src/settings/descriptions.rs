@@ -245,9 +245,19 @@ pub(crate) const DESCRIPTIONS: &[(&str, &str, &str)] = &[
         "At the end: how long connections are still accepted while `/ready` fails already.",
     ),
     (
+        "entryPoints.<name>.transport.respondingTimeouts.bodyGraceTime",
+        "30s",
+        "How long a client may be waited for in its request's body beside what minBodyRate allows; 0 means no rate.",
+    ),
+    (
         "entryPoints.<name>.transport.respondingTimeouts.idleTimeout",
         "3m",
         "How long a connection may wait for its next request; 0 means for ever.",
+    ),
+    (
+        "entryPoints.<name>.transport.respondingTimeouts.minBodyRate",
+        "100",
+        "Bytes of its request's body that a client has to send for each second it is waited for; 0 means no rate.",
     ),
     (
         "entryPoints.<name>.transport.respondingTimeouts.readHeaderTimeout",

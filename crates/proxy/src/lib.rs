@@ -8,6 +8,7 @@ mod fixture;
 mod forward;
 pub mod health;
 pub mod middleware;
+mod patience;
 mod proxy;
 mod request;
 mod respond;

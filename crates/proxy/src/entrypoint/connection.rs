@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
 
@@ -14,11 +14,11 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::TcpStream,
-    time::{Instant, Sleep, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{Phases, client::Client, io::ClientIo};
-use crate::{drain::Stage, request::serve_alone};
+use super::{client::Client, io::ClientIo};
+use crate::{drain::Stage, patience::Timer, request::serve_alone};
 
 /// How long what comes of a request that was answered without it is read, so that the client is not reset before
 /// it has seen the answer (RFC 9112 9.6).
@@ -96,7 +96,7 @@ where
     C: Future<Output = hyper::Result<()>> + Shutdown + Unpin,
 {
     let stage = &client.entry.stage;
-    let mut timer = Timer(None);
+    let mut timer = Timer::default();
     let mut told = false;
     let mut last_call = None;
     let mut changed = Box::pin(stage.changed());
@@ -128,7 +128,10 @@ where
         if client.phases.is_answering() && io.poll_reset(cx).is_ready() {
             return Poll::Ready(End::Reset);
         }
-        timer.poll(&client.phases, cx).map(|()| End::Expired)
+        match client.phases.deadline() {
+            Some(deadline) => timer.poll(Instant::from_std(deadline), cx).map(|()| End::Expired),
+            None => Poll::Pending,
+        }
     })
     .await
 }
@@ -148,30 +151,6 @@ where
 {
     fn shut_down(&mut self) {
         Pin::new(self).graceful_shutdown();
-    }
-}
-
-/// The one timer of a connection. It is set anew only when a limit comes nearer than it is set to; when it
-/// fires too early, it is set to what is left.
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    fn poll(&mut self, phases: &Phases, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = phases.deadline() else {
-            return Poll::Pending;
-        };
-        let deadline = Instant::from_std(deadline);
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if deadline < sleep.deadline() {
-            sleep.as_mut().reset(deadline);
-        }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if deadline <= Instant::now() {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-        Poll::Pending
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{settings::RespondingTimeouts, upstream::Upload};
+use crate::{patience::limit, settings::RespondingTimeouts, upstream::Upload};
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,6 @@ pub(crate) struct Phases {
 impl Phases {
     /// A connection that was accepted at `now`.
     pub(crate) fn new(limits: &RespondingTimeouts, now: Instant) -> Self {
-        let some = |limit: Duration| (!limit.is_zero()).then_some(limit);
         Self {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
@@ -48,8 +47,8 @@ impl Phases {
             in_target: Cell::new(false),
             fragment: Cell::new(false),
             head_limit: limits.head(),
-            idle_limit: some(limits.idle_timeout),
-            write_limit: some(limits.write_timeout),
+            idle_limit: limit(limits.idle_timeout),
+            write_limit: limit(limits.write_timeout),
         }
     }
 

@@ -78,7 +78,7 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upload(UploadError::Stalled) => StatusCode::REQUEST_TIMEOUT,
+            Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
         }
     }

@@ -52,6 +52,74 @@ async fn a_body_that_stalls_is_408() {
     assert!(server.requests().is_empty());
 }
 
+/// Sends a body of 40 bytes, one each 5 ms, to an entrypoint with these settings, and gives the answer.
+async fn trickle(min_body_rate: u64, body_grace_time: Duration) -> String {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.min_body_rate = min_body_rate;
+        web.transport.responding_timeouts.body_grace_time = body_grace_time;
+    });
+    let client = Client::connect(&running).await;
+    let (mut answers, mut requests) = client.0.into_split();
+    let sending = tokio::spawn(async move {
+        let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n";
+        requests.write_all(head).await.unwrap();
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if requests.write_all(b"x").await.is_err() {
+                return;
+            }
+        }
+        requests.shutdown().await.unwrap();
+    });
+    let mut answer = Vec::new();
+    let _reset = answers.read_to_end(&mut answer).await;
+    sending.await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_below_the_minimum_rate_is_408() {
+    let answer = trickle(1_000_000, SHORT).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_slow_body_lives_above_the_minimum_rate_and_without_one() {
+    let long = Duration::from_secs(5);
+    for (rate, grace) in [(10, long), (0, SHORT), (1_000_000, Duration::ZERO)] {
+        let answer = trickle(rate, grace).await;
+        assert!(answer.ends_with("hello"), "{rate}, {grace:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_not_blamed_for_a_server_that_reads_slowly() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let size = 16 * 1024 * 1024;
+    let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n");
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // Longer than the client may take.
+        tokio::time::sleep(SHORT * 40).await;
+        let mut request = Vec::new();
+        while !request.ends_with(b"!") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        stream.write_all(ok("hello").as_bytes()).await.unwrap();
+    });
+    let running = start_for(&[address], |web| {
+        web.transport.responding_timeouts.min_body_rate = 1_000_000_000;
+        web.transport.responding_timeouts.body_grace_time = SHORT * 20;
+    });
+    let mut client = Client::connect(&running).await;
+    client.send(head).await;
+    client.send("x".repeat(size - 1) + "!").await;
+    assert_eq!(client.answer().await.1, "hello");
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_head_that_is_too_large_is_431() {
     let running = start_for(&[], |web| web.http.max_header_bytes = 8192);

@@ -50,6 +50,12 @@ pub struct RespondingTimeouts {
     /// Longest wait for the next bytes of a request's body; also bounds the head.
     #[serde(with = "mesh_config::duration")]
     pub read_timeout: Duration,
+    /// Bytes of a body that a client has to send for each second that it is waited for, so that nobody keeps a
+    /// server busy with a byte now and then.
+    pub min_body_rate: u64,
+    /// How long a client is waited for beside that.
+    #[serde(with = "mesh_config::duration")]
+    pub body_grace_time: Duration,
     /// Longest wait until the client takes further bytes of an answer.
     #[serde(with = "mesh_config::duration")]
     pub write_timeout: Duration,
@@ -63,6 +69,8 @@ impl Default for RespondingTimeouts {
         Self {
             read_header_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
+            min_body_rate: 100,
+            body_grace_time: Duration::from_secs(30),
             write_timeout: Duration::ZERO,
             idle_timeout: Duration::from_secs(180),
         }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    num::NonZeroU64,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -11,11 +12,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
 
 use crate::{
+    patience::{Patience, limit},
     sanitize::strip_trailers,
-    settings::{EntryPoint, UnderscoreHeaders},
+    settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
 };
 
 /// Why the rest of a body will not come.
@@ -24,6 +25,9 @@ pub(crate) enum UploadError {
     /// The client sent nothing for too long.
     #[error("client sent no further bytes of its request")]
     Stalled,
+    /// The client sends less than it has to.
+    #[error("client sends its request too slowly")]
+    Slow,
     /// The client went away, or framed it wrongly.
     #[error("client broke off its request")]
     Broken,
@@ -68,7 +72,7 @@ impl Upload {
     }
 }
 
-/// A client's body, with a limit on each wait. Without a body it costs nothing.
+/// A client's body, with limits on each wait and on all of them. Without a body it costs nothing.
 #[derive(Debug, Default)]
 pub(crate) struct RequestBody(Option<Receiving>);
 
@@ -76,9 +80,38 @@ pub(crate) struct RequestBody(Option<Receiving>);
 struct Receiving {
     incoming: Incoming,
     upload: Rc<Upload>,
-    limit: Duration,
+    limit: Option<Duration>,
+    pace: Option<Pace>,
     underscores: UnderscoreHeaders,
-    timer: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    /// How long the client has been waited for. Time that the server took is not in it.
+    waited: Duration,
+}
+
+/// How fast a client has to send.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Bytes in a second.
+    rate: NonZeroU64,
+    /// What may be waited beside what the rate allows.
+    grace: Duration,
+}
+
+impl Pace {
+    fn new(limits: &RespondingTimeouts) -> Option<Self> {
+        Some(Self {
+            rate: NonZeroU64::new(limits.min_body_rate)?,
+            grace: limit(limits.body_grace_time)?,
+        })
+    }
+
+    /// How long may be waited for `bytes` and the next one.
+    fn allows(&self, bytes: u64) -> Duration {
+        let whole = Duration::from_secs(bytes / self.rate);
+        let rest =
+            Duration::from_secs(bytes % self.rate) / u32::try_from(self.rate.get()).unwrap_or(u32::MAX);
+        self.grace.saturating_add(whole).saturating_add(rest)
+    }
 }
 
 impl RequestBody {
@@ -87,12 +120,15 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self(None);
         }
+        let timeouts = &settings.transport.responding_timeouts;
         Self(Some(Receiving {
             incoming,
             upload: Rc::default(),
-            limit: settings.transport.responding_timeouts.read_timeout,
+            limit: limit(timeouts.read_timeout),
+            pace: Pace::new(timeouts),
             underscores: settings.http.underscore_headers_strategy,
-            timer: None,
+            patience: Patience::default(),
+            waited: Duration::ZERO,
         }))
     }
 
@@ -112,7 +148,7 @@ impl Receiving {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             return self.poll_limit(cx);
         };
-        self.timer = None;
+        self.waited += self.patience.end();
         let frame = match frame {
             Some(Ok(mut frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
@@ -135,15 +171,17 @@ impl Receiving {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        if self.limit.is_zero() {
-            return Poll::Pending;
-        }
-        let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(self.fail(UploadError::Stalled)))),
-            Poll::Pending => Poll::Pending,
-        }
+        let left = self
+            .pace
+            .map(|pace| pace.allows(self.upload.bytes()).saturating_sub(self.waited));
+        let (limit, error) = match (self.limit, left) {
+            (limit, Some(left)) if limit.is_none_or(|limit| left < limit) => (left, UploadError::Slow),
+            (Some(limit), _) => (limit, UploadError::Stalled),
+            (None, _) => return Poll::Pending,
+        };
+        self.patience
+            .poll(limit, cx)
+            .map(|()| Some(Err(self.fail(error))))
     }
 
     fn fail(&self, error: UploadError) -> UploadError {

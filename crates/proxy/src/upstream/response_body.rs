@@ -9,10 +9,13 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
 
 use super::Lease;
-use crate::{respond::X_MESH_REASON, service::InFlight};
+use crate::{
+    patience::{Patience, limit},
+    respond::X_MESH_REASON,
+    service::InFlight,
+};
 
 /// Why the rest of an answer will not come. The client's connection is cut, so that it can see that.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +34,8 @@ pub(crate) struct AnswerBody {
     incoming: Incoming,
     lease: Option<Lease>,
     in_flight: Option<InFlight>,
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    limit: Option<Duration>,
+    patience: Patience,
     ended: bool,
 }
 
@@ -41,11 +44,11 @@ impl AnswerBody {
     pub(crate) fn new(incoming: Incoming, lease: Lease, in_flight: InFlight) -> Self {
         Self {
             ended: incoming.is_end_stream(),
-            limit: lease.server.transport.forwarding_timeouts.read_timeout,
+            limit: limit(lease.server.transport.forwarding_timeouts.read_timeout),
             incoming,
             lease: Some(lease),
             in_flight: Some(in_flight),
-            timer: None,
+            patience: Patience::default(),
         }
     }
 
@@ -59,12 +62,12 @@ impl AnswerBody {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.limit.is_zero() {
+        let Some(limit) = self.limit else {
             return Poll::Pending;
-        }
-        let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::Stalled)))
+        };
+        self.patience
+            .poll(limit, cx)
+            .map(|()| Some(Err(BodyError::Stalled)))
     }
 }
 
@@ -86,7 +89,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.timer = None;
+                self.patience.end();
                 self.ended = frame.is_none() || self.incoming.is_end_stream();
                 Poll::Ready(frame.map(|frame| frame.map(own_words).map_err(BodyError::Broken)))
             }
