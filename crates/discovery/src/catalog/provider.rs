@@ -209,17 +209,19 @@ impl ProviderState {
         let Some(unit) = self.units.get_mut(key) else {
             return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
         };
+        let exposure = self.exposure.as_ref();
         if unit.members.is_empty() {
             if unit.definitions.is_empty() || moved_on {
                 return (Objects::default(), Vec::new(), Rebuilt::Forgotten);
             }
             let since = *unit.empty_since.get_or_insert(now);
-            return (retained(&unit.definitions), Vec::new(), Rebuilt::Retained(since));
+            let kept = exposure.map(|exposure| retained(&unit.definitions, &self.name, exposure));
+            return (kept.unwrap_or_default(), Vec::new(), Rebuilt::Retained(since));
         }
         if moved_on {
             return (Objects::default(), Vec::new(), Rebuilt::Alive);
         }
-        let Some(exposure) = &self.exposure else {
+        let Some(exposure) = exposure else {
             return (Objects::default(), Vec::new(), Rebuilt::Alive);
         };
         let members = unit.members.iter().filter_map(|(scope, id)| {

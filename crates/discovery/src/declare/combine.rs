@@ -123,26 +123,31 @@ pub(crate) fn combine(
     combined
 }
 
-/// What is left of a service without instances: its routes, and services without servers.
-pub(crate) fn retained(definitions: &Definitions) -> Objects {
-    let mut objects = Objects::default();
-    for (name, declared) in &definitions.routers {
-        objects
-            .routers
-            .insert(name.as_str().into(), entry(declared.clone(), Vec::new()));
+/// What is left of a service without instances, as far as it keeps to the limits of today: its routes, and services
+/// without servers.
+pub(crate) fn retained(definitions: &Definitions, provider: &ProviderName, exposure: &Exposure) -> Objects {
+    let limits = Limits::new(provider, exposure);
+    let routers = definitions.routers.iter();
+    let middlewares = definitions.middlewares.iter();
+    let services = definitions.services.iter();
+    Objects {
+        routers: routers
+            .filter(|(_, declared)| limits.permits_router(&declared.value))
+            .map(|(name, declared)| (name.as_str().into(), entry(declared.clone(), Vec::new())))
+            .collect(),
+        middlewares: middlewares
+            .filter(|(_, declared)| limits.permits_middleware(&declared.value))
+            .map(|(name, declared)| (name.as_str().into(), entry(declared.clone(), Vec::new())))
+            .collect(),
+        services: services
+            .filter(|(_, declared)| limits.permits_service(&declared.value))
+            .map(|(name, declared)| {
+                let value = service(&declared.value, Vec::new());
+                (name.as_str().into(), place(value, &declared.origin, Vec::new()))
+            })
+            .collect(),
+        ..Objects::default()
     }
-    for (name, declared) in &definitions.middlewares {
-        objects
-            .middlewares
-            .insert(name.as_str().into(), entry(declared.clone(), Vec::new()));
-    }
-    for (name, declared) in &definitions.services {
-        let value = service(&declared.value, Vec::new());
-        objects
-            .services
-            .insert(name.as_str().into(), place(value, &declared.origin, Vec::new()));
-    }
-    objects
 }
 
 fn combine_services(

@@ -5,6 +5,7 @@ use mesh_config::{ProviderName, instance::Lifecycle, layer::Format};
 use super::{With as _, World, consul, file, instance};
 use crate::{
     catalog::{Catalog, CatalogSnapshot},
+    exposure::{Allow, ExposureSettings},
     provider::{Content, Scope},
     settings::DiscoverySettings,
     status::ScopeState,
@@ -128,6 +129,36 @@ fn drains_and_retentions_go_on_where_they_were() {
     new.pass(1);
     assert!(new.router("web").is_none());
     assert!(new.router("api").is_some());
+}
+
+#[test]
+fn what_is_left_of_a_service_keeps_to_the_limits_of_now() {
+    let limits = |hosts: &[&str], references: &[&str]| ExposureSettings {
+        allow: Allow {
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            ..Allow::default()
+        },
+        references: references.iter().copied().map(ProviderName::new).collect(),
+        ..ExposureSettings::default()
+    };
+    let mut world = World::exposing(&limits(&[], &["nomad"]));
+    let guarded = [("mesh.host", "web.example"), ("mesh.middlewares", "auth@nomad")];
+    world.replace("web", [instance("web", 1).labels(&guarded)]);
+    world.replace("api", [instance("api", 2).labels(&[("mesh.host", "api.test")])]);
+    world.replace("web", []);
+    world.replace("api", []);
+    world.pass(10);
+    for (limits, web, api) in [
+        (limits(&[], &["nomad"]), true, true),
+        (limits(&[], &[]), false, true),
+        (limits(&["example"], &["nomad"]), true, false),
+    ] {
+        let mut new = World::exposing(&limits);
+        new.catalog.restore(world.catalog.snapshot(), world.now);
+        assert_eq!(new.router("web").is_some(), web, "{limits:?}");
+        assert_eq!(new.router("api").is_some(), api, "{limits:?}");
+        assert!(new.servers("api").is_empty());
+    }
 }
 
 #[test]
