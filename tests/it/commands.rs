@@ -1,7 +1,7 @@
 //! `check`, `explain`, `healthcheck`, `version`, `completions`, `--help`.
 
 use crate::{
-    mesh::{Place, flags, routes, words},
+    mesh::{Place, eventually, flags, routes, words},
     server::Server,
 };
 
@@ -42,6 +42,56 @@ fn check_tells_of_a_file_that_cannot_be_read() {
     assert_eq!(run.code(), 1);
     assert!(run.stderr().contains("routes.yml"), "{}", run.stderr());
     assert_eq!(place.run(&["check", "nowhere.yml"]).code(), 1);
+}
+
+#[test]
+fn no_command_log_or_view_shows_what_a_rule_compares_with_a_secret_header() {
+    const SECRET: &str = "hunter2";
+    let place = Place::new();
+    let router = |name: &str, rule: &str| format!("    {name}: {{service: a, rule: '{rule}'}}\n");
+    let text = [
+        "http:\n  routers:\n".to_owned(),
+        router("whole", "Header(`Authorization`, `hunter2`)"),
+        router("open", "Header(`Authorization`, `hunter2"),
+        router("word", "Query(`token`, `hunter2`) && Hots(`a.test`)"),
+        "  services:\n    a: {loadBalancer: {servers: [{url: \"http://u:hunter2@127.0.0.1\"}]}}\n".to_owned(),
+    ];
+    let file = place.write("routes.yml", &text.concat());
+    let file_name = file.to_str().unwrap();
+    let check = place.run(&["check", file_name]);
+    let explain = place.run(&["explain", "GET", "http://a.test/", file_name]);
+    let mesh = place.start(&words(&flags(&file)));
+    let problems = || {
+        mesh.log()
+            .iter()
+            .filter(|line| line.contains("has a problem"))
+            .count()
+    };
+    eventually("the log of three problems", || (problems() == 3).then_some(()));
+    let told = [
+        check.stderr() + &check.stdout(),
+        explain.stderr() + &explain.stdout(),
+        mesh.log().concat(),
+        mesh.ask("/api/overview").body,
+        mesh.ask("/api/rawdata").body,
+        mesh.ask("/api/explain?url=http://a.test/").body,
+    ];
+    for told in told {
+        assert!(!told.contains(SECRET), "{told}");
+    }
+    for useful in [
+        "routes.yml:4",
+        "Authorization",
+        "no closing backtick",
+        "Hots",
+        "did you mean Host?",
+    ] {
+        assert!(
+            check.stderr().contains(useful),
+            "{useful} is missing in {}",
+            check.stderr()
+        );
+    }
 }
 
 #[test]

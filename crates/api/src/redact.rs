@@ -1,27 +1,12 @@
 //! Takes secrets out of what views show.
 //!
 //! What the configuration types mark as [`Secret`](mesh_config::Secret) never gets here. This finds the rest by
-//! where it stands: values of headers that carry credentials, options whose name says that they are secret,
-//! user names and passwords in URLs, and header values in rules. It would rather hide too much.
+//! where it stands in a view; [`mesh_config::redact`] knows which names and which texts are secret.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
-use mesh_telemetry::sensitive::{REDACTED, is_sensitive_name};
-use regex::{Captures, Regex};
+use mesh_config::redact::{REDACTED, is_secret_name, is_secret_option, text};
 use serde_json::Value;
-
-/// Words that make an option a secret wherever they stand in its name.
-const SECRET_WORDS: [&str; 6] = [
-    "password",
-    "secret",
-    "token",
-    "credential",
-    "apikey",
-    "privatekey",
-];
-
-/// Options that are secret although their names are ordinary words: password hashes and key material.
-const SECRET_NAMES: [&str; 4] = ["users", "key", "hash", "hashes"];
 
 /// Takes secrets out of the definition of one object.
 pub(crate) fn definition(mut value: Value) -> Value {
@@ -33,9 +18,9 @@ pub(crate) fn definition(mut value: Value) -> Value {
 /// are names that users chose.
 pub(crate) fn texts(value: &mut Value) {
     match value {
-        Value::String(text) => {
-            if let Some(redacted) = redacted(text) {
-                *text = redacted;
+        Value::String(shown) => {
+            if let Cow::Owned(redacted) = text(shown) {
+                *shown = redacted;
             }
         }
         Value::Array(items) => items.iter_mut().for_each(texts),
@@ -49,7 +34,7 @@ fn walk(value: &mut Value, within_headers: bool) {
         Value::Object(fields) => {
             for (key, field) in fields {
                 let lower = key.to_ascii_lowercase();
-                if is_secret(&lower) || (within_headers && is_sensitive_name(&lower)) {
+                if is_secret_option(&lower) || (within_headers && is_secret_name(&lower)) {
                     hide(field);
                 } else {
                     walk(field, within_headers || lower.ends_with("headers"));
@@ -62,10 +47,6 @@ fn walk(value: &mut Value, within_headers: bool) {
     }
 }
 
-fn is_secret(option: &str) -> bool {
-    SECRET_NAMES.contains(&option) || SECRET_WORDS.iter().any(|word| option.contains(word))
-}
-
 /// Hides every text and number in `value`; an empty text hides nothing, and shows that nothing is set.
 fn hide(value: &mut Value) {
     match value {
@@ -75,36 +56,6 @@ fn hide(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(hide),
         Value::Null | Value::Bool(_) => {}
     }
-}
-
-/// `text` without the secrets in it; `None` when there are none.
-fn redacted(text: &str) -> Option<String> {
-    let shown = USER_INFO.replace_all(text, format!("://{REDACTED}@"));
-    let shown = HEADER_MATCHER.replace_all(&shown, |found: &Captures<'_>| {
-        let part = |group| found.name(group).map_or("", |part| part.as_str());
-        if is_sensitive_name(part("name")) {
-            format!("{}`{REDACTED}`", part("head"))
-        } else {
-            format!("{}{}", part("head"), part("value"))
-        }
-    });
-    (shown != text).then(|| shown.into_owned())
-}
-
-/// User name and password of a URL, up to the last `@` before its path.
-static USER_INFO: LazyLock<Regex> = LazyLock::new(|| pattern(r#"://[^\s/?#"'`<>]*@"#));
-
-/// A header that a rule compares: ``Header(`Authorization`, `…`)``.
-static HEADER_MATCHER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r#"(?ix) (?<head> headers?(?:regexp)? \s*\(\s* (?<name> `[^`]*` | "(?:[^"\\]|\\.)*" ) \s*,\s* )
-           (?<value> `[^`]*` | "(?:[^"\\]|\\.)*" )"#,
-    )
-});
-
-#[expect(clippy::expect_used, reason = "fixed patterns, compiled by the tests")]
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a fixed pattern compiles")
 }
 
 #[cfg(test)]
@@ -143,31 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn urls_lose_their_user_and_password() {
-        let mut shown = json!([
-            "cannot reach https://me:s3@cret@consul:8500/v1: refused",
-            "http://a/@x"
-        ]);
+    fn texts_lose_their_secrets_wherever_they_are() {
+        let mut shown = json!({"error": ["http://u:s3cret@a"], "rule": "Query(`token`, `s3cret`)"});
         texts(&mut shown);
-        assert_eq!(
-            shown,
-            json!([
-                "cannot reach https://REDACTED@consul:8500/v1: refused",
-                "http://a/@x"
-            ])
-        );
-    }
-
-    #[test]
-    fn rules_lose_the_credentials_they_compare() {
-        let mut shown = json!(
-            "Header(`Authorization`, `Bearer s3cret`) && HeaderRegexp( \"cookie\" , \"s3\\\"cret\") && Header(`X-A`, `b`)"
-        );
-        texts(&mut shown);
-        assert_eq!(
-            shown,
-            "Header(`Authorization`, `REDACTED`) && HeaderRegexp( \"cookie\" , `REDACTED`) && Header(`X-A`, `b`)"
-        );
+        assert!(!shown.to_string().contains("s3cret"), "{shown}");
     }
 
     #[test]

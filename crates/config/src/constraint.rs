@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::rule::{
     Expr, Pattern, RuleError,
-    error::Fault,
-    parser::{self, Argument},
+    matcher::parsed,
+    parser,
     quoted::Quoted,
     vocabulary::{Form, Vocabulary, Word},
 };
@@ -93,7 +93,7 @@ const CONDITIONS: Vocabulary<Condition> = Vocabulary {
             form: Form::Two(|key, value| {
                 Ok(Condition::LabelRegex {
                     key: key.filled()?,
-                    pattern: pattern(value)?,
+                    pattern: parsed(value)?,
                 })
             }),
         },
@@ -105,18 +105,11 @@ const CONDITIONS: Vocabulary<Condition> = Vocabulary {
         Word {
             name: "TagRegex",
             usage: "`^tag`",
-            form: Form::One(|tag| pattern(tag).map(Condition::TagRegex)),
+            form: Form::One(|tag| parsed(tag).map(Condition::TagRegex)),
         },
     ],
     elsewhere: &[],
 };
-
-fn pattern(argument: Argument) -> Result<Pattern, Fault> {
-    let at = argument.at;
-    let text = argument.filled()?;
-    text.parse()
-        .map_err(|error: crate::rule::PatternError| Fault::new(at, error.to_string()))
-}
 
 #[cfg(test)]
 mod tests {

@@ -145,12 +145,10 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&mut self, value: &Value, path: &KeyPath<'_>, message: &str, help: Option<String>) {
-        self.fragment.problems.push(Problem {
-            origin: self.merged.origin(value, &path.place()),
-            key: path.to_string(),
-            message: message.to_owned(),
-            help,
-        });
+        let origin = self.merged.origin(value, &path.place());
+        let mut problem = Problem::new(origin, path.to_string(), message);
+        problem.help = help;
+        self.fragment.problems.push(problem);
     }
 }
 

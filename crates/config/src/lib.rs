@@ -14,6 +14,7 @@ pub mod layer;
 pub mod model;
 pub mod name;
 pub mod origin;
+pub mod redact;
 pub mod rule;
 pub mod secret;
 pub mod tag_rule;

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact;
+
 /// The source of an object or a value, in words its user can act on:
 /// `routes.yml:12`, `consul service web-1 on node-a`, `MESH_LOG_LEVEL`, `--log.level`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,12 +49,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem without help.
-    pub fn new(origin: Origin, key: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A problem without help. What [`redact::text`] takes for a secret is not kept.
+    pub fn new(origin: Origin, key: impl Into<String>, message: impl AsRef<str>) -> Self {
         Self {
             origin,
             key: key.into(),
-            message: message.into(),
+            message: redact::text(message.as_ref()).into_owned(),
             help: None,
         }
     }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A token, password or key. Debug, Display and serialisation all show `***`.
+use crate::redact::REDACTED;
+
+/// A token, password or key. Debug, Display and serialisation all show [`REDACTED`].
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Secret(String);
 
@@ -22,19 +24,19 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(REDACTED)
     }
 }
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(REDACTED)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
+        serializer.serialize_str(REDACTED)
     }
 }
 

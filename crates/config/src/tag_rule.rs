@@ -72,7 +72,7 @@ fn translate(text: &str) -> Result<Rule, Fault> {
 }
 
 /// The words between blanks, each with the byte it starts at.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start();
@@ -111,7 +111,7 @@ impl Atom {
             None => (false, word),
         };
         let Some((name, value)) = bare.split_once(':') else {
-            return Err(Fault::new(at, format!("{word:?} is not of the form Name:value")));
+            return Err(Fault::of(at, "", word, " is not of the form Name:value"));
         };
         let name_at = at + usize::from(negated);
         let kind = kind(name);
@@ -196,16 +196,27 @@ struct Item<'a> {
 
 impl Item<'_> {
     fn read(self, kind: &TagKind<'_>, name_at: usize, reader: &mut Reader) -> Result<Atom, Fault> {
+        let here = self.at;
         let (matcher, values) = match (kind.keyed, self.text.split_once('=')) {
-            (None, _) => (kind.matcher, vec![decode(self.text, self.at)?]),
+            (None, _) => (kind.matcher, vec![(decode(self.text, here)?, here)]),
             (Some(_), Some((key, value))) => {
-                let value = decode(value, self.at + key.len() + 1)?;
-                (kind.matcher, vec![decode(key, self.at)?, value])
+                let behind = here + key.len() + 1;
+                let value = decode(value, behind)?;
+                (kind.matcher, vec![(decode(key, here)?, here), (value, behind)])
             }
-            (Some(presence), None) => (presence, vec![decode(self.text, self.at)?, ".*".to_owned()]),
+            (Some(presence), None) => {
+                let key = decode(self.text, here)?;
+                (presence, vec![(key, here), (".*".to_owned(), here)])
+            }
         };
-        let quoted: Vec<_> = values.iter().map(|value| Quoted(value).to_string()).collect();
-        let arguments = values.iter().map(|value| Argument::new(value, self.at)).collect();
+        let quoted: Vec<_> = values
+            .iter()
+            .map(|(value, _)| Quoted(value).to_string())
+            .collect();
+        let arguments = values
+            .iter()
+            .map(|(value, at)| Argument::new(value, *at))
+            .collect();
         let call = Call {
             name: matcher,
             at: name_at,

@@ -7,7 +7,6 @@ pub mod access_log;
 mod background;
 pub mod logs;
 pub mod metrics;
-pub mod sensitive;
 pub mod timestamp;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use super::{DeclaredService, PortChoice, ServerTemplate};
 use crate::{
     model::{HealthCheck, LoadBalancer, Router, RouterTls, Scheme},
     name::Reference,
+    redact::Shown,
     rule::{Rule, RuleError},
     tag_rule,
 };
@@ -90,12 +91,14 @@ fn any_of(
     let Some(values) = values else { return Ok(None) };
     let mut calls = Vec::new();
     for value in values {
+        let shown = Shown::of(value);
         if value.contains('`') {
-            return Err((key, format!("{value:?} holds a backtick")));
+            return Err((key, format!("{:?} holds a backtick", shown.text)));
         }
         let call = format!("{matcher}(`{value}`)");
         if let Err(error) = call.parse::<Rule>() {
-            return Err((key, format!("{value:?}: {}", error.message)));
+            let message = shown.within(error.message, value);
+            return Err((key, format!("{:?}: {message}", shown.text)));
         }
         calls.push(call);
     }

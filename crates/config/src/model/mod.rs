@@ -10,7 +10,6 @@ mod transport;
 
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
-pub(crate) use service::without_credentials;
 pub use service::{
     HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
     ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,

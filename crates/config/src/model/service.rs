@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::is_default;
-use crate::{instance::Lifecycle, name::Reference, origin::Origin};
+use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,27 +208,12 @@ pub struct ServerUrlError {
     reason: &'static str,
 }
 
-/// `text` without what stands before an `@` in its authority: messages may quote it.
-pub(crate) fn without_credentials(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((credentials, _)) => format!(
-            "{scheme}://***{}",
-            rest.get(credentials.len()..).unwrap_or_default()
-        ),
-        None => text.to_owned(),
-    }
-}
-
 impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, ServerUrlError> {
         let error = |reason| ServerUrlError {
-            text: without_credentials(text),
+            text: redact::url(text),
             reason,
         };
         let uri: http::Uri = text.trim().parse().map_err(|_| error("it does not parse"))?;
@@ -411,7 +396,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            !error.contains("hunter2") && error.contains("http://***@a/x"),
+            !error.contains("hunter2") && error.contains("http://REDACTED@a/x"),
             "{error}"
         );
     }

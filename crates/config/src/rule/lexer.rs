@@ -23,19 +23,32 @@ pub(crate) enum Token<'a> {
     End,
 }
 
+impl Lexeme<'_> {
+    /// The fault that this stands where `expected` should.
+    pub(crate) fn unexpected(&self, expected: &str) -> Fault {
+        match self.token {
+            Token::Name(name) => Fault::of(self.at, &format!("expected {expected}, found "), name, ""),
+            ref token => Fault::new(
+                self.at,
+                format!("expected {expected}, found {}", token.describe()),
+            ),
+        }
+    }
+}
+
 impl Token<'_> {
     /// How an error message calls it.
-    pub(crate) fn describe(&self) -> String {
+    fn describe(&self) -> &'static str {
         match self {
-            Self::Name(name) => format!("{name:?}"),
-            Self::Text(text) => format!("the text {text:?}"),
-            Self::Open => "\"(\"".to_owned(),
-            Self::Close => "\")\"".to_owned(),
-            Self::Comma => "\",\"".to_owned(),
-            Self::Not => "\"!\"".to_owned(),
-            Self::And => "\"&&\"".to_owned(),
-            Self::Or => "\"||\"".to_owned(),
-            Self::End => "the end".to_owned(),
+            Self::Name(_) => "a name",
+            Self::Text(_) => "a text",
+            Self::Open => "\"(\"",
+            Self::Close => "\")\"",
+            Self::Comma => "\",\"",
+            Self::Not => "\"!\"",
+            Self::And => "\"&&\"",
+            Self::Or => "\"||\"",
+            Self::End => "the end",
         }
     }
 }

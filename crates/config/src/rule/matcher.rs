@@ -166,18 +166,18 @@ const fn word(name: &'static str, usage: &'static str, form: Form<Matcher>) -> W
     Word { name, usage, form }
 }
 
-fn parsed<T: std::str::FromStr<Err: fmt::Display>>(argument: Argument) -> Result<T, Fault> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: fmt::Display>>(argument: Argument) -> Result<T, Fault> {
     let at = argument.at;
     let text = argument.filled()?;
     text.parse()
-        .map_err(|error: T::Err| Fault::new(at, error.to_string()))
+        .map_err(|error: T::Err| Fault::of(at, "", text, format!(" {error}")))
 }
 
 fn absolute(argument: Argument) -> Result<String, Fault> {
     let at = argument.at;
     let path = argument.filled()?;
     if !path.starts_with('/') {
-        return Err(Fault::new(at, format!("the path {path:?} does not start with /")));
+        return Err(Fault::of(at, "the path ", path, " does not start with /"));
     }
     Ok(path)
 }
@@ -186,11 +186,8 @@ fn host_regexp(argument: Argument) -> Result<Matcher, Fault> {
     let at = argument.at;
     let pattern: Pattern = parsed(argument)?;
     if !pattern.text().is_ascii() {
-        let message = format!(
-            "{:?} has letters outside ASCII: hosts come in punycode",
-            pattern.text()
-        );
-        return Err(Fault::new(at, message));
+        let message = " has letters outside ASCII: hosts come in punycode";
+        return Err(Fault::of(at, "", pattern.text(), message));
     }
     Ok(Matcher::HostRegexp(pattern))
 }
@@ -233,9 +230,14 @@ fn query_regexp(key: Argument, value: Option<Argument>) -> Result<Matcher, Fault
 fn client_ip(argument: Argument) -> Result<Matcher, Fault> {
     let at = argument.at;
     let text = argument.filled()?;
-    network(&text).map(Matcher::ClientIp).ok_or_else(|| {
-        let message = format!("{text:?} is neither an address nor a network like 10.0.0.0/8");
-        Fault::new(at, message)
+    let network = network(&text);
+    network.map(Matcher::ClientIp).ok_or_else(|| {
+        Fault::of(
+            at,
+            "",
+            text,
+            " is neither an address nor a network like 10.0.0.0/8",
+        )
     })
 }
 

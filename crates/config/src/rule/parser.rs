@@ -78,10 +78,7 @@ fn parse_faulty<L>(text: &str, leaf: impl FnMut(Call<'_>) -> Result<L, Fault>) -
     let expr = parser.disjunction()?;
     match parser.ahead.token {
         Token::End => Ok(expr),
-        token => Err(Fault::new(
-            parser.ahead.at,
-            format!("expected && or || or the end, found {}", token.describe()),
-        )),
+        _ => Err(parser.ahead.unexpected("&& or || or the end")),
     }
 }
 
@@ -138,23 +135,17 @@ impl<'a, L, F: FnMut(Call<'_>) -> Result<L, Fault>> Parser<'a, F> {
                 }
                 Err(match &self.ahead.token {
                     Token::End => Fault::new(at, "this parenthesis is never closed"),
-                    other => Fault::new(
-                        self.ahead.at,
-                        format!("expected && or || or \")\", found {}", other.describe()),
-                    ),
+                    _ => self.ahead.unexpected("&& or || or \")\""),
                 })
             }
-            other => Err(Fault::new(
-                at,
-                format!("expected a call like Name(`text`), found {}", other.describe()),
-            )),
+            token => Err(Lexeme { token, at }.unexpected("a call like Name(`text`)")),
         }
     }
 
     fn arguments(&mut self, name: &str) -> Result<Vec<Argument>, Fault> {
         let open = self.ahead.at;
         if !self.take(&Token::Open)? {
-            return Err(Fault::new(open, format!("expected \"(\" after {name}")));
+            return Err(Fault::of(open, "expected \"(\" after ", name, ""));
         }
         let mut arguments = Vec::new();
         if self.take(&Token::Close)? {
@@ -165,20 +156,14 @@ impl<'a, L, F: FnMut(Call<'_>) -> Result<L, Fault>> Parser<'a, F> {
             match token {
                 Token::Text(value) => arguments.push(Argument::new(value, at)),
                 Token::End => return Err(Fault::new(open, "this parenthesis is never closed")),
-                other => {
-                    let message = format!("expected a text like `text`, found {}", other.describe());
-                    return Err(Fault::new(at, message));
-                }
+                token => return Err(Lexeme { token, at }.unexpected("a text like `text`")),
             }
             let Lexeme { token, at } = self.advance()?;
             match token {
                 Token::Comma => {}
                 Token::Close => return Ok(arguments),
                 Token::End => return Err(Fault::new(open, "this parenthesis is never closed")),
-                other => {
-                    let message = format!("expected \",\" or \")\", found {}", other.describe());
-                    return Err(Fault::new(at, message));
-                }
+                token => return Err(Lexeme { token, at }.unexpected("\",\" or \")\"")),
             }
         }
     }

@@ -11,11 +11,10 @@ pub struct Pattern {
     regex: Regex,
 }
 
-/// Why a text is not a regular expression.
+/// Why a text is not a regular expression; to be read behind the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a regular expression: {reason}")]
+#[error("is not a regular expression: {reason}")]
 pub struct PatternError {
-    text: String,
     reason: String,
 }
 
@@ -48,7 +47,6 @@ impl FromStr for Pattern {
             .dfa_size_limit(PATTERN_SIZE_LIMIT)
             .build()
             .map_err(|error| PatternError {
-                text: text.to_owned(),
                 reason: reason(&error),
             })?;
         Ok(Self {

@@ -129,7 +129,7 @@ fn an_error_says_what_is_wrong_and_where() {
         ("Host(`a`,)", 10, "expected a text"),
         ("Host(a)", 6, "expected a text"),
         ("Host(`a)", 6, "no closing backtick"),
-        ("Host", 5, "expected \"(\" after Host"),
+        ("Host", 5, "expected \"(\" after \"Host\""),
         ("`a`", 1, "expected a call"),
         ("Host(`a`) and Path(`/`)", 11, "expected && or ||"),
         ("Host(`a`) ; Path(`/`)", 11, "unexpected character"),

@@ -75,14 +75,14 @@ impl<L> Vocabulary<L> {
             .map(|word| (likeness(word.name), word.name))
             .filter(|(likeness, _)| *likeness >= LIKENESS)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let message = match nearest {
-            Some((_, nearest)) => format!("unknown matcher {name:?}, did you mean {nearest}?"),
+        let help = match nearest {
+            Some((_, nearest)) => format!(", did you mean {nearest}?"),
             None => {
                 let names: Vec<_> = self.words.iter().map(|word| word.name).collect();
-                format!("unknown matcher {name:?}, known are {}", names.join(", "))
+                format!(", known are {}", names.join(", "))
             }
         };
-        Fault::new(call.at, message)
+        Fault::of(call.at, "unknown matcher ", name, help)
     }
 }
 

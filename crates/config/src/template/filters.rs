@@ -41,7 +41,7 @@ fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
 
 fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String, Error> {
     let pattern: Pattern = pattern.parse().map_err(|error: crate::rule::PatternError| {
-        Error::new(ErrorKind::InvalidOperation, error.to_string())
+        Error::new(ErrorKind::InvalidOperation, format!("the pattern {error}"))
     })?;
     bounded(pattern.replace_all(text, replacement))
 }

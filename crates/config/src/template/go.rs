@@ -152,7 +152,7 @@ fn expression(text: &str) -> Result<String, String> {
     let expression = pipeline.read()?;
     match pipeline.tokens.next() {
         None => Ok(expression),
-        Some(token) => Err(format!("unexpected {token:?} in the action {text:?}")),
+        Some(token) => Err(format!("unexpected {} in an action", token.describe())),
     }
 }
 
@@ -168,6 +168,20 @@ enum Token {
     Pipe,
 }
 
+impl Token {
+    /// How an error message calls it.
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "field",
+            Self::Word(_) => "word",
+            Self::Literal(_) => "text or number",
+            Self::Open => "\"(\"",
+            Self::Close => "\")\"",
+            Self::Pipe => "\"|\"",
+        }
+    }
+}
+
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -181,7 +195,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
         let (token, length) = match symbol {
             Some(symbol) => (symbol, 1),
             None if first == '"' || first == '`' => text_literal(rest)?,
-            None => word(rest).ok_or_else(|| format!("unexpected {first:?} in the action {text:?}"))?,
+            None => word(rest).ok_or_else(|| format!("unexpected {first:?} in an action"))?,
         };
         tokens.push(token);
         rest = rest.split_at(length).1.trim_start();
@@ -197,7 +211,7 @@ fn text_literal(rest: &str) -> Result<(Token, usize), String> {
         ..
     }) = lexer.next()
     else {
-        return Err(format!("the text {rest:?} has no end"));
+        return Err("a text in an action has no end".to_owned());
     };
     let json = serde_json::Value::String(text).to_string();
     Ok((Token::Literal(json), rest.len() - lexer.rest().len()))

@@ -11,6 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
+use crate::redact::Shown;
+
 /// A parsed default rule, such as ``Host(`{{ name | normalize }}.example.com`)``.
 #[derive(Debug, Clone)]
 pub struct DefaultRule {
@@ -24,7 +26,7 @@ pub enum TemplateError {
     /// The template is no template.
     #[error("default rule {text:?}: {message}")]
     Parse {
-        /// The template.
+        /// The template without the secrets in it.
         text: String,
         /// What is wrong with it.
         message: String,
@@ -55,7 +57,7 @@ impl DefaultRule {
     /// only some services take are first run for those.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let refused = |message| TemplateError::Parse {
-            text: text.to_owned(),
+            text: Shown::of(text).text,
             message,
         };
         let source = go::translate(text).map_err(refused)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_config::{Configuration, Problem, ProviderName};
+use mesh_config::{Configuration, Problem, ProviderName, redact};
 use tracing::{info, warn};
 
 use crate::provider::{Content, Report, Scope};
@@ -19,7 +19,7 @@ impl Journal {
     pub(super) fn report(&mut self, provider: &ProviderName, report: &Report) {
         match report {
             Report::Failed { scope, error } => {
-                let text = error.to_string();
+                let text = redact::text(&error.to_string()).into_owned();
                 let key = (provider.clone(), scope.clone());
                 if self.failures.get(&key) != Some(&text) {
                     warn!(%provider, %scope, error = text, "provider failed; what it last said stays in force");

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use mesh_config::redact::{REDACTED, is_secret_name};
 
 use super::{
     record::Headers,
     settings::{FieldMode, Fields, HeaderFields, HeaderMode},
 };
-use crate::sensitive::{self, is_sensitive};
 
 /// Decides for headers.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl HeaderPicker {
     pub(super) fn mode(&self, name: &HeaderName) -> HeaderMode {
         match (self.names.get(name.as_str()), self.default_mode) {
             (Some(mode), _) => *mode,
-            (None, HeaderMode::Keep) if is_sensitive(name) => HeaderMode::Redact,
+            (None, HeaderMode::Keep) if is_secret_name(name.as_str()) => HeaderMode::Redact,
             (None, mode) => mode,
         }
     }
 
     /// The headers of `all` that lines need; redacted ones without their values.
     pub(super) fn pick(&self, all: &HeaderMap) -> Headers {
-        let redacted = || HeaderValue::from_static(sensitive::REDACTED);
+        let redacted = || HeaderValue::from_static(REDACTED);
         if self.default_mode != HeaderMode::Drop {
             let kept = all.iter().filter_map(|(name, value)| match self.mode(name) {
                 HeaderMode::Keep => Some((name.clone(), value.clone())),

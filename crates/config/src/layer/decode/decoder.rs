@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     layer::{KeyPath, pairs::ITSELF},
-    model::without_credentials,
+    redact::Shown,
 };
 
 /// Decodes one value, which lies at `path`.
@@ -48,14 +48,19 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Messages of foreign types do not always say what they found. Passwords of URLs are left out.
+    /// Messages of foreign types do not always say what they found; those that do begin with it in quotes, or
+    /// show too much of it.
     fn with_value(&self, message: String) -> String {
-        match scalar::text(self.value).map(|text| without_credentials(&text)) {
-            Some(text) if !self.context.secret.get() && !message.contains(text.as_str()) => {
-                format!("{}: {message}", scalar::quote(&text))
-            }
-            _ => message,
+        let Some(text) = scalar::text(self.value).filter(|_| !self.context.secret.get()) else {
+            return message;
+        };
+        let text = text.trim();
+        let shown = Shown::of(text);
+        let message = shown.within(message, text);
+        if message.starts_with('"') || message.contains(&shown.text) {
+            return message;
         }
+        format!("{}: {message}", scalar::quote(text))
     }
 
     /// The entries of a block. Text can stand for one: `true` for a block of defaults, `false` for none.

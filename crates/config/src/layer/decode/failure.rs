@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
+use super::scalar::quote;
+
 /// The error type of the decoders.
 #[derive(Debug)]
 pub(in crate::layer) enum Failure {
@@ -52,11 +54,14 @@ impl Error for Failure {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::said(format!("{found} found, {expected} expected"))
+        match found {
+            Unexpected::Str(text) => Self::said(format!("{} found, {expected} expected", quote(text))),
+            found => Self::said(format!("{found} found, {expected} expected")),
+        }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::said(format!("{found} found, {expected} expected"))
+        Self::invalid_type(found, expected)
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -112,12 +112,9 @@ impl Context<'_> {
             return;
         }
         let origin = self.merged.origin(value, &place);
-        notes.problems.push(Problem {
-            origin,
-            key: path.to_string(),
-            message,
-            help,
-        });
+        let mut problem = Problem::new(origin, path.to_string(), message);
+        problem.help = help;
+        notes.problems.push(problem);
     }
 
     /// Notes a key that the type does not have.

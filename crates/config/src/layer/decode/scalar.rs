@@ -3,12 +3,14 @@
 use figment::value::{Num, Value};
 
 use super::Failure;
+use crate::redact::Shown;
 
 /// Longest text that a message quotes.
 const MAX_QUOTE: usize = 100;
 
-/// `text` in quotes, shortened if it is long.
+/// `text` in quotes without the secrets in it, shortened if it is long.
 pub(super) fn quote(text: &str) -> String {
+    let text = Shown::of(text).text;
     if text.len() <= MAX_QUOTE {
         return format!("{text:?}");
     }
