@@ -6,6 +6,8 @@ use futures::stream::BoxStream;
 use mesh_config::{Fragment, ProviderName, instance::Instance};
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::Registration;
+
 /// A source of routing configuration.
 ///
 /// A provider has two verbs: "this is the whole of the scope now" ([`Report::Replace`]) and "I could not tell"
@@ -16,6 +18,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Every scope once, then a scope again whenever it changed or failed. Does not end by itself.
     fn reports(&self) -> BoxStream<'_, Report>;
+
+    /// The further provider called `name`, if it is one that this one can find: see [`Content::Members`]. Also asked
+    /// for what a snapshot holds, so that a member lives on while its finder cannot see it.
+    fn member(&self, _name: &ProviderName) -> Option<Registration> {
+        None
+    }
 }
 
 /// A part of a provider's world that is read in one piece: a service, a file, a namespace, a listing.
@@ -71,6 +79,10 @@ pub enum Content {
     /// replaced by nothing. A provider that has such a list is in sync once every listed scope has reported. It
     /// has one: a list of another name is of an earlier run with other settings, and gone too.
     Scopes(BTreeSet<Scope>),
+    /// The names of further providers, such as one for each namespace. Those that are new are made by
+    /// [`Provider::member`] and followed from now on. A name that is missing later ends none of them: what is gone
+    /// they find out by themselves, and what is hidden is not gone.
+    Members(BTreeSet<ProviderName>),
 }
 
 /// Why a scope could not be read.

@@ -17,6 +17,8 @@ const MAX_JITTER: Duration = Duration::from_millis(100);
 /// A token bucket.
 #[derive(Debug)]
 pub struct Bucket {
+    burst: f64,
+    rate: f64,
     tokens: f64,
     filled: Instant,
 }
@@ -30,8 +32,15 @@ impl Default for Bucket {
 impl Bucket {
     /// A full one.
     pub fn new() -> Self {
+        Self::with(BURST, RATE)
+    }
+
+    /// One that lets `burst` answers in a row pass, and `rate` a second after that.
+    pub fn with(burst: f64, rate: f64) -> Self {
         Self {
-            tokens: BURST,
+            burst,
+            rate,
+            tokens: burst,
             filled: Instant::now(),
         }
     }
@@ -39,11 +48,11 @@ impl Bucket {
     /// Waits until the next question may be asked.
     pub async fn ready(&mut self) {
         let now = Instant::now();
-        let gained = now.duration_since(self.filled).as_secs_f64() * RATE;
-        self.tokens = (self.tokens + gained).min(BURST) - 1.0;
+        let gained = now.duration_since(self.filled).as_secs_f64() * self.rate;
+        self.tokens = (self.tokens + gained).min(self.burst) - 1.0;
         self.filled = now;
         if self.tokens < 0.0 {
-            let pause = Duration::from_secs_f64(-self.tokens / RATE);
+            let pause = Duration::from_secs_f64(-self.tokens / self.rate);
             let jitter = rand::rng().random_range(Duration::ZERO..=MAX_JITTER);
             tokio::time::sleep(pause + jitter).await;
         }

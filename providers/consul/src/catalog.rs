@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
-use mesh_remote::{Bucket, Index};
+use mesh_remote::{Bucket, Index, Settle};
 use tracing::warn;
 
 use crate::{
     Followed,
     answer::Services,
     client::{Answer, Client},
-    settle::Settle,
 };
 
 /// The scope of the list.

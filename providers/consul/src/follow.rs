@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{Stream, stream};
 use mesh_config::instance::Instance;
 use mesh_discovery::{Content, ProviderError, Report};
-use mesh_remote::{Bucket, Index};
+use mesh_remote::{Bucket, Index, Settle};
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -14,7 +14,6 @@ use crate::{
     answer::Entry,
     catalog,
     client::{Answer, Client},
-    settle::Settle,
 };
 
 /// Where the follower of one service stands.

@@ -12,9 +12,7 @@ mod endpoint;
 mod follow;
 mod followers;
 mod instances;
-mod notices;
 mod settings;
-mod settle;
 
 use std::time::Duration;
 
@@ -24,16 +22,14 @@ use futures::{
 };
 use mesh_config::ProviderName;
 use mesh_discovery::{Provider, Report};
-use mesh_remote::Environment;
+use mesh_remote::{Environment, Notices};
 use tokio::sync::Semaphore;
 
 pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
 pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient};
 use followers::Followers;
 pub use instances::Translation;
-use notices::Notices;
 pub use settings::{Check, EndpointSettings, Settings, SettingsError};
-pub use settle::SETTLE;
 
 /// How many queries that need not block may be under way at once.
 const TURNS: usize = 20;

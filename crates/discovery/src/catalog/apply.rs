@@ -182,7 +182,7 @@ impl Catalog {
     }
 
     /// Notes a successful read.
-    fn succeeded(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
+    pub(super) fn succeeded(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
         if let Some(state) = self.providers.get_mut(provider) {
             state.scopes.entry(scope.clone()).or_default().succeeded(now);
         }

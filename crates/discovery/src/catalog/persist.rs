@@ -63,6 +63,13 @@ struct UnitSnapshot {
     definitions: Option<Definitions>,
 }
 
+impl CatalogSnapshot {
+    /// The providers that it knows.
+    pub fn providers(&self) -> impl Iterator<Item = &ProviderName> {
+        self.providers.keys()
+    }
+}
+
 impl Catalog {
     /// Everything that was ever read successfully. What follows from the settings alone is left out: the next run
     /// has settings of its own.

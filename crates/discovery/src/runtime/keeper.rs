@@ -14,8 +14,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{feed::Event, journal::Journal, pace::Pace, panics::caught, saver::Saver};
-use crate::{catalog::Catalog, provider::Report, status::ProviderStatus};
+use super::{feed::Event, followers::Followers, journal::Journal, pace::Pace, panics::caught, saver::Saver};
+use crate::{
+    catalog::Catalog,
+    provider::{Content, Report},
+    status::ProviderStatus,
+};
 
 /// Reports taken in one go.
 const BATCH: usize = 256;
@@ -28,6 +32,7 @@ const NAP: Duration = Duration::from_secs(60);
 pub(super) struct Keeper {
     pub(super) catalog: Catalog,
     pub(super) events: mpsc::Receiver<Event>,
+    pub(super) followers: Followers,
     pub(super) configurations: watch::Sender<Arc<Configuration>>,
     pub(super) status: watch::Sender<Arc<Vec<ProviderStatus>>>,
     pub(super) pace: Pace,
@@ -114,6 +119,14 @@ impl Keeper {
                     #[cfg(test)]
                     super::tests::panic_on_demand(&report);
                     keeper.journal.report(&provider, &report);
+                    if let Report::Replace {
+                        content: Content::Members(names),
+                        ..
+                    } = &report
+                    {
+                        let followers = &mut keeper.followers;
+                        followers.add_members(&provider, names, &mut keeper.catalog);
+                    }
                     keeper.catalog.apply(&provider, report, now);
                 });
                 if let Err(reason) = taken {

@@ -1,6 +1,7 @@
 //! Discovery at work: providers in, configurations out.
 
 mod feed;
+mod followers;
 mod journal;
 mod keeper;
 mod pace;
@@ -16,10 +17,14 @@ use mesh_config::Configuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{journal::Journal, keeper::Keeper, pace::Pace, saver::Saver};
+use self::{followers::Followers, journal::Journal, keeper::Keeper, pace::Pace, saver::Saver};
 use crate::{
-    catalog::Catalog, exposure::Exposure, provider::Provider, settings::DiscoverySettings,
-    snapshot::SnapshotFile, status::ProviderStatus,
+    catalog::{Catalog, CatalogSnapshot},
+    exposure::Exposure,
+    provider::Provider,
+    settings::DiscoverySettings,
+    snapshot::SnapshotFile,
+    status::ProviderStatus,
 };
 
 /// Reports that may wait for the catalog; a provider that is faster waits.
@@ -85,16 +90,16 @@ pub fn start(
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Discovery {
-    let mut catalog = Catalog::new(&settings);
-    for registration in &registrations {
-        catalog.register(
-            registration.provider.name().clone(),
-            registration.required,
-            registration.exposure.clone(),
-        );
-    }
+    let (events, receiver) = mpsc::channel(BACKLOG);
     let file = SnapshotFile::locate(&settings.snapshot);
-    if let Some(snapshot) = file.as_ref().and_then(SnapshotFile::load) {
+    let snapshot = file.as_ref().and_then(SnapshotFile::load);
+    let mut followers = Followers::new(events, tracker.clone(), stop.clone());
+    let mut catalog = Catalog::new(&settings);
+    let members = members(&registrations, snapshot.as_ref());
+    for registration in registrations.into_iter().chain(members) {
+        followers.add(registration, &mut catalog);
+    }
+    if let Some(snapshot) = snapshot {
         catalog.restore(snapshot, SystemTime::now());
     }
     let mut journal = Journal::default();
@@ -102,14 +107,10 @@ pub fn start(
     journal.problems(&configuration);
     let (sender, configurations) = watch::channel(configuration);
     let (status_sender, status) = watch::channel(Arc::new(catalog.status()));
-    let (events, receiver) = mpsc::channel(BACKLOG);
-    for registration in registrations {
-        let feed = feed::feed(registration.provider, events.clone(), stop.clone());
-        tracker.spawn(feed);
-    }
     let revision = catalog.revision();
     let keeper = Keeper {
         events: receiver,
+        followers,
         configurations: sender,
         status: status_sender,
         pace: Pace::new(&settings.publish),
@@ -124,4 +125,12 @@ pub fn start(
         configurations,
         status,
     }
+}
+
+/// The providers in the snapshot that one of `registrations` found in an earlier run.
+fn members(registrations: &[Registration], snapshot: Option<&CatalogSnapshot>) -> Vec<Registration> {
+    let known = |name| registrations.iter().any(|one| one.provider.name() == name);
+    let names = snapshot.into_iter().flat_map(CatalogSnapshot::providers);
+    let find = |name| registrations.iter().find_map(|one| one.provider.member(name));
+    names.filter(|name| !known(*name)).filter_map(find).collect()
 }

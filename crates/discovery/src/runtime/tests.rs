@@ -54,6 +54,43 @@ impl Provider for Scripted {
     }
 }
 
+/// Finds `consul`, unless it is blind.
+struct Finder {
+    name: ProviderName,
+    blind: bool,
+}
+
+impl Provider for Finder {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn reports(&self) -> BoxStream<'_, Report> {
+        let found = Report::Replace {
+            scope: Scope::new("namespaces"),
+            content: Content::Members([ProviderName::new("consul")].into()),
+        };
+        let said = stream::iter((!self.blind).then_some(found));
+        said.chain(stream::pending()).boxed()
+    }
+
+    fn member(&self, name: &ProviderName) -> Option<Registration> {
+        let lives = if self.blind { vec![] } else { vec![list(&[1])] };
+        (name.as_str() == "consul").then(|| scripted(vec![lives]))
+    }
+}
+
+fn scripted(lives: Vec<Vec<Step>>) -> Registration {
+    Registration {
+        provider: Arc::new(Scripted {
+            name: ProviderName::new("consul"),
+            lives: Mutex::new(lives),
+        }),
+        required: true,
+        exposure: Some(ExposureSettings::default().build().unwrap()),
+    }
+}
+
 fn list(numbers: &[u8]) -> Step {
     let instances = numbers.iter().map(|number| Instance {
         id: number.to_string().into(),
@@ -102,15 +139,11 @@ struct Run {
 }
 
 fn run(path: &Path, lives: Vec<Vec<Step>>) -> Run {
+    run_one(path, scripted(lives))
+}
+
+fn run_one(path: &Path, registration: Registration) -> Run {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let registration = Registration {
-        provider: Arc::new(Scripted {
-            name: ProviderName::new("consul"),
-            lives: Mutex::new(lives),
-        }),
-        required: true,
-        exposure: Some(ExposureSettings::default().build().unwrap()),
-    };
     let settings = DiscoverySettings {
         drain: Duration::from_millis(50),
         snapshot: SnapshotSettings {
@@ -269,4 +302,26 @@ async fn what_says_the_same_again_publishes_nothing() {
     configurations.mark_unchanged();
     run.end().await;
     assert!(!configurations.has_changed().unwrap_or(false));
+}
+
+#[tokio::test]
+async fn a_provider_that_another_one_finds_is_followed_and_outlives_what_its_finder_sees() {
+    let directory = tempfile::tempdir().unwrap();
+    let finder = |blind| Registration {
+        provider: Arc::new(Finder {
+            name: ProviderName::new("finder"),
+            blind,
+        }),
+        required: true,
+        exposure: None,
+    };
+    let first = run_one(directory.path(), finder(false));
+    first
+        .until(|configuration| servers(configuration) == Some(1))
+        .await;
+    assert_eq!(first.discovery.status().len(), 2);
+    first.end().await;
+    let second = run_one(directory.path(), finder(true));
+    assert_eq!(second.servers(), Some(1), "known before its finder says a word");
+    second.end().await;
 }

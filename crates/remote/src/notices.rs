@@ -6,23 +6,23 @@ use tokio::sync::Notify;
 
 /// One wake-up call per service; calls that come before the last one was answered count as one.
 #[derive(Debug, Default)]
-pub(crate) struct Notices {
+pub struct Notices {
     by_service: std::sync::Mutex<BTreeMap<String, Arc<Notify>>>,
 }
 
 impl Notices {
     /// The call of `service`.
-    pub(crate) fn of(&self, service: &str) -> Arc<Notify> {
+    pub fn of(&self, service: &str) -> Arc<Notify> {
         self.locked(|calls| calls.entry(service.to_owned()).or_default().clone())
     }
 
     /// Nobody follows `service` any more.
-    pub(crate) fn forget(&self, service: &str) {
+    pub fn forget(&self, service: &str) {
         self.locked(|calls| drop(calls.remove(service)));
     }
 
     /// Wakes the follower of `service`, if there is one.
-    pub(crate) fn wake(&self, service: &str) {
+    pub fn wake(&self, service: &str) {
         self.locked(|calls| {
             if let Some(call) = calls.get(service) {
                 call.notify_one();
@@ -31,7 +31,7 @@ impl Notices {
     }
 
     /// Wakes all followers.
-    pub(crate) fn wake_all(&self) {
+    pub fn wake_all(&self) {
         self.locked(|calls| calls.values().for_each(|call| call.notify_one()));
     }
 
