@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueHint, error::ErrorKind};
 use clap_complete::Shell;
 
 use crate::{
@@ -119,23 +119,35 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<Invocation, (Exit, String)
 
 /// The script that completes `mesh` in `shell`.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
-    let mut clap = Cli::command();
-    for (path, node) in Node::of::<Settings>().options() {
-        // Names of the user's choice cannot be completed.
-        if path.contains(['<', '[']) {
-            continue;
-        }
-        let switch = matches!(node, Node::Switch | Node::Block(_) | Node::Again(_));
-        let action = if switch {
-            clap::ArgAction::SetTrue
-        } else {
-            clap::ArgAction::Set
-        };
-        clap = clap.arg(clap::Arg::new(path.clone()).long(path).action(action));
+    let options = static_options();
+    let mut clap = Cli::command().args(&options);
+    for command in ["run", "check", "explain", "healthcheck", "demo"] {
+        clap = clap.mut_subcommand(command, |command| command.args(&options));
     }
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut clap, "mesh", &mut script);
     script
+}
+
+/// The static options as clap would have them; but for the names of the user's choice, which nobody can complete.
+fn static_options() -> Vec<clap::Arg> {
+    let config = clap::Arg::new("config")
+        .long("config")
+        .value_hint(ValueHint::FilePath)
+        .help("The static file");
+    let schema = Node::of::<Settings>();
+    let options = schema.options().into_iter();
+    let complete = options.filter(|(path, _)| !path.contains(['<', '[']));
+    let arguments = complete.map(|(path, node)| {
+        let argument = clap::Arg::new(path.clone()).help(settings::description(&path));
+        let argument = argument.long(path);
+        match node {
+            Node::Switch | Node::Block(_) | Node::Again(_) => argument.action(ArgAction::SetTrue),
+            Node::Choice(words) => argument.value_parser(words.to_vec()),
+            Node::List(_) | Node::Map(_) | Node::Value | Node::Refused => argument,
+        }
+    });
+    [config].into_iter().chain(arguments).collect()
 }
 
 /// The flags of the command that `arguments` begin with; it must come first.

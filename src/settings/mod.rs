@@ -11,13 +11,14 @@ mod reference;
 mod schema;
 mod search;
 mod tree;
+mod workers;
 
 use mesh_config::Origin;
 
 pub(crate) use flags::{Flags, OwnFlags, split};
 pub(crate) use load::{Loaded, Sources, load};
 pub(crate) use plan::{OWN_ENTRY_POINT, Plan};
-pub(crate) use reference::reference;
+pub(crate) use reference::{description, reference};
 pub(crate) use schema::Node;
 pub(crate) use tree::Settings;
 

@@ -9,7 +9,7 @@ use mesh_proxy::{
     settings::{Address, EntryPoint},
 };
 
-use super::{Loaded, Settings, nearest};
+use super::{Loaded, Settings, nearest, workers::Workers};
 
 /// The entrypoint of Mesh itself: API, ping, metrics.
 pub(crate) const OWN_ENTRY_POINT: &str = "mesh";
@@ -107,7 +107,7 @@ impl Plan {
     pub(crate) fn proxy(&self) -> ProxySettings {
         ProxySettings {
             entry_points: self.settings.entry_points.clone(),
-            workers: self.settings.workers,
+            workers: self.settings.workers.map(Workers::count),
         }
     }
 }
@@ -149,23 +149,25 @@ fn problems(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = Vec::new();
     for name in &settings.providers.precedence {
         if !PROVIDERS.contains(&name.to_ascii_lowercase().as_str()) {
-            let help = nearest(name, PROVIDERS).map_or_else(
-                || format!("known: {}", PROVIDERS.join(", ")),
-                |nearest| format!("did you mean {nearest}?"),
+            problems.push(
+                problem("providers.precedence", format!("{name:?} is no provider"))
+                    .with_help(suggestion(name, &PROVIDERS)),
             );
-            problems
-                .push(problem("providers.precedence", format!("{name:?} is no provider")).with_help(help));
         }
     }
     for (key, entry_point) in named_entry_points(settings) {
-        let known = &settings.entry_points;
         // `http` exists when nothing else does, `mesh` when it is needed.
-        let implied = if known.is_empty() { "http" } else { OWN_ENTRY_POINT };
-        if !known.contains_key(&entry_point) && entry_point != implied && entry_point != OWN_ENTRY_POINT {
-            let names: Vec<_> = known.keys().map(String::as_str).collect();
+        let mut known: Vec<_> = settings.entry_points.keys().map(String::as_str).collect();
+        if known.is_empty() {
+            known.push("http");
+        }
+        if !known.contains(&OWN_ENTRY_POINT) {
+            known.push(OWN_ENTRY_POINT);
+        }
+        if !known.contains(&entry_point.as_str()) {
             problems.push(
                 problem(&key, format!("{entry_point:?} is no entrypoint"))
-                    .with_help(format!("known: {}", names.join(", "))),
+                    .with_help(suggestion(&entry_point, &known)),
             );
         }
     }
@@ -185,6 +187,15 @@ fn problems(loaded: &Loaded) -> Vec<Problem> {
     }
     problems.extend(provider_problems(settings, &problem));
     problems
+}
+
+/// `did you mean web? known: web, mesh`
+fn suggestion(found: &str, known: &[&str]) -> String {
+    let all = known.join(", ");
+    match nearest(found, known.iter().copied()) {
+        Some(nearest) => format!("did you mean {nearest}? known: {all}"),
+        None => format!("known: {all}"),
+    }
 }
 
 /// Options that name an entrypoint, and the name.

@@ -37,6 +37,12 @@ pub(crate) fn reference() -> String {
     text
 }
 
+/// What the option at `path` does.
+pub(crate) fn description(path: &str) -> &'static str {
+    let known = DESCRIPTIONS.iter().find(|(known, ..)| *known == path);
+    known.map_or("", |(_, _, about)| about)
+}
+
 #[cfg(test)]
 mod tests {
     use mesh_config::{

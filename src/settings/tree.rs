@@ -1,6 +1,6 @@
 //! The static settings as types.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use mesh_api::{ApiSettings, PingSettings};
 use mesh_config::model::ServersTransport;
@@ -12,6 +12,8 @@ use mesh_telemetry::{
     metrics::{MetricsSettings, PrometheusSettings},
 };
 use serde::Deserialize;
+
+use super::workers::Workers;
 
 /// Everything that is fixed when Mesh starts. A change needs a restart.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -38,7 +40,7 @@ pub(crate) struct Settings {
     /// One line for each request.
     pub(crate) access_log: Option<AccessLogSettings>,
     /// Worker threads; absent means one for each core.
-    pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) workers: Option<Workers>,
     /// What belongs to the process as a whole.
     pub(crate) global: Global,
 }

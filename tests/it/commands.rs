@@ -166,6 +166,35 @@ fn version_help_and_completions_print_and_end_well() {
 }
 
 #[test]
+fn flags_are_completed_after_every_command_that_takes_them() {
+    let place = Place::new();
+    let script = place.run(&["completions", "bash"]).stdout();
+    for command in [
+        "mesh",
+        "mesh__subcmd__run",
+        "mesh__subcmd__check",
+        "mesh__subcmd__explain",
+    ] {
+        let (_, after) = script
+            .split_once(&format!("        {command})\n"))
+            .expect(command);
+        let words = after.lines().next().unwrap();
+        for flag in [" --config ", " --log.level ", " --providers.file.filename "] {
+            assert!(words.contains(flag), "{flag} is missing after {command}");
+        }
+    }
+    assert!(script.contains("common genericCLF json"), "words to choose from");
+}
+
+#[test]
+fn help_lists_a_word_once() {
+    let help = Place::new().run(&["--help"]).stdout();
+    assert!(help.contains("--accessLog.format=<common|genericCLF|json>"));
+    let old = Place::new().run(&["check", "--accessLog.format=genericClf"]);
+    assert_eq!(old.code(), 0, "{}", old.stderr());
+}
+
+#[test]
 fn an_unknown_command_is_a_usage_error() {
     assert_eq!(Place::new().run(&["fly"]).code(), 64);
 }

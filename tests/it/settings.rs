@@ -141,6 +141,65 @@ fn a_secret_is_not_in_the_message_about_it() {
 }
 
 #[test]
+fn a_block_is_switched_like_a_switch() {
+    let place = Place::new();
+    place.write("mesh.yml", &format!("{PORTS}api: {{basePath: /nowhere}}\n"));
+    let ports = ["--entryPoints.mesh.address=127.0.0.1:0", "--api.insecure"];
+    for (off, status) in [("--metrics.prometheus=0", 404), ("--metrics.prometheus=1", 200)] {
+        let mesh = place.start(&[ports[0], ports[1], off]);
+        assert_eq!(mesh.ask("/metrics").status, status, "{off}");
+        assert_eq!(mesh.ask("/nowhere/api/version").status, 200);
+    }
+    let both = place.run(&["check", "--api=false", "--api.insecure"]);
+    assert!(
+        both.stderr().starts_with("error: --api: api: switched off"),
+        "{}",
+        both.stderr()
+    );
+}
+
+#[test]
+fn what_cannot_be_started_says_what_can() {
+    for (flags, told) in [
+        (
+            &["--ping.entryPoint=wbe"][..],
+            "error: --ping.entryPoint: ping.entryPoint: \"wbe\" is no entrypoint\n  help: known: http, mesh\n",
+        ),
+        (
+            &["--ping.entryPoint=wbe", "--entryPoints.web.address=:80"],
+            "error: --ping.entryPoint: ping.entryPoint: \"wbe\" is no entrypoint\n  \
+             help: did you mean web? known: web, mesh\n",
+        ),
+        (
+            &["--workers=0"],
+            "error: --workers: workers: \"0\" is no number of workers: write a whole number from 1 to 1024, or leave \
+             it out for one for each core\n",
+        ),
+        (
+            &["--providers.consulCatalog.endpoint.endpointWaitTime=1ms"],
+            "error: command line: providers.consulCatalog: endpoint.endpointWaitTime is 1ms: use 1s to 10m\n",
+        ),
+        (
+            &["--providers.file"],
+            "error: --providers.file: providers.file: no source is named: set filename or directory\n",
+        ),
+    ] {
+        let run = Place::new().run(flags);
+        assert_eq!((run.code(), run.stderr().as_str()), (78, told));
+    }
+}
+
+#[test]
+fn an_address_in_use_is_told_once() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("--entryPoints.web.address={}", taken.local_addr().unwrap());
+    let run = place.run(&[&address, "--snapshot.enabled=false"]);
+    assert_eq!(run.code(), 1);
+    assert_eq!(run.stderr().matches("in use").count(), 1, "{}", run.stderr());
+}
+
+#[test]
 fn an_instance_of_a_provider_inherits_and_is_checked() {
     let place = Place::new();
     place.write(

@@ -166,17 +166,17 @@ impl<'de> Deserialize<'de> for Check {
     }
 }
 
-/// Why settings cannot be used.
+/// Why settings cannot be used; keys are those within the block of the provider.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Consul refuses such a pair.
-    #[error("providers.consulCatalog: {0} and {1} exclude each other: keep one")]
+    #[error("{0} and {1} exclude each other: keep one")]
     Exclusive(&'static str, &'static str),
     /// What is to be exposed cannot be told.
-    #[error("providers.consulCatalog.{0}")]
+    #[error(transparent)]
     Exposure(#[from] ExposureError),
     /// A number that cannot work.
-    #[error("providers.consulCatalog.{key} is {found}: use {allowed}")]
+    #[error("{key} is {found}: use {allowed}")]
     OutOfRange {
         /// Which.
         key: &'static str,
@@ -186,10 +186,10 @@ pub enum SettingsError {
         allowed: &'static str,
     },
     /// The address is none.
-    #[error("providers.consulCatalog.endpoint.address: {0:?} is no address: write host:port or unix:///path")]
+    #[error("endpoint.address: {0:?} is no address: write host:port or unix:///path")]
     Address(String),
     /// What was found there cannot be used.
-    #[error("providers.consulCatalog.endpoint: {0}")]
+    #[error("endpoint: {0}")]
     Target(#[from] TargetError),
 }
 

@@ -34,20 +34,20 @@ impl Default for Settings {
     }
 }
 
-/// Why settings cannot be used.
+/// Why settings cannot be used; keys are those within the block of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Nothing to read.
-    #[error("providers.file names no source: set filename or directory")]
+    #[error("no source is named: set filename or directory")]
     NoSource,
     /// Two things to read.
-    #[error("providers.file names both filename and directory: keep one")]
+    #[error("filename and directory exclude each other: keep one")]
     TwoSources,
     /// The file is of no known kind.
-    #[error("providers.file.filename: {0} is of no known kind: use .yml, .yaml or .toml")]
+    #[error("filename: {0} is of no known kind: use .yml, .yaml or .toml")]
     UnknownFormat(PathBuf),
     /// Polling without a pause.
-    #[error("providers.file.pollInterval is 0: use 1s or more, or watch: false")]
+    #[error("pollInterval is 0: use 1s or more, or watch: false")]
     NoPause,
 }
 

@@ -236,18 +236,29 @@ fn root_of(figment: &Figment) -> Dict {
     profiles.into_values().next().unwrap_or_default()
 }
 
+/// True for a list that was written item by item: for a list, `1` is an item.
+fn is_list(dict: &Dict) -> bool {
+    dict.keys()
+        .all(|key| key.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Spells the keys of `values` as `below` does, and drops a bare `true` for a block that `below` has.
 fn align(values: &mut Dict, below: &Dict) {
     for (name, mut value) in std::mem::take(values) {
         let key = spelled(below, &name);
         match (&mut value, below.get(&key)) {
             (Value::Dict(_, inner), Some(Value::Dict(_, below))) => {
-                if matches!(inner.get(ITSELF), Some(Value::String(_, text)) if decode::means_true(text)) {
+                if matches!(inner.get(ITSELF), Some(Value::String(_, text)) if decode::flag(text) == Some(true))
+                {
                     inner.remove(ITSELF);
                 }
                 align(inner, below);
             }
-            (Value::String(_, text), Some(Value::Dict(..))) if decode::means_true(text) => continue,
+            (Value::String(_, text), Some(Value::Dict(_, below)))
+                if decode::flag(text) == Some(true) && !is_list(below) =>
+            {
+                continue;
+            }
             (Value::Bool(_, true), Some(Value::Dict(..))) => continue,
             _ => {}
         }

@@ -104,7 +104,8 @@ impl KeyPath<'_> {
             Self::Index(parent, _) => (parent, if close.is_empty() { "." } else { "[" }),
         };
         parent.write(key, close);
-        if !key.is_empty() {
+        // What was said of a block itself has no name of its own.
+        if !key.is_empty() && !matches!(self, Self::Key(_, "")) {
             key.push_str(open);
         }
         match self {

@@ -164,10 +164,29 @@ fn a_later_layer_wins_key_by_key_and_replaces_lists() {
 
 #[test]
 fn a_block_can_be_switched_off() {
-    let mut layers = yaml("api: {insecure: true}\nlevel: debug\n");
-    layers.push(flags(&[("api", "false")]));
+    for off in ["false", "0", "F"] {
+        let mut layers = yaml("api: {insecure: true}\nlevel: debug\n");
+        layers.push(flags(&[("api", off)]));
+        let settings: Settings = layers.decode().unwrap();
+        assert_eq!((settings.api, settings.level), (None, Level::Debug));
+    }
+}
+
+#[test]
+fn a_block_cannot_be_off_and_have_settings() {
+    let layers = layers([flags(&[("api", "0"), ("api.insecure", "1")])]);
+    let shown = problems(&layers);
+    assert!(
+        matches!(&shown[..], [one] if one.starts_with("--api: api: switched off")),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn one_is_an_item_to_a_list_that_was_written_item_by_item() {
+    let layers = layers([flags(&[("names[0]", "a")]), flags(&[("names", "1")])]);
     let settings: Settings = layers.decode().unwrap();
-    assert_eq!((settings.api, settings.level), (None, Level::Debug));
+    assert_eq!(settings.names, ["1"]);
 }
 
 #[test]

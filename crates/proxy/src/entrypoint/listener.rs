@@ -26,7 +26,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// Its address cannot be had.
-    #[error("entrypoint {entry_point}: cannot listen on {address}: {source}")]
+    #[error("entrypoint {entry_point}: cannot listen on {address}")]
     Listen {
         /// The entrypoint.
         entry_point: String,
@@ -36,7 +36,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// A worker thread cannot be had.
-    #[error("cannot start worker {worker}: {source}")]
+    #[error("cannot start worker {worker}")]
     Worker {
         /// Which one.
         worker: usize,

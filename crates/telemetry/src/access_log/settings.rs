@@ -30,7 +30,7 @@ pub enum AccessLogFormat {
     #[default]
     Common,
     /// The Common Log Format with referer and user agent, as other tools read it.
-    #[serde(alias = "genericCLF")]
+    #[serde(rename = "genericCLF")]
     GenericClf,
     /// One JSON object.
     Json,

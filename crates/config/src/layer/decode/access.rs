@@ -47,10 +47,14 @@ impl<'a> Fields<'a> {
                 continue;
             }
             if key == ITSELF {
-                if !scalar::text(value).is_some_and(|text| scalar::means_true(&text)) {
-                    let message = "text and settings below it were given for one block".to_owned();
-                    block.context.note(value, &path, message, None);
-                }
+                let flag = scalar::text(value).and_then(|text| scalar::flag(&text));
+                let message = match flag {
+                    Some(true) => continue,
+                    Some(false) => "switched off, and settings below it are given as well",
+                    None => "text found, and settings below it as well",
+                };
+                let help = "leave one of both out".to_owned();
+                block.context.note(value, &path, message.to_owned(), Some(help));
                 continue;
             }
             let Some(field) = fields.iter().find(|field| field.eq_ignore_ascii_case(key)) else {

@@ -77,14 +77,14 @@ impl<'a> Decoder<'a> {
                 )));
             }
         };
-        if scalar::means_true(&text) {
-            Ok(&EMPTY)
-        } else if scalar::means_false(&text) && self.optional {
-            Err(Failure::SwitchedOff)
-        } else {
-            self.context.secret.set(true); // A token may have slipped into the block above it.
-            Err(Failure::said("text found, a block of settings expected")
-                .with_help("write true for its defaults, or settings below it"))
+        match scalar::flag(&text) {
+            Some(true) => Ok(&EMPTY),
+            Some(false) if self.optional => Err(Failure::SwitchedOff),
+            Some(false) | None => {
+                self.context.secret.set(true); // A token may have slipped into the block above it.
+                Err(Failure::said("text found, a block of settings expected")
+                    .with_help("write true for its defaults, or settings below it"))
+            }
         }
     }
 

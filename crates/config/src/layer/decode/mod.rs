@@ -21,7 +21,6 @@ use crate::origin::Problem;
 use decoder::Decoder;
 pub(super) use failure::Failure;
 pub(crate) use scalar::flag;
-pub(super) use scalar::means_true;
 
 /// Runs after which a decoding gives up looking for more problems.
 const MAX_RUNS: usize = 500;

@@ -20,21 +20,11 @@ pub(super) fn quote(text: &str) -> String {
 
 /// The forms of true and false that users know from flags and variables.
 pub(crate) fn flag(text: &str) -> Option<bool> {
-    match text.trim() {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Some(true),
+        "0" | "f" | "false" => Some(false),
         _ => None,
     }
-}
-
-/// True for the words that switch a block on.
-pub(in crate::layer) fn means_true(text: &str) -> bool {
-    text.trim().eq_ignore_ascii_case("true")
-}
-
-/// True for the words that switch a block off.
-pub(super) fn means_false(text: &str) -> bool {
-    text.trim().eq_ignore_ascii_case("false")
 }
 
 /// What kind of value was found, without the value.
