@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Node, Settings, descriptions::DESCRIPTIONS, environment::variable};
+use super::{Node, Settings, descriptions::descriptions, environment::variable};
 
 /// Every option as a flag, with its default and what it does.
 pub(crate) fn reference() -> String {
@@ -12,7 +12,7 @@ pub(crate) fn reference() -> String {
          \x20         ~/.config, /etc/mesh\n",
     );
     for (path, node) in Node::of::<Settings>().options() {
-        let known = DESCRIPTIONS.iter().find(|(known, ..)| *known == path);
+        let known = descriptions().find(|(known, ..)| *known == path);
         let (default, about) = known.map_or(("", ""), |(_, default, about)| (*default, *about));
         let value = match node {
             Node::Switch => "true|false".to_owned(),
@@ -88,15 +88,15 @@ mod tests {
             .into_iter()
             .map(|(path, _)| path)
             .collect();
-        let described: Vec<_> = DESCRIPTIONS.iter().map(|(path, ..)| (*path).to_owned()).collect();
+        let described: Vec<_> = descriptions().map(|(path, ..)| (*path).to_owned()).collect();
         assert_eq!(options, described);
-        assert!(DESCRIPTIONS.iter().all(|(_, _, about)| about.ends_with('.')));
+        assert!(descriptions().all(|(_, _, about)| about.ends_with('.')));
     }
 
     #[test]
     fn what_help_calls_a_default_is_one() {
         let defaults = decode(&[]);
-        for (path, default, _) in DESCRIPTIONS.iter().filter(|(_, default, _)| !default.is_empty()) {
+        for (path, default, _) in descriptions().filter(|(_, default, _)| !default.is_empty()) {
             assert_eq!(decode(&[(path, default)]), defaults, "{path}");
         }
     }

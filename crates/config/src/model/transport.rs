@@ -39,6 +39,9 @@ pub struct ForwardingTimeouts {
     /// Longest silence of a server in the middle of an answer's body.
     #[serde(with = "crate::duration")]
     pub read_timeout: Duration,
+    /// Longest wait until a server takes further bytes of a request.
+    #[serde(with = "crate::duration")]
+    pub write_timeout: Duration,
 }
 
 impl Default for ForwardingTimeouts {
@@ -47,7 +50,8 @@ impl Default for ForwardingTimeouts {
             dial_timeout: Duration::from_secs(30),
             response_header_timeout: Duration::ZERO,
             idle_conn_timeout: Duration::from_secs(90),
-            read_timeout: Duration::ZERO,
+            read_timeout: Duration::from_secs(60 * 60),
+            write_timeout: Duration::from_secs(10 * 60),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -66,8 +66,13 @@ pub(super) async fn serve(stream: TcpStream, client: Rc<Client>, codec: http1::B
         (End::Done(Ok(())), Some((server, in_flight))) => {
             let early = connection.into_parts().read_buf;
             let tunnel = Box::pin(tunnel(&mut io, server, &early));
+            client.phases.tunnelling();
+            let mut timer = Timer::default();
             tokio::select! {
                 () = tunnel => {}
+                () = poll_fn(|cx| poll_expired(&client, &mut timer, cx)) => {
+                    tracing::debug!(client = %client.address(), "cutting a silent tunnel");
+                }
                 () = client.entry.stage.reached(Stage::Cut) => {}
             }
             drop(in_flight);
@@ -128,12 +133,17 @@ where
         if client.phases.is_answering() && io.poll_reset(cx).is_ready() {
             return Poll::Ready(End::Reset);
         }
-        match client.phases.deadline() {
-            Some(deadline) => timer.poll(Instant::from_std(deadline), cx).map(|()| End::Expired),
-            None => Poll::Pending,
-        }
+        poll_expired(client, &mut timer, cx).map(|()| End::Expired)
     })
     .await
+}
+
+/// Ready when the connection has to end because of what does not happen.
+fn poll_expired(client: &Client, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+    match client.phases.deadline() {
+        Some(deadline) => timer.poll(Instant::from_std(deadline), cx),
+        None => Poll::Pending,
+    }
 }
 
 /// A connection that can be told to end after the request in hand.

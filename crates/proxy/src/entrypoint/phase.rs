@@ -19,6 +19,8 @@ enum Phase {
     Answering,
     /// Done answering a request of which more may come.
     Early,
+    /// Carrying bytes to and from a server.
+    Tunnel,
 }
 
 /// Follows one connection through its phases. Written by the socket and by the requests, read by the
@@ -33,6 +35,7 @@ pub(crate) struct Phases {
     fragment: Cell<bool>,
     head_limit: Option<Duration>,
     idle_limit: Option<Duration>,
+    tunnel_limit: Option<Duration>,
     write_limit: Option<Duration>,
 }
 
@@ -48,6 +51,7 @@ impl Phases {
             fragment: Cell::new(false),
             head_limit: limits.head(),
             idle_limit: limit(limits.idle_timeout),
+            tunnel_limit: limit(limits.tunnel_idle_timeout),
             write_limit: limit(limits.write_timeout),
         }
     }
@@ -55,6 +59,10 @@ impl Phases {
     /// Bytes came in.
     pub(crate) fn received(&self, bytes: &[u8]) {
         self.settle();
+        if self.phase.get() == Phase::Tunnel {
+            self.since.set(Instant::now());
+            return;
+        }
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.since.set(Instant::now());
@@ -106,6 +114,12 @@ impl Phases {
         self.upload.replace(upload);
     }
 
+    /// From now on bytes of any kind pass both ways.
+    pub(crate) fn tunnelling(&self) {
+        self.answered(Instant::now());
+        self.phase.set(Phase::Tunnel);
+    }
+
     /// Notices that a request has come to its end after its answer.
     fn settle(&self) {
         if self.phase.get() != Phase::Early {
@@ -127,6 +141,9 @@ impl Phases {
     /// The client took bytes, or took none.
     pub(crate) fn wrote(&self, blocked: bool) {
         if !blocked {
+            if self.phase.get() == Phase::Tunnel {
+                self.since.set(Instant::now());
+            }
             if self.blocked_since.get().is_some() {
                 self.blocked_since.set(None);
             }
@@ -152,6 +169,7 @@ impl Phases {
             Phase::Idle => self.idle_limit,
             Phase::Head => self.head_limit,
             Phase::Answering => None,
+            Phase::Tunnel => self.tunnel_limit,
             Phase::Early => {
                 // Nobody says when it ends: the timer has to look from time to time.
                 if self

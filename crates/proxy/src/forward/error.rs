@@ -36,6 +36,9 @@ pub(crate) enum ForwardError {
     /// No answer in time.
     #[error("{0} did not answer in time")]
     AnswerTimeout(Arc<str>),
+    /// It took no further bytes of the request.
+    #[error("{0} did not take the request in time")]
+    Stalled(Arc<str>),
     /// Something that is no HTTP answer.
     #[error("{server} sent an invalid answer: {source}")]
     Answer { server: Arc<str>, source: hyper::Error },
@@ -77,7 +80,9 @@ impl ForwardError {
             | Self::UnaskedUpgrade(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
-            Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
         }
@@ -91,6 +96,7 @@ impl ForwardError {
             Self::NoServer(_)
             | Self::Unsent
             | Self::AnswerTimeout(_)
+            | Self::Stalled(_)
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
             | Self::TransferEncoding(_)

@@ -9,7 +9,7 @@ mod call;
 mod error;
 mod trail;
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{error::Error as _, io, rc::Rc, sync::Arc, time::Duration};
 
 use http::Response;
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
@@ -131,9 +131,20 @@ async fn send(
                 server: lease.server.authority.clone(),
                 source: error,
             }),
+            None if !repeatable && is_timeout(&error) => {
+                Err(ForwardError::Stalled(lease.server.authority.clone()))
+            }
             None => Err(ForwardError::closed(&lease, Some(error), repeatable)),
         },
     }
+}
+
+/// True when a server took no bytes for too long.
+fn is_timeout(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Why there is no answer.

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{Client, Scripted, ask, get, ok, start_for};
+use super::{Client, Scripted, ask, eventually, get, ok, scripted::Act, start_for};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -50,6 +50,20 @@ async fn a_body_that_stalls_is_408() {
         .await;
     assert!(client.rest().await.starts_with("HTTP/1.1 408"));
     assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_further_bytes_is_cut() {
+    let large: &'static str = "x".repeat(64 * 1024 * 1024).leak();
+    let server = Scripted::new(move |_, _| Act::Write(ok(large))).await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.write_timeout = SHORT;
+    });
+    let mut client = Client::connect(&running).await;
+    client.send(get("/")).await;
+    eventually("the server is let go", || server.closed() == 1).await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.len() < large.len());
 }
 
 /// Sends a body of 40 bytes, one each 5 ms, to an entrypoint with these settings, and gives the answer.

@@ -1,6 +1,7 @@
 //! Which requests are sent again, and which never.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     Client, Scripted, ask, get, ok, route_to,
@@ -114,6 +115,31 @@ async fn a_server_that_does_not_answer_in_time_is_504() {
     .await;
     assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_further_bytes_is_504() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = start(|_| {});
+    route_to(
+        &running,
+        &[listener.local_addr().unwrap()],
+        &json!({"writeTimeout": "50ms"}),
+    );
+    let mut client = Client::connect(&running).await;
+    let (_never_read, sent) = tokio::join!(listener.accept(), async {
+        client
+            .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
+            .await;
+        let (mut answers, mut requests) = client.0.into_split();
+        let body = vec![b'x'; 65536];
+        let sending = tokio::spawn(async move { while requests.write_all(&body).await.is_ok() {} });
+        let mut answer = [0; 12];
+        answers.read_exact(&mut answer).await.unwrap();
+        sending.abort();
+        answer
+    });
+    assert_eq!(&sent, b"HTTP/1.1 504");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! WebSocket, and other upgrades.
 
-use super::{Client, Scripted, ask, scripted::Act, start_for};
+use std::time::{Duration, Instant};
+
+use super::{Client, Scripted, ask, eventually, scripted::Act, start_for};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                          Sec-WebSocket-Key: x\r\n\r\n";
@@ -31,6 +33,33 @@ async fn bytes_flow_both_ways_after_the_handshake() {
         seen.contains("upgrade: websocket") && seen.contains("x-forwarded-proto: ws\r\n"),
         "{seen}"
     );
+}
+
+#[tokio::test]
+async fn a_websocket_that_is_silent_both_ways_is_cut_and_one_that_is_not_stays() {
+    let server = Scripted::new(|_, _| {
+        Act::Echo(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".into(),
+        )
+    })
+    .await;
+    let limit = Duration::from_millis(400);
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.tunnel_idle_timeout = limit;
+        // A tunnel is no idle connection.
+        web.transport.responding_timeouts.idle_timeout = limit / 2;
+    });
+    let mut client = Client::connect(&running).await;
+    client.send(HANDSHAKE).await;
+    client.read_until("\r\n\r\n").await;
+    let begin = Instant::now();
+    while begin.elapsed() < limit * 2 {
+        client.send("ping").await;
+        client.read_until("ping").await;
+        tokio::time::sleep(limit / 40).await;
+    }
+    assert_eq!(client.rest().await, "");
+    eventually("the server is let go", || server.closed() == 1).await;
 }
 
 #[tokio::test]

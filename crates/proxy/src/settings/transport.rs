@@ -62,6 +62,9 @@ pub struct RespondingTimeouts {
     /// How long a connection may wait for its next request.
     #[serde(with = "mesh_config::duration")]
     pub idle_timeout: Duration,
+    /// How long a WebSocket may be silent both ways.
+    #[serde(with = "mesh_config::duration")]
+    pub tunnel_idle_timeout: Duration,
 }
 
 impl Default for RespondingTimeouts {
@@ -71,8 +74,9 @@ impl Default for RespondingTimeouts {
             read_timeout: Duration::from_secs(60),
             min_body_rate: 100,
             body_grace_time: Duration::from_secs(30),
-            write_timeout: Duration::ZERO,
+            write_timeout: Duration::from_secs(10 * 60),
             idle_timeout: Duration::from_secs(180),
+            tunnel_idle_timeout: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, net::IpAddr, time::Duration};
 
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use mesh_config::model::ServerUrl;
+use mesh_config::model::{ForwardingTimeouts, ServerUrl};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -33,10 +33,10 @@ pub(crate) enum ConnectError {
     Codec(#[from] hyper::Error),
 }
 
-/// Connects, within `limit` unless it is zero.
+/// Connects, within the limits of `timeouts`.
 pub(super) async fn connect(
     url: &ServerUrl,
-    limit: Duration,
+    timeouts: &ForwardingTimeouts,
 ) -> Result<
     (
         SendRequest<RequestBody>,
@@ -44,6 +44,7 @@ pub(super) async fn connect(
     ),
     ConnectError,
 > {
+    let limit = timeouts.dial_timeout;
     let stream = if limit.is_zero() {
         dial(&url.host, url.port).await?
     } else {
@@ -54,7 +55,7 @@ pub(super) async fn connect(
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
     Ok(http1::Builder::new()
-        .handshake(TokioIo::new(ServerIo::new(stream)))
+        .handshake(TokioIo::new(ServerIo::new(stream, timeouts.write_timeout)))
         .await?)
 }
 

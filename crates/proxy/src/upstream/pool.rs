@@ -99,8 +99,8 @@ impl Upstreams {
     /// # Errors
     /// When the server cannot be reached within the limits of its transport.
     pub(crate) async fn connect(&self, server: &Arc<Server>) -> Result<Lease, ConnectError> {
-        let limit = server.transport.forwarding_timeouts.dial_timeout;
-        let (sender, connection) = connect(&server.url, limit).await?;
+        let timeouts = &server.transport.forwarding_timeouts;
+        let (sender, connection) = connect(&server.url, timeouts).await?;
         let address = server.authority.clone();
         self.tasks.spawn_local(async move {
             if let Err(error) = connection.with_upgrades().await {

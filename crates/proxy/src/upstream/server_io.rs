@@ -4,12 +4,15 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+
+use crate::patience::{self, Patience};
 
 /// A server's socket that can be read to its end after the server has stopped reading.
 ///
@@ -19,23 +22,44 @@ use tokio::{
 #[derive(Debug)]
 pub(super) struct ServerIo {
     stream: TcpStream,
+    limit: Option<Duration>,
+    patience: Patience,
 }
 
 impl ServerIo {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream }
-    }
-}
-
-/// `written`, or that all of `length` was, when the server reads no more.
-fn forgiving(written: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
-    written.map(|written| match written {
-        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-            tracing::trace!(%error, "a server reads no more");
-            Ok(length)
+    /// Waits for the server to take bytes for as long as `limit`, unless it is zero; then writing fails with
+    /// [`ErrorKind::TimedOut`].
+    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
+        Self {
+            stream,
+            limit: patience::limit(limit),
+            patience: Patience::default(),
         }
-        written => written,
-    })
+    }
+
+    /// What the codec sees of an attempt to write `length` bytes.
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(written) = written else {
+            let Some(limit) = self.limit else {
+                return Poll::Pending;
+            };
+            let late = self.patience.poll(limit, cx);
+            return late.map(|()| Err(ErrorKind::TimedOut.into()));
+        };
+        self.patience.end();
+        Poll::Ready(match written {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                tracing::trace!(%error, "a server reads no more");
+                Ok(length)
+            }
+            written => written,
+        })
+    }
 }
 
 impl AsyncRead for ServerIo {
@@ -50,7 +74,8 @@ impl AsyncRead for ServerIo {
 
 impl AsyncWrite for ServerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        forgiving(Pin::new(&mut self.stream).poll_write(cx, buf), buf.len())
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(written, buf.len(), cx)
     }
 
     fn poll_write_vectored(
@@ -59,7 +84,8 @@ impl AsyncWrite for ServerIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        forgiving(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs), length)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(written, length, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
