@@ -9,7 +9,6 @@ mod inherit;
 mod merged;
 mod pairs;
 mod places;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -28,7 +27,6 @@ pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;
 pub(crate) use places::KeyPath;
 use places::Places;
-pub use schema::{Field, defaults, fields};
 
 use crate::origin::{Origin, Problem};
 
