@@ -61,6 +61,8 @@ pub struct Scan {
     pub files: BTreeMap<PathBuf, Reading>,
     /// Directories that could not be listed; files in them are missing from `files`.
     pub unlisted: Vec<Unreadable>,
+    /// Links that lead nowhere; there may have been files behind them.
+    pub dangling: Vec<Unreadable>,
     /// Directories in which a change may announce itself, links followed.
     pub directories: BTreeMap<PathBuf, Identity>,
     /// Names by which a change counts although no extension tells so: directories, the one file that the
@@ -77,11 +79,11 @@ impl Files for Disk {
         let mut scan = Scan::default();
         match source {
             Source::File(path) => {
-                scan.note_directory(&parent(path));
+                scan.note_ancestor(path);
                 scan.add_file(path);
             }
             Source::Directory(path) => {
-                scan.note_directory(&parent(path));
+                scan.note_ancestor(path);
                 scan.add_directory(path, &mut BTreeSet::new(), 0);
             }
         }
@@ -114,6 +116,7 @@ impl Scan {
                 }
                 Ok(metadata) if metadata.is_file() && is_configuration(&path) => self.add_file(&path),
                 Err(_) if is_configuration(&path) => self.add_file(&path),
+                Err(error) if path.is_symlink() => self.dangling.push(unreadable(&path, &error)),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -136,6 +139,15 @@ impl Scan {
             self.note_name(&real);
             self.note_directory(&parent(&real));
         }
+    }
+
+    /// The nearest directory in which `path`, or a directory on the way to it, can appear.
+    fn note_ancestor(&mut self, path: &Path) {
+        let mut directory = parent(path);
+        while !directory.is_dir() && directory.parent().is_some() {
+            directory = parent(&directory);
+        }
+        self.note_directory(&directory);
     }
 
     fn note_directory(&mut self, path: &Path) {
@@ -178,6 +190,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Unreadable {
     }
 }
 
+/// True when two paths lead to one file.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
 fn too_deep(path: &Path) -> Unreadable {
     Unreadable {
         path: path.to_owned(),
@@ -207,7 +225,7 @@ pub(crate) fn is_configuration(path: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn identity(_: &Path, metadata: &fs::Metadata) -> Identity {
+pub(crate) fn identity(_: &Path, metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     Identity {
         device: metadata.dev(),
@@ -217,7 +235,7 @@ fn identity(_: &Path, metadata: &fs::Metadata) -> Identity {
 }
 
 #[cfg(not(unix))]
-fn identity(path: &Path, metadata: &fs::Metadata) -> Identity {
+pub(crate) fn identity(path: &Path, metadata: &fs::Metadata) -> Identity {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);

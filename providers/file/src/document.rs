@@ -6,6 +6,9 @@ use std::{collections::BTreeSet, path::Path};
 use mesh_config::{Fragment, Kind, Problem, document, layer::Format};
 use mesh_discovery::ProviderError;
 
+/// What an object is called within its file.
+pub(crate) type Name = (Kind, String);
+
 /// Reads the text of the file at `path`. Root keys in `static_keys` belong to the static settings, for a file
 /// that holds both, and are passed over.
 ///
@@ -50,6 +53,46 @@ pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
         .chain(transports)
         .chain(broken);
     all.map(|(kind, name)| (kind, name.as_str())).collect()
+}
+
+/// True when a fragment has an object of this name, broken or not.
+pub(crate) fn holds(fragment: &Fragment, kind: Kind, name: &str) -> bool {
+    let whole = match kind {
+        Kind::Router => fragment.routers.contains_key(name),
+        Kind::Service => fragment.services.contains_key(name),
+        Kind::Middleware => fragment.middlewares.contains_key(name),
+        Kind::ServersTransport => fragment.servers_transports.contains_key(name),
+    };
+    let broken = &fragment.set_aside;
+    whole
+        || broken
+            .iter()
+            .any(|object| object.kind == kind && object.name == name)
+}
+
+/// Leaves the objects that `stays` names, and no problems.
+pub(crate) fn retain(fragment: &mut Fragment, stays: impl Fn(Kind, &str) -> bool) {
+    fragment.routers.retain(|name, _| stays(Kind::Router, name));
+    fragment.services.retain(|name, _| stays(Kind::Service, name));
+    fragment
+        .middlewares
+        .retain(|name, _| stays(Kind::Middleware, name));
+    fragment
+        .servers_transports
+        .retain(|name, _| stays(Kind::ServersTransport, name));
+    fragment
+        .set_aside
+        .retain(|object| stays(object.kind, &object.name));
+    fragment.problems.clear();
+}
+
+/// Adds the objects of `other`, which are not those of `fragment`.
+pub(crate) fn add(fragment: &mut Fragment, other: Fragment) {
+    fragment.routers.extend(other.routers);
+    fragment.services.extend(other.services);
+    fragment.middlewares.extend(other.middlewares);
+    fragment.servers_transports.extend(other.servers_transports);
+    fragment.set_aside.extend(other.set_aside);
 }
 
 fn unreadable(problem: &Problem) -> ProviderError {

@@ -1,6 +1,10 @@
-//! Which events in a watched directory can mean a change of the configuration.
+//! Which events in a watched directory can mean a change of the configuration, and who is still writing.
 
-use std::{collections::BTreeSet, ffi::OsString, path::Path};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use notify::{
     Event, EventKind,
@@ -8,7 +12,13 @@ use notify::{
 };
 use parking_lot::Mutex;
 
-use crate::{client::is_configuration, settings::Source};
+use crate::{
+    client::{is_configuration, is_same},
+    settings::Source,
+};
+
+/// Where the system says that a file was closed by somebody who wrote to it.
+const TELLS_CLOSING: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Keeps neighbours from waking the provider: a log in the same directory may be written thousands of times a
 /// second.
@@ -19,6 +29,8 @@ pub(crate) struct Filter {
     /// Names that count besides. Without their directories: these are known by several paths when links lead to
     /// them, and one event too many does no harm.
     names: Mutex<BTreeSet<OsString>>,
+    /// Files that were written to and not closed since.
+    written: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Filter {
@@ -26,29 +38,54 @@ impl Filter {
         Self {
             by_extension: matches!(source, Source::Directory(_)),
             names: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
-    /// From now on these names count.
+    /// From now on these names count, and no other directories are watched.
     pub(crate) fn follow(&self, names: BTreeSet<OsString>) {
         *self.names.lock() = names;
     }
 
-    /// True for an event after which the files have to be read again.
+    /// True while somebody has the file at `path` open and wrote to it.
+    pub(crate) fn is_written(&self, path: &Path) -> bool {
+        let written = self.written.lock().clone();
+        written.iter().any(|written| is_same(written, path))
+    }
+
+    /// Takes an event in. True if the files have to be read again.
     pub(crate) fn passes(&self, event: &Event) -> bool {
-        let appears = match event.kind {
+        let (appears, written) = match event.kind {
             // Reading is not changing: the provider's own reads would wake it for ever.
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => (false, false),
             EventKind::Access(_) => return false,
-            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) => true,
-            EventKind::Modify(_) | EventKind::Remove(_) => false,
+            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(_) => (true, false),
+            EventKind::Modify(ModifyKind::Data(_)) => (false, TELLS_CLOSING),
+            EventKind::Modify(ModifyKind::Metadata(_)) => return self.concerns(event, false),
+            EventKind::Modify(_) | EventKind::Remove(_) => (false, false),
             // Events were lost, or the system does not tell them apart.
-            EventKind::Any | EventKind::Other => return true,
+            EventKind::Any | EventKind::Other => {
+                self.written.lock().clear();
+                return true;
+            }
         };
-        event
-            .paths
-            .iter()
-            .any(|path| self.counts(path) || (appears && leads_on(path)))
+        if !self.concerns(event, appears) {
+            return false;
+        }
+        let mut open = self.written.lock();
+        for path in &event.paths {
+            if written {
+                open.insert(path.clone());
+            } else {
+                open.remove(path);
+            }
+        }
+        true
+    }
+
+    fn concerns(&self, event: &Event, appears: bool) -> bool {
+        let mut paths = event.paths.iter();
+        paths.any(|path| self.counts(path) || (appears && leads_on(path)))
     }
 
     fn counts(&self, path: &Path) -> bool {

@@ -1,215 +1,184 @@
-//! What has been reported, and what a new reading changes.
+//! What is known of all files, and what a new reading changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use mesh_config::Fragment;
-use mesh_discovery::{Content, ProviderError, Report, Scope};
+use mesh_discovery::{Content, Report, Scope};
+use tokio::time::Instant;
 
 use crate::{
-    client::{Identity, Reading, Scan, Unreadable},
-    document,
+    absence::{Inhabited, absent},
+    client::{Reading, Scan, Unreadable},
+    document::Name,
+    file::{File, scope, unreadable},
+    rest::{QUIET, Round},
     settings::Source,
 };
 
-/// The last reading of each file.
+/// All files of a source.
 #[derive(Debug)]
 pub(crate) struct State {
     source: Source,
-    static_keys: Arc<BTreeSet<String>>,
     files: BTreeMap<PathBuf, File>,
     /// What was last said of the source as a whole.
     listing: Option<Listing>,
-    /// Which directory it was that last held files.
-    inhabited: Option<Identity>,
+    /// Since when a part of the directory cannot be listed.
+    unlisted: Option<Instant>,
+    inhabited: Inhabited,
+    /// When to read again although nothing was announced.
+    next: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
-struct File {
-    /// What was last said of it; `None` after [`State::forget_reports`].
-    reported: Option<Reading>,
-    /// What it held when it last could be read.
-    good: Option<Fragment>,
-}
-
-type Listing = Result<BTreeSet<Scope>, Vec<Unreadable>>;
+type Listing = Result<BTreeSet<Scope>, Unreadable>;
 
 impl State {
-    pub(crate) fn new(source: Source, static_keys: Arc<BTreeSet<String>>) -> Self {
+    pub(crate) fn new(source: Source) -> Self {
         Self {
             source,
-            static_keys,
             files: BTreeMap::new(),
             listing: None,
-            inhabited: None,
+            unlisted: None,
+            inhabited: Inhabited::default(),
+            next: None,
         }
     }
 
-    /// True once anything was reported.
-    pub(crate) fn has_reported(&self) -> bool {
+    /// True once anything was read.
+    pub(crate) fn has_begun(&self) -> bool {
         !self.files.is_empty() || self.listing.is_some()
     }
 
-    /// True when `scan` is not what was reported.
-    pub(crate) fn differs(&self, scan: &Scan) -> bool {
-        let known = self
-            .files
-            .iter()
-            .map(|(path, file)| (path, file.reported.as_ref()));
-        !known.eq(scan.files.iter().map(|(path, reading)| (path, Some(reading))))
-    }
-
-    /// True when an object that is known would disappear.
-    pub(crate) fn loses(&self, scan: &Scan) -> bool {
-        self.files.iter().any(|(path, file)| {
-            let Some(good) = &file.good else {
-                return false;
-            };
-            let known = document::names(good);
-            match scan.files.get(path) {
-                None | Some(Reading::Missing) => !known.is_empty(),
-                Some(Reading::Unreadable(_)) => false,
-                Some(Reading::Text(text)) => document::read(path, text, &self.static_keys)
-                    .is_ok_and(|new| !known.is_subset(&document::names(&new))),
-            }
-        })
-    }
-
-    /// Makes the next [`State::take`] report everything, changed or not.
-    pub(crate) fn forget_reports(&mut self) {
-        self.listing = None;
-        for file in self.files.values_mut() {
-            file.reported = None;
-        }
+    /// When something has rested for long enough to count.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next
     }
 
     /// The reports that lead from what was said before to `scan`.
-    pub(crate) fn take(&mut self, scan: Scan) -> Vec<Report> {
+    pub(crate) fn take(&mut self, mut scan: Scan, round: &Round<'_>) -> Vec<Report> {
+        let replaced = self.inhabited.replaced(&scan);
+        let mut files = std::mem::take(&mut scan.files);
+        for path in self.files.keys() {
+            files.entry(path.clone()).or_insert(Reading::Missing);
+        }
+        let hidden = || scan.unlisted.iter().chain(&replaced).chain(&scan.dangling);
         let mut reports = Vec::new();
-        let source = self.source.clone();
-        if let Source::Directory(path) = &source {
-            reports.extend(self.list(path, &scan));
+        for (path, reading) in files {
+            let reading = match reading {
+                Reading::Missing => absent(&path, &scan, hidden()),
+                reading => reading,
+            };
+            let file = self.files.entry(path.clone()).or_default();
+            reports.extend(file.observe(&path, reading, round));
         }
-        for (path, reading) in scan.files {
-            reports.extend(self.read(path, reading));
+        self.give_up(round, &mut reports);
+        self.inhabited.retain(&self.files);
+        match self.source.clone() {
+            Source::File(path) => self.list_one(&path, round, &mut reports),
+            Source::Directory(root) => {
+                let lost = replaced.iter().find(|place| place.path == root);
+                let unlisted = scan.unlisted.first().or(lost);
+                self.list(&root, unlisted, round, &mut reports);
+            }
         }
-        if let Source::File(path) = &source {
-            // One that cannot be read says nothing, of others neither.
-            let was_read = reports
-                .iter()
-                .any(|report| matches!(report, Report::Replace { .. }));
-            reports.extend(was_read.then(|| self.list_one(path)).flatten());
-        }
+        self.plan(round);
         reports
     }
 
-    /// The one file as the whole of the list, so that those of an earlier run with other settings end.
-    fn list_one(&mut self, path: &Path) -> Option<Report> {
-        if self.listing.is_some() {
-            return None;
+    /// Ends files and objects that were not there for long enough, or that are in another file now.
+    fn give_up(&mut self, round: &Round<'_>, reports: &mut Vec<Report>) {
+        let fading = self.files.iter().filter(|(_, file)| file.fades());
+        let fading: Vec<_> = fading.map(|(path, _)| path.clone()).collect();
+        for path in fading {
+            let elsewhere = self.elsewhere(&path);
+            let Some(file) = self.files.get_mut(&path) else {
+                continue;
+            };
+            if !file.is_over(&elsewhere, round) {
+                reports.extend(file.give_up(&path, &elsewhere, round));
+                continue;
+            }
+            if file.is_known() {
+                reports.push(file.end(&path, round));
+            }
+            if round.listed {
+                self.files.remove(&path);
+            }
         }
-        let scopes = BTreeSet::from([scope(path)]);
-        self.listing = Some(Ok(scopes.clone()));
-        Some(Report::Replace {
-            scope: Scope::new(format!("file {}", path.display())),
-            content: Content::Scopes(scopes),
-        })
     }
 
-    /// The files of the directory, or why they cannot be told.
-    fn list(&mut self, directory: &Path, scan: &Scan) -> Option<Report> {
-        let listing = if self.is_another_one(directory, scan) {
-            Err(vec![Unreadable {
-                path: directory.to_owned(),
-                reason: "another, empty directory is in its place; a lost mount looks like this, so what it \
-                         held stays in force until files are there again"
-                    .to_owned(),
-            }])
-        } else if scan.unlisted.is_empty() {
-            self.files.retain(|path, _| scan.files.contains_key(path));
-            Ok(scan.files.keys().map(|path| scope(path)).collect())
-        } else {
-            Err(scan.unlisted.clone())
+    /// What the file at `path` is about to lose and another one declares.
+    fn elsewhere(&self, path: &Path) -> BTreeSet<Name> {
+        let Some(file) = self.files.get(path) else {
+            return BTreeSet::new();
         };
-        if self.listing.as_ref() == Some(&listing) {
-            return None;
+        let mut names = file.at_stake();
+        let others = || self.files.iter().filter(|(other, _)| *other != path);
+        names.retain(|name| others().any(|(_, other)| other.declares(name)));
+        names
+    }
+
+    /// The one file as the whole of the list, so that those of an earlier run with other settings end. One that
+    /// cannot be read says nothing, of others neither.
+    fn list_one(&mut self, path: &Path, round: &Round<'_>, reports: &mut Vec<Report>) {
+        let was_read = reports
+            .iter()
+            .any(|report| matches!(report, Report::Replace { .. }));
+        if was_read && (self.listing.is_none() || round.refresh) {
+            let scopes = BTreeSet::from([scope(path)]);
+            self.listing = Some(Ok(scopes.clone()));
+            reports.push(Report::Replace {
+                scope: Scope::new(format!("file {}", path.display())),
+                content: Content::Scopes(scopes),
+            });
+        }
+    }
+
+    /// The files of the directory, or why they cannot be told; before what is in them.
+    fn list(
+        &mut self,
+        directory: &Path,
+        unlisted: Option<&Unreadable>,
+        round: &Round<'_>,
+        reports: &mut Vec<Report>,
+    ) {
+        let listing = if let Some(place) = unlisted {
+            let since = *self.unlisted.get_or_insert(round.ended);
+            if !round.first && !round.has_rested(since, QUIET) {
+                return;
+            }
+            Err(place.clone())
+        } else {
+            self.unlisted = None;
+            let known = self.files.iter().filter(|(_, file)| file.is_known());
+            Ok(known.map(|(path, _)| scope(path)).collect())
+        };
+        if self.listing.as_ref() == Some(&listing) && !round.refresh {
+            return;
         }
         self.listing = Some(listing.clone());
         let scope = Scope::new(format!("directory {}", directory.display()));
-        Some(match listing {
+        let report = match listing {
             Ok(scopes) => Report::Replace {
                 scope,
                 content: Content::Scopes(scopes),
             },
-            Err(unlisted) => {
-                let error = unlisted
-                    .first()
-                    .map(|error| unreadable(&error.path, &error.reason))?;
-                Report::Failed { scope, error }
-            }
-        })
-    }
-
-    /// True when the directory was replaced and the new one holds nothing.
-    fn is_another_one(&mut self, directory: &Path, scan: &Scan) -> bool {
-        let Some(now) = scan.directories.get(directory).copied() else {
-            return false;
-        };
-        if scan.files.is_empty() {
-            return self.inhabited.is_some_and(|then| then != now);
-        }
-        self.inhabited = Some(now);
-        false
-    }
-
-    fn read(&mut self, path: PathBuf, reading: Reading) -> Option<Report> {
-        let file = self.files.entry(path.clone()).or_default();
-        if file.reported.as_ref() == Some(&reading) {
-            return None;
-        }
-        file.reported = Some(reading.clone());
-        let held = file
-            .good
-            .as_ref()
-            .is_some_and(|good| !document::names(good).is_empty());
-        let read = match reading {
-            // Whoever writes a file anew empties it first. Routes end with the file, or with their lines in it.
-            Reading::Text(text) if held && text.trim().is_empty() => Err(unreadable(
-                &path,
-                "it is empty; delete it if its routes are to end",
-            )),
-            Reading::Text(text) => document::read(&path, &text, &self.static_keys),
-            // A deletion is a decision of its user; a file never seen is a mistake or yet to come.
-            Reading::Missing if file.good.is_some() => Ok(Fragment::default()),
-            Reading::Missing => Err(unreadable(&path, "no such file")),
-            Reading::Unreadable(error) => Err(unreadable(&error.path, &error.reason)),
-        };
-        Some(match read {
-            Ok(fragment) => {
-                file.good = Some(fragment.clone());
-                Report::Replace {
-                    scope: scope(&path),
-                    content: Content::Fragment(Box::new(fragment)),
-                }
-            }
-            Err(error) => Report::Failed {
-                scope: scope(&path),
-                error,
+            Err(place) => Report::Failed {
+                scope,
+                error: unreadable(&place.path, &place.reason),
             },
-        })
+        };
+        reports.insert(0, report);
+    }
+
+    /// Looks for the next time at which something will have rested.
+    fn plan(&mut self, round: &Round<'_>) {
+        let files = self.files.values().filter_map(|file| file.next(round));
+        let unlisted = self.unlisted.and_then(|since| round.next(since));
+        self.next = files.chain(unlisted).min();
     }
 }
 
-fn scope(path: &Path) -> Scope {
-    Scope::new(path.display().to_string())
-}
-
-fn unreadable(path: &Path, reason: &str) -> ProviderError {
-    ProviderError::Unreadable {
-        path: path.display().to_string(),
-        reason: reason.to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests;

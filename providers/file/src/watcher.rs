@@ -79,6 +79,11 @@ impl Watcher {
         new
     }
 
+    /// True while somebody has the file at `path` open and wrote to it, as far as the system tells.
+    pub(crate) fn is_written(&self, path: &Path) -> bool {
+        self.filter.is_written(path)
+    }
+
     fn watch(&mut self, path: &Path) -> bool {
         let Err(error) = self.system.watch(path, RecursiveMode::NonRecursive) else {
             self.refused.remove(path);

@@ -14,7 +14,7 @@ use std::{
 
 use mesh_provider_file::{Disk, FileProvider, Files, Scan, Settings, Source};
 
-use crate::support::{Reports, routes};
+use crate::support::{Reports, routed_to};
 
 /// Shortest time between two readings.
 const QUIET: Duration = Duration::from_millis(20);
@@ -47,13 +47,13 @@ fn counted(directory: &Path) -> (FileProvider<Counted>, Arc<AtomicU32>) {
 async fn a_neighbour_that_is_written_all_the_time_is_not_a_reason_to_read() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    fs::write(at("routes.yml"), routes("a")).unwrap();
+    fs::write(at("routes.yml"), routed_to("a")).unwrap();
     let (provider, count) = counted(directory.path());
     let mut reports = Reports::of(&provider);
-    assert_eq!(reports.routers("routes.yml").await, ["a"]);
+    assert_eq!(reports.targets("routes.yml").await, ["a"]);
     // By this change everything is set up.
-    fs::write(at("routes.yml"), routes("b")).unwrap();
-    assert_eq!(reports.routers("routes.yml").await, ["b"]);
+    fs::write(at("routes.yml"), routed_to("b")).unwrap();
+    assert_eq!(reports.targets("routes.yml").await, ["b"]);
     let before = count.load(Ordering::Relaxed);
     let write = async {
         let mut log = File::create(at("app.log")).unwrap();
@@ -66,10 +66,10 @@ async fn a_neighbour_that_is_written_all_the_time_is_not_a_reason_to_read() {
             tokio::task::yield_now().await;
         }
         // Events come in order: behind this one are all others.
-        fs::write(at("routes.yml"), routes("c")).unwrap();
+        fs::write(at("routes.yml"), routed_to("c")).unwrap();
     };
-    let (routers, ()) = tokio::join!(reports.routers("routes.yml"), write);
-    assert_eq!(routers, ["c"]);
+    let (targets, ()) = tokio::join!(reports.targets("routes.yml"), write);
+    assert_eq!(targets, ["c"]);
     let readings = count.load(Ordering::Relaxed) - before;
     assert!(readings <= 5, "{readings} readings for one change");
 }
@@ -78,20 +78,20 @@ async fn a_neighbour_that_is_written_all_the_time_is_not_a_reason_to_read() {
 async fn however_often_files_change_they_are_read_once_in_a_while() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("routes.yml");
-    fs::write(&path, routes("a")).unwrap();
+    fs::write(&path, routed_to("a")).unwrap();
     let (provider, count) = counted(directory.path());
     let mut reports = Reports::of(&provider);
-    assert_eq!(reports.routers("routes.yml").await, ["a"]);
+    assert_eq!(reports.targets("routes.yml").await, ["a"]);
     let start = Instant::now();
     let write = async {
-        for _ in 0..300 {
-            fs::write(&path, routes("a")).unwrap();
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        while start.elapsed() < 20 * QUIET {
+            fs::write(&path, routed_to("a")).unwrap();
+            tokio::task::yield_now().await;
         }
-        fs::write(&path, routes("b")).unwrap();
+        fs::write(&path, routed_to("b")).unwrap();
     };
-    let (routers, ()) = tokio::join!(reports.routers("routes.yml"), write);
-    assert_eq!(routers, ["b"]);
+    let read = async { while reports.targets("routes.yml").await != ["b"] {} };
+    tokio::join!(read, write);
     let readings = count.load(Ordering::Relaxed);
     let most = start.elapsed().as_millis() / QUIET.as_millis() + 3;
     assert!(

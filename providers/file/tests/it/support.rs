@@ -17,8 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest time from a change to the report of it.
 pub(crate) const PROMPT: Duration = Duration::from_millis(100);
 
-pub(crate) fn routes(name: &str) -> String {
-    format!("http:\n  routers:\n    {name}:\n      rule: Host(`{name}.example.com`)\n      service: {name}\n")
+/// A file with one router, to this service.
+pub(crate) fn routed_to(service: &str) -> String {
+    format!("http:\n  routers:\n    r:\n      rule: Host(`example.com`)\n      service: {service}\n")
 }
 
 pub(crate) fn provider(settings: Settings) -> FileProvider {
@@ -40,6 +41,12 @@ pub(crate) fn of_directory(path: &Path) -> FileProvider {
         poll_interval,
         ..Settings::default()
     })
+}
+
+/// True for a report of the file called `name`.
+pub(crate) fn is_of(report: &Report, name: &str) -> bool {
+    let (Report::Replace { scope, .. } | Report::Failed { scope, .. }) = report;
+    scope.as_str().ends_with(name)
 }
 
 pub(crate) struct Reports<'a>(pub(crate) BoxStream<'a, Report>);
@@ -70,8 +77,11 @@ impl<'a> Reports<'a> {
         }
     }
 
-    pub(crate) async fn routers(&mut self, name: &str) -> Vec<String> {
-        self.file(name).await.routers.into_keys().collect()
+    /// The services that the routers of the file called `name` lead to.
+    pub(crate) async fn targets(&mut self, name: &str) -> Vec<String> {
+        let routers = self.file(name).await.routers.into_values();
+        let services = routers.filter_map(|router| router.value.service);
+        services.map(|service| service.to_string()).collect()
     }
 
     /// The file names of the next listing.
