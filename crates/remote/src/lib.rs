@@ -20,7 +20,7 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub use address::Address;
 pub use bucket::Bucket;
-pub use index::Index;
+pub use index::{History, Index};
 pub use notices::Notices;
 pub use remote::{Remote, blocking_timeout};
 pub use reply::{MAX_ANSWER_BYTES, Reply};

@@ -7,11 +7,7 @@ use mesh_discovery::{Content, ProviderError, Report, Scope};
 use mesh_remote::{Bucket, Index, Settle};
 use tracing::warn;
 
-use crate::{
-    Followed,
-    answer::Services,
-    client::{Answer, Client},
-};
+use crate::{Followed, answer::Services, ask::ask, client::Client};
 
 /// The scope of the list.
 pub(crate) const SCOPE: &str = "catalog";
@@ -93,10 +89,12 @@ impl Position {
         followed: &Followed<C>,
         wait: std::time::Duration,
     ) -> Result<Services, ProviderError> {
-        let Answer { index, value } = followed.client.services(self.index, wait).await?;
-        self_test(followed, &value)?;
-        let (index, back) = self.index.after(index);
-        self.index = index;
+        let query = |index| async move {
+            let answer = followed.client.services(index, wait).await?;
+            self_test(followed, &answer.value)?;
+            Ok(answer)
+        };
+        let (value, back) = ask(&mut self.index, followed.stale, query).await?;
         if back && self.known.is_some() {
             warn!(
                 consul = followed.client.endpoint(),

@@ -7,11 +7,7 @@ use mesh_discovery::{Content, ProviderError, Report, Scope};
 
 use mesh_remote::{Bucket, Index};
 
-use crate::{
-    Followed,
-    answer::CheckResult,
-    client::{Answer, Client},
-};
+use crate::{Followed, answer::CheckResult, ask::ask, client::Client};
 
 /// The scope of the checks. It holds nothing; its age and errors tell how blind Mesh is.
 pub(crate) const SCOPE: &str = "checks";
@@ -22,11 +18,11 @@ type Checks = BTreeMap<(String, String), (String, u64)>;
 /// Wakes the followers of services whose checks changed.
 pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
     let start = (Index::START, Bucket::new(), Checks::new());
-    stream::unfold(start, async move |(index, mut bucket, known)| {
+    stream::unfold(start, async move |(mut index, mut bucket, known)| {
         bucket.ready().await;
         let scope = Scope::new(SCOPE);
-        Some(match read(followed, index).await {
-            Ok((index, checks)) => {
+        Some(match read(followed, &mut index).await {
+            Ok(checks) => {
                 wake(followed, &known, &checks);
                 let content = Content::Instances(Vec::new());
                 (Report::Replace { scope, content }, (index, bucket, checks))
@@ -39,9 +35,10 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
     })
 }
 
-async fn read<C: Client>(followed: &Followed<C>, index: Index) -> Result<(Index, Checks), ProviderError> {
-    let Answer { index: seen, value } = followed.client.checks(index, followed.wait).await?;
-    Ok((index.after(seen).0, value.into_iter().map(key).collect()))
+async fn read<C: Client>(followed: &Followed<C>, index: &mut Index) -> Result<Checks, ProviderError> {
+    let query = |index| followed.client.checks(index, followed.wait);
+    let (checks, _) = ask(index, followed.stale, query).await?;
+    Ok(checks.into_iter().map(key).collect())
 }
 
 fn key(check: CheckResult) -> ((String, String), (String, u64)) {

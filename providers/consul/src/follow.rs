@@ -9,12 +9,7 @@ use mesh_remote::{Bucket, Index, Settle};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::{
-    Followed, Mode,
-    answer::Entry,
-    catalog,
-    client::{Answer, Client},
-};
+use crate::{Followed, Mode, answer::Entry, ask::ask, catalog, client::Client};
 
 /// Where the follower of one service stands.
 struct Position {
@@ -25,24 +20,25 @@ struct Position {
     known: Option<Vec<Instance>>,
     /// False before the first question, which waits for nothing.
     asked: bool,
-    /// `None` when it has a blocking query of its own.
-    notice: Option<Arc<Notify>>,
+    mode: Mode,
+    /// Calls it where it has no blocking query of its own.
+    notice: Arc<Notify>,
 }
 
 /// The instances of `service` whenever they may have changed.
 pub(crate) fn reports<C: Client>(
     followed: &Followed<C>,
     service: String,
-    mode: Mode,
 ) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        notice: (mode != Mode::Watch).then(|| followed.notices.of(&service)),
+        notice: followed.notices.of(&service),
         service,
         index: Index::START,
         bucket: Bucket::new(),
         settle: Settle::default(),
         known: None,
         asked: false,
+        mode: *followed.mode.borrow(),
     };
     stream::unfold(position, async move |mut position| {
         let scope = catalog::scope(&position.service);
@@ -54,7 +50,7 @@ pub(crate) fn reports<C: Client>(
             Err(error) => {
                 position.index = position.index.from_anew();
                 // What changes now must be found when it works again.
-                position.notice.iter().for_each(|notice| notice.notify_one());
+                position.notice.notify_one();
                 Report::Failed { scope, error }
             }
         };
@@ -63,8 +59,27 @@ pub(crate) fn reports<C: Client>(
 }
 
 impl Position {
-    /// Waits for news and reads them. Says nothing while the service is gone: the catalog will.
+    /// The next news, however they are learnt of. What is known stays when that changes.
     async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Vec<Instance>, ProviderError> {
+        let mut modes = followed.mode.subscribe();
+        loop {
+            let mode = *modes.borrow_and_update();
+            if mode != self.mode {
+                self.mode = mode;
+                self.index = self.index.from_anew();
+                self.asked = false;
+            }
+            tokio::select! {
+                biased;
+                // Its own query holds a connection that is needed now, or it waits for a call that nobody makes.
+                Ok(()) = modes.changed() => {}
+                news = self.news(followed) => return news,
+            }
+        }
+    }
+
+    /// Waits for news and reads them. Says nothing while the service is gone: the catalog will.
+    async fn news<C: Client>(&mut self, followed: &Followed<C>) -> Result<Vec<Instance>, ProviderError> {
         loop {
             let wait = self.settle.limit(followed.wait);
             self.turn(followed, wait).await;
@@ -86,12 +101,12 @@ impl Position {
 
     /// Waits until it may, and needs to, ask.
     async fn turn<C: Client>(&mut self, followed: &Followed<C>, wait: Duration) {
-        match &self.notice {
-            None => self.bucket.ready().await,
-            Some(notice) => {
+        match self.mode {
+            Mode::Watch => self.bucket.ready().await,
+            Mode::Notice | Mode::Poll => {
                 if self.asked {
                     let resync = followed.refresh_interval.max(wait);
-                    let _ = tokio::time::timeout(resync, notice.notified()).await;
+                    let _ = tokio::time::timeout(resync, self.notice.notified()).await;
                 }
                 self.index = self.index.from_anew();
             }
@@ -104,14 +119,16 @@ impl Position {
         followed: &Followed<C>,
         wait: Duration,
     ) -> Result<Vec<Entry>, ProviderError> {
-        // One that blocks holds no turn: it is counted by the limit of watches.
-        let _turn = match self.index.value() {
-            0 => followed.turns.acquire().await.ok(),
-            _ => None,
+        let service = self.service.as_str();
+        let query = |index: Index| async move {
+            // One that blocks holds no turn: it is counted by the limit of watches.
+            let _turn = match index.value() {
+                0 => followed.turns.acquire().await.ok(),
+                _ => None,
+            };
+            followed.client.health(service, index, wait).await
         };
-        let Answer { index, value } = followed.client.health(&self.service, self.index, wait).await?;
-        let (index, back) = self.index.after(index);
-        self.index = index;
+        let (value, back) = ask(&mut self.index, followed.stale, query).await?;
         if back && self.known.is_some() {
             warn!(
                 consul = followed.client.endpoint(),

@@ -15,7 +15,6 @@ pub(crate) struct Followers<'a, C> {
     followed: &'a Followed<C>,
     streams: SelectAll<BoxStream<'a, Report>>,
     running: BTreeMap<Scope, AbortHandle>,
-    mode: Mode,
 }
 
 impl<'a, C: Client> Followers<'a, C> {
@@ -26,7 +25,6 @@ impl<'a, C: Client> Followers<'a, C> {
             followed,
             streams,
             running: BTreeMap::new(),
-            mode: if followed.watch { Mode::Watch } else { Mode::Poll },
         }
     }
 
@@ -38,8 +36,7 @@ impl<'a, C: Client> Followers<'a, C> {
             ..
         } = &mut report
         {
-            self.choose_mode(scopes.len());
-            if self.mode == Mode::Notice {
+            if self.choose_mode(scopes.len()) == Mode::Notice {
                 scopes.insert(Scope::new(checks::SCOPE));
             }
             self.running.retain(|scope, follower| {
@@ -58,20 +55,20 @@ impl<'a, C: Client> Followers<'a, C> {
     }
 
     /// A query for each service while Consul can bear it.
-    fn choose_mode(&mut self, services: usize) {
+    fn choose_mode(&self, services: usize) -> Mode {
         let limit = self.followed.max_watches;
-        let mode = match self.mode {
+        let now = *self.followed.mode.borrow();
+        let mode = match now {
             Mode::Poll => Mode::Poll,
-            // Some way below the limit, so that one service that comes and goes does not start all anew.
+            // Some way below the limit, so that one service that comes and goes does not change it for all.
             Mode::Notice if services > limit - limit / 5 => Mode::Notice,
             Mode::Watch | Mode::Notice if services > limit => Mode::Notice,
             Mode::Watch | Mode::Notice => Mode::Watch,
         };
-        if mode != self.mode {
-            self.mode = mode;
-            self.running.values().for_each(AbortHandle::abort);
-            self.running.clear();
+        if mode != now {
+            self.followed.mode.send_replace(mode);
         }
+        mode
     }
 
     fn start(&mut self, scope: &Scope) {
@@ -79,7 +76,7 @@ impl<'a, C: Client> Followers<'a, C> {
             return;
         }
         let reports = match catalog::service(scope) {
-            Some(service) => paced(follow::reports(self.followed, service.to_owned(), self.mode)).boxed(),
+            Some(service) => paced(follow::reports(self.followed, service.to_owned())).boxed(),
             None => paced(checks::reports(self.followed)).boxed(),
         };
         let (handle, registration) = AbortHandle::new_pair();

@@ -5,6 +5,7 @@
 //! known of it, and the others go on. Only the list says that a service is gone.
 
 mod answer;
+mod ask;
 mod catalog;
 mod checks;
 mod client;
@@ -23,7 +24,7 @@ use futures::{
 use mesh_config::ProviderName;
 use mesh_discovery::{Provider, Report};
 use mesh_remote::{Environment, Notices};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
 pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient};
@@ -51,9 +52,12 @@ struct Followed<C> {
     /// Services that are exposed only when their tags say so.
     reserved: [String; 2],
     watch: bool,
+    /// Answers may come from a server, or a cache, that lags behind another one.
+    stale: bool,
     wait: Duration,
     refresh_interval: Duration,
     max_watches: usize,
+    mode: watch::Sender<Mode>,
     notices: Notices,
     turns: Semaphore,
 }
@@ -117,9 +121,11 @@ impl<C: Client> ConsulCatalog<C> {
                 exposed_by_default: settings.exposed_by_default,
                 reserved: ["consul".to_owned(), settings.service_name.clone()],
                 watch: settings.watch,
+                stale: settings.stale || settings.cache,
                 wait: settings.endpoint.endpoint_wait_time.unwrap_or(DEFAULT_WAIT),
                 refresh_interval: settings.refresh_interval,
                 max_watches: settings.max_watches,
+                mode: watch::Sender::new(if settings.watch { Mode::Watch } else { Mode::Poll }),
                 notices: Notices::default(),
                 turns: Semaphore::new(TURNS),
             },

@@ -226,6 +226,88 @@ async fn what_a_consul_that_lost_its_state_has_not_learnt_again_is_kept_for_a_wh
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_lags_takes_nothing_away_and_delays_no_removal() {
+    let world = web();
+    let settings = Settings {
+        stale: true,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    assert_eq!(reports.instances("web").await.len(), 2);
+    world.leave_one_behind();
+    world.register(Registration::new("web", "web-3", 8003));
+    reports.until("web", |instances| instances.len() == 3).await;
+    let start = Instant::now();
+    // Of the watch of the list and that of the service.
+    world.ask_the_one_behind(2);
+    world.register(Registration::new("web", "web-4", 8004));
+    reports
+        .until("web", |instances| {
+            assert!(instances.len() >= 3, "an old answer was believed: {instances:?}");
+            instances.len() == 4
+        })
+        .await;
+    world.deregister("web-1");
+    reports.until("web", |instances| instances.len() == 3).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_is_lost_counts_as_such_where_any_server_answers_too() {
+    let world = web();
+    let settings = Settings {
+        stale: true,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    reports.instances("web").await;
+    world.set_down(true);
+    reports.failure().await;
+    world.lose_state();
+    world.register(Registration::new("web", "web-3", 8003));
+    let kept = reports.instances("web").await;
+    assert_eq!(kept.len(), 3, "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_for_a_while_survives_another_way_of_watching() {
+    let world = web();
+    let settings = Settings {
+        max_watches: 2,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    reports.instances("web").await;
+    world.set_down(true);
+    reports.failure().await;
+    world.lose_state();
+    assert!(!reports.services().await.contains("checks"));
+    for (service, id) in [("web", "web-3"), ("b", "b-1"), ("c", "c-1")] {
+        world.register(Registration::new(service, id, 9));
+    }
+    while !reports.services().await.contains("checks") {}
+    reports
+        .until("web", |instances| {
+            assert!(instances.len() >= 2, "forgotten: {instances:?}");
+            instances.len() == 3
+        })
+        .await;
+    // And back again.
+    world.deregister("c-1");
+    world.deregister("b-1");
+    world.set_status("web-3", "critical");
+    while reports.services().await.contains("checks") {}
+    reports
+        .until("web", |instances| {
+            instances.iter().any(|instance| instance.reason.is_some())
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_failure_the_whole_is_read_at_once() {
     let world = web();
     let provider = provider(&world, &Settings::default());

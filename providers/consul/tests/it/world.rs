@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -60,6 +60,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     state: watch::Sender<State>,
+    /// A server that lags: what it holds, and how many of the next answers are its own.
+    lagging: Arc<Mutex<(State, usize)>>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -71,6 +73,7 @@ impl World {
         });
         let world = Self {
             state,
+            lagging: Arc::default(),
             calls: Arc::default(),
         };
         registrations
@@ -121,6 +124,16 @@ impl World {
         });
     }
 
+    /// One server stays where all are now.
+    pub(crate) fn leave_one_behind(&self) {
+        self.lagging.lock().unwrap().0 = self.state.borrow().clone();
+    }
+
+    /// The next `answers` are those of the server that was left behind.
+    pub(crate) fn ask_the_one_behind(&self, answers: usize) {
+        self.lagging.lock().unwrap().1 = answers;
+    }
+
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
@@ -145,7 +158,7 @@ impl World {
             let news = receiver.wait_for(|state| state.index > after || state.down);
             let _ = tokio::time::timeout(wait, news).await;
         }
-        let state = self.state.borrow().clone();
+        let state = self.answering();
         if state.down {
             let (endpoint, reason) = (self.endpoint().to_owned(), "connection refused".to_owned());
             return Err(ProviderError::Unreachable { endpoint, reason });
@@ -154,6 +167,18 @@ impl World {
             index: state.index,
             value: read(&state),
         })
+    }
+
+    /// The state of the server that answers.
+    fn answering(&self) -> State {
+        let mut lagging = self.lagging.lock().unwrap();
+        match &mut *lagging {
+            (_, 0) => self.state.borrow().clone(),
+            (state, left) => {
+                *left -= 1;
+                state.clone()
+            }
+        }
     }
 
     /// Serves the same over HTTP.
