@@ -6,8 +6,9 @@ mod fixture;
 use std::net::{IpAddr, Ipv4Addr};
 
 use divan::{Bencher, black_box};
-use http::{HeaderMap, Method};
-use mesh_proxy::{RequestView, RoutingTable};
+use http::{HeaderMap, Method, Request};
+use mesh_config::model::{Middleware, StripPrefix};
+use mesh_proxy::{RequestView, RoutingTable, Step};
 
 fn main() {
     divan::main();
@@ -81,4 +82,26 @@ fn server_of_a_service(bencher: Bencher<'_, '_>) {
         .values()
         .find_map(|info| info.service.clone());
     bencher.bench_local(|| black_box(&service).as_ref().map(|service| service.pick(&[])));
+}
+
+/// A prefix against a path with escapes, which it is taken off or not.
+#[divan::bench(args = ["/%61pi/v1/a%20b", "/other/place/a%20b%20c"])]
+fn prefix_of_an_escaped_path(bencher: Bencher<'_, '_>, path: &str) {
+    let strip = Middleware::StripPrefix(StripPrefix {
+        prefixes: vec!["/api/v1".to_owned()],
+    });
+    let Ok(Some(step)) = Step::new(&strip) else {
+        return;
+    };
+    let request = || {
+        Request::builder()
+            .uri(path)
+            .body(())
+            .unwrap_or_default()
+            .into_parts()
+            .0
+    };
+    bencher
+        .with_inputs(request)
+        .bench_local_values(|mut head| black_box(step.request(&mut head).is_continue()));
 }

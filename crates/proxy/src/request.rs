@@ -21,12 +21,14 @@ use crate::{
 async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
     let mut exchange = Exchange::begin(client, &request);
     let (mut head, body) = request.into_parts();
-    let settings = exchange.client().settings();
     let outcome = async {
         if exchange.client().has_fragment() {
             return Err(Rejection::Target.into());
         }
-        let sanitized = sanitize(&mut head, exchange.client().peer(), &settings)?;
+        let sanitized = {
+            let client = exchange.client();
+            sanitize(&mut head, client.peer(), client.settings())?
+        };
         let route = route(exchange.client(), &head)?;
         exchange.take(&route);
         let (passed, answer) = meet(&*route.middlewares, &mut head);
@@ -113,7 +115,7 @@ async fn reach(
         Target::Service(service) => {
             let client = exchange.client().clone();
             let settings = client.settings();
-            let body = RequestBody::new(body, &settings);
+            let body = RequestBody::new(body, settings);
             exchange.receives(body.upload());
             let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
             let (upstreams, log) = (client.upstreams(), client.access_log());

@@ -94,6 +94,8 @@ impl WorkerPlan {
         let tasks = TaskTracker::new();
         let upstreams = Upstreams::new(self.workers, tasks.clone());
         tasks.spawn_local(upstreams.clone().sweep());
+        // A copy: those of one value are counted together, by all workers.
+        let server = HeaderValue::from_bytes(self.server_name.as_bytes()).unwrap_or(self.server_name);
         let shard = self.telemetry.metrics.as_ref().map(|metrics| metrics.shard());
         let worker = Rc::new(Worker {
             table: self.table,
@@ -120,7 +122,7 @@ impl WorkerPlan {
                 connections: worker.shard.as_ref().map(|shard| shard.connections(&shared.name)),
                 name: shared.name,
                 settings: shared.settings,
-                server: self.server_name.clone(),
+                server: server.clone(),
                 permits: shared.permits,
                 stop: shared.stop.clone(),
                 stage: stage.clone(),

@@ -65,8 +65,8 @@ impl Client {
     }
 
     /// The settings of its entrypoint.
-    pub(crate) fn settings(&self) -> Arc<EntryPoint> {
-        self.entry.settings.clone()
+    pub(crate) fn settings(&self) -> &EntryPoint {
+        &self.entry.settings
     }
 
     /// Its entrypoint's place in the table.

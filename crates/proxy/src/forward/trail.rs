@@ -92,7 +92,7 @@ impl Trail {
         let asked = self.asked.take()?;
         let (status, headers) = asked.answer.unzip();
         Some(Origin {
-            url: asked.server.url.to_string().into(),
+            url: asked.server.label.clone(),
             address: asked.server.authority.clone(),
             status: status.map(|status| status.as_u16()),
             duration: asked.ended.unwrap_or(now).duration_since(asked.began),

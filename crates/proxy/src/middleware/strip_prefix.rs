@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header::HeaderName, request};
 use mesh_config::model;
 
 use super::{InvalidMiddleware, answer, path};
-use crate::table::routing_path;
+use crate::table::{routing_path, strip_routing_prefix};
 
 /// Tells servers what was taken off.
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -45,7 +45,7 @@ impl StripPrefix {
     pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
         let whole = head.uri.path();
         for (prefix, header) in &self.prefixes {
-            let Some(rest) = strip(whole, prefix) else {
+            let Some(rest) = strip_routing_prefix(whole, prefix) else {
                 continue;
             };
             let on_boundary = rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/');
@@ -70,36 +70,6 @@ impl StripPrefix {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// What follows `prefix` in `path`, as escaped as it was. Escapes count as in rules: `/%61pi` is `/api`,
-/// `%2F` is no slash.
-fn strip<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
-    if !path.contains('%') {
-        return path.strip_prefix(prefix);
-    }
-    // An escape is three bytes for one: nothing longer can be the prefix.
-    let longest = path.len().min(prefix.len().saturating_mul(3));
-    let ends = prefix.len()..=longest;
-    let inside_escape = |end: usize| {
-        let before = path
-            .as_bytes()
-            .get(end.saturating_sub(2)..end)
-            .unwrap_or_default();
-        before.contains(&b'%')
-    };
-    for end in ends {
-        if inside_escape(end) {
-            continue;
-        }
-        let Some((start, rest)) = path.split_at_checked(end) else {
-            continue;
-        };
-        if routing_path(start) == prefix {
-            return Some(rest);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ impl Balancer {
                 .as_ref()
                 .map(|check| known.health(&server.url, check, &state));
             Arc::new(Server {
+                label: server.url.to_string().into(),
                 authority: server.url.authority().into(),
                 service: label.clone(),
                 weight: server.weight,

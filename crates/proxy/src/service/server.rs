@@ -23,6 +23,8 @@ pub struct ServerId(u64);
 pub struct Server {
     /// Where it is.
     pub url: ServerUrl,
+    /// The same as logs write it.
+    pub label: Arc<str>,
     /// `host:port`, with brackets around an IPv6 address.
     pub authority: Arc<str>,
     /// The service it belongs to, as logs and metrics write it: `web@file`.

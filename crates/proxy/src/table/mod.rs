@@ -11,6 +11,7 @@ mod keys;
 mod matching;
 mod request;
 mod route;
+mod routing_path;
 mod runtime;
 
 use std::sync::{Arc, OnceLock};
@@ -19,8 +20,10 @@ pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
 pub use explain::{
     Chosen, Explanation, NearMiss, NearMissReason, Refused, StepExplanation, TargetExplanation,
 };
-pub use request::{RequestView, canonical_host, routing_path};
+pub use request::{RequestView, canonical_host};
 pub use route::{InternalService, InternalServices, Route, Target};
+pub use routing_path::routing_path;
+pub(crate) use routing_path::strip_routing_prefix;
 pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
 
 use self::{index::Index, runtime::Verdicts};

@@ -84,11 +84,23 @@ impl Upstreams {
             shelves.remove(&server.id());
             return None;
         }
-        shelf.idle.retain(|idle| idle.is_usable(&server.transport, now));
-        // The newest one's task may still have to notice that its answer is over.
-        let ready = shelf.idle.iter().rposition(|idle| idle.sender.is_ready())?;
+        // Those further down, which nobody asks for, are left to the sweep.
+        let mut left = shelf.idle.len();
+        let sender = loop {
+            left = left.checked_sub(1)?;
+            let idle = shelf.idle.get(left)?;
+            let usable = idle.is_usable(&server.transport, now);
+            // The newest one's task may still have to notice that its answer is over.
+            if usable && !idle.sender.is_ready() {
+                continue;
+            }
+            let idle = shelf.idle.remove(left);
+            if usable {
+                break idle.sender;
+            }
+        };
         Some(Lease {
-            sender: shelf.idle.remove(ready).sender,
+            sender,
             server: server.clone(),
             reused: true,
         })
