@@ -39,7 +39,7 @@ pub(crate) fn reference() -> String {
 
 /// What the option at `path` does.
 pub(crate) fn description(path: &str) -> &'static str {
-    let known = DESCRIPTIONS.iter().find(|(known, ..)| *known == path);
+    let known = descriptions().find(|(known, ..)| *known == path);
     known.map_or("", |(_, _, about)| about)
 }
 
