@@ -18,6 +18,22 @@ fn traffic_goes_where_the_file_says_and_follows_the_file() {
 }
 
 #[test]
+fn servers_are_probed_from_the_first_configuration_on() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let text = routes(&[("one", &a.url())]).replace("{servers:", "{healthCheck: {interval: 1h}, servers:");
+    let mesh = place.start(&words(&flags(&place.write("routes.yml", &text))));
+    eventually("a verdict", || {
+        let service = mesh.ask("/api/http/services/one@file").json();
+        (service["serverStates"][0]["standing"] == "ready").then_some(())
+    });
+    assert!(
+        mesh.ask("/metrics")
+            .body
+            .contains("mesh_config_reloads_total 1\n")
+    );
+}
+
+#[test]
 fn a_change_of_the_file_reaches_routing_at_once() {
     let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
     let versions = [

@@ -44,7 +44,12 @@ impl Publishing {
         let mut compiler = self.compiler.lock();
         let table = compiler.compile(configuration);
         self.table.store(table.clone());
-        self.checks.lock().follow(&table);
+        self.in_use(&table);
+    }
+
+    /// Probes the servers of `table`, which is in use from now on, and counts it.
+    fn in_use(&self, table: &RoutingTable) {
+        self.checks.lock().follow(table);
         if let Some(metrics) = &self.metrics {
             metrics.config_applied();
         }
@@ -67,6 +72,7 @@ impl Running {
             table,
             metrics,
         };
+        publishing.in_use(&publishing.table.load());
         Self {
             publishing,
             addresses,
