@@ -96,7 +96,7 @@ fn words(report: &Report) -> String {
             let names: Vec<&str> = match content {
                 Content::Fragment(fragment) => fragment.routers.keys().map(String::as_str).collect(),
                 Content::Scopes(scopes) => scopes.iter().map(|scope| scope.as_str()).collect(),
-                Content::Instances(_) => Vec::new(),
+                Content::Instances(_) | Content::Members(_) => Vec::new(),
             };
             format!("{scope}: {}", names.join(" "))
         }
