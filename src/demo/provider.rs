@@ -87,7 +87,7 @@ impl DemoProvider {
             preserve_path: false,
             lifecycle: Lifecycle::Ready,
             reason: None,
-            origin: Origin::new(format!("server {} of the demo", server.name)),
+            origin: Some(Origin::new(format!("server {} of the demo", server.name))),
         });
         let health_check = HealthCheck {
             path: "/health".to_owned(),

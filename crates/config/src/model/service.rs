@@ -146,9 +146,9 @@ pub struct Server {
     /// Why it is not ready.
     #[serde(skip)]
     pub reason: Option<String>,
-    /// Who it is: `consul service web-1 on node-a`; the default in documents.
+    /// Who it is: `consul service web-1 on node-a`; `None` where its service says all there is.
     #[serde(skip)]
-    pub origin: Origin,
+    pub origin: Option<Origin>,
 }
 
 fn one() -> u32 {

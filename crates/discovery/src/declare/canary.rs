@@ -49,8 +49,6 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use mesh_config::Origin;
-
     use super::*;
 
     fn server(weight: u32, canary: bool, lifecycle: Lifecycle) -> (Server, bool) {
@@ -60,7 +58,7 @@ mod tests {
             preserve_path: false,
             lifecycle,
             reason: None,
-            origin: Origin::default(),
+            origin: None,
         };
         (server, canary)
     }

@@ -22,7 +22,7 @@ pub(super) fn server(instance: &Instance, template: &ServerTemplate, gone: bool)
         preserve_path: template.preserve_path,
         lifecycle,
         reason,
-        origin: instance.origin.clone(),
+        origin: Some(instance.origin.clone()),
     })
 }
 

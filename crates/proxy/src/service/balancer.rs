@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mesh_config::model::{LoadBalancer, ServersTransport};
+use mesh_config::{
+    Origin,
+    model::{LoadBalancer, ServersTransport},
+};
 use parking_lot::Mutex;
 
 use super::{
@@ -35,10 +38,12 @@ struct Rotation {
 }
 
 impl Balancer {
-    /// A balancer for the service called `label`. What is known of its servers comes from `previous`.
+    /// A balancer for the service called `label`, which was written at `origin`. What is known of its servers comes
+    /// from `previous`.
     pub(crate) fn new(
         label: &Arc<str>,
         definition: &LoadBalancer,
+        origin: &Origin,
         transport: &Arc<ServersTransport>,
         previous: Option<&Self>,
     ) -> Arc<Self> {
@@ -59,7 +64,7 @@ impl Balancer {
                 transport: transport.clone(),
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
-                origin: server.origin.clone(),
+                origin: server.origin.clone().unwrap_or_else(|| origin.clone()),
                 state: known.state(&server.url),
                 health,
                 url: server.url.clone(),
@@ -194,14 +199,20 @@ mod tests {
                 preserve_path: false,
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
-                origin: mesh_config::Origin::default(),
+                origin: None,
             });
         let definition = LoadBalancer {
             servers: servers.collect(),
             health_check: checked.then(model::HealthCheck::default),
             ..LoadBalancer::default()
         };
-        Balancer::new(&"s@test".into(), &definition, &Arc::default(), None)
+        Balancer::new(
+            &"s@test".into(),
+            &definition,
+            &Origin::default(),
+            &Arc::default(),
+            None,
+        )
     }
 
     fn picks(balancer: &Balancer, count: usize) -> HashMap<u16, usize> {

@@ -255,7 +255,13 @@ impl Good {
                     Some(Kind::Weighted(_)) | None => None,
                 };
                 let transport = parts.transport.clone().unwrap_or_default();
-                Kind::Balancer(Balancer::new(&label, definition, &transport, before))
+                Kind::Balancer(Balancer::new(
+                    &label,
+                    definition,
+                    &entry.origin,
+                    &transport,
+                    before,
+                ))
             }
             ServiceKind::Weighted(definition) => {
                 let before = match before.map(|before| &before.kind) {
