@@ -3,22 +3,21 @@
 //! Runs on the control runtime; a request never waits for a probe.
 
 mod probe;
+mod turns;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use tokio::{runtime::Handle, sync::Semaphore, task::AbortHandle};
+use tokio::{runtime::Handle, task::AbortHandle};
 
+use self::turns::AllTurns;
 use crate::table::RoutingTable;
-
-/// Probes under way at one time; further ones wait for their turn.
-const MAX_CONCURRENT_PROBES: usize = 64;
 
 /// The probes of all servers of the current table.
 #[derive(Debug)]
 pub struct HealthChecks {
     runtime: Handle,
-    turns: Arc<Semaphore>,
+    turns: AllTurns,
     watches: HashMap<u64, Watch>,
 }
 
@@ -37,7 +36,7 @@ impl HealthChecks {
     pub fn new(runtime: Handle) -> Self {
         Self {
             runtime,
-            turns: Arc::new(Semaphore::new(MAX_CONCURRENT_PROBES)),
+            turns: AllTurns::default(),
             watches: HashMap::new(),
         }
     }
@@ -54,12 +53,15 @@ impl HealthChecks {
                 let watch = before.remove(&health.id());
                 self.watches.entry(health.id()).or_insert_with(|| {
                     watch.unwrap_or_else(|| {
-                        let watch = watch::watch(server.clone(), health.clone(), self.turns.clone());
+                        let turns = self.turns.of(&server.service);
+                        let watch = watch::watch(server.clone(), health.clone(), turns);
                         Watch(self.runtime.spawn(watch).abort_handle())
                     })
                 });
             }
         }
+        drop(before);
+        self.turns.forget_unused();
     }
 }
 

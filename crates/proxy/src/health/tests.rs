@@ -159,6 +159,28 @@ async fn a_server_that_accepts_and_says_nothing_is_out_after_the_timeout() {
 }
 
 #[tokio::test]
+async fn servers_that_swallow_probes_hold_up_no_other_service() {
+    let swallowing = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = swallowing.local_addr().unwrap().port();
+    let swallowing: Vec<_> = (1..=200)
+        .map(|host| format!("http://127.0.0.{host}:{port}"))
+        .collect();
+    let good = Backend::new(200, "").await;
+    let mut config = document(
+        &swallowing.iter().map(String::as_str).collect::<Vec<_>>(),
+        &json!({"timeout": "1h"}),
+    );
+    let other = document(&[&good.url], &quick());
+    config["routers"]["t@file"] = json!({"rule": "Host(`b`)", "service": "t"});
+    config["services"]["t@file"] = other["services"]["s@file"].clone();
+    let table = compiler().compile(&configuration(&config));
+    let mut checks = HealthChecks::new(tokio::runtime::Handle::current());
+    checks.follow(&table);
+    let other = &table.runtime().services[&name_of("t@file")];
+    until(|| other.servers()[0].standing == Standing::Ready).await;
+}
+
+#[tokio::test]
 async fn redirects_are_followed_on_the_same_server_only() {
     let same = Backend::new(302, "location: /end\r\n").await;
     assert_eq!(verdict(&same.url, &quick()).await.status, "UP");

@@ -4,23 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use mesh_config::model::HealthCheck;
 use rand::Rng as _;
-use tokio::{sync::Semaphore, time};
+use tokio::time;
 use tracing::{info, warn};
 
-use super::probe::probe;
+use super::{probe::probe, turns::Turns};
 use crate::service::{CheckStatus, Server, ServerHealth};
 
 /// Shortest time between two probes of a server, whatever is configured.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Probes `server` at once and then by its interval, for ever.
-pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns: Arc<Semaphore>) {
+pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns: Turns) {
     let check = health.check().clone();
     let mut streak = Streak::default();
     loop {
         let outcome = {
-            // The semaphore is never closed; without a turn there would be no limit to miss.
-            let _turn = turns.acquire().await.ok();
+            let _turn = turns.take().await;
             match time::timeout(check.timeout, probe(&server.url, &check)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!(
