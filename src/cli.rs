@@ -10,6 +10,9 @@ use crate::{
     settings::{self, Flags, Node, OwnFlags, Settings},
 };
 
+/// The commands that take static options.
+const CONFIGURED: [&str; 5] = ["run", "check", "explain", "healthcheck", "demo"];
+
 /// What `mesh` is called with, besides static options.
 #[derive(Debug, Parser)]
 #[command(name = "mesh", version, about = env!("CARGO_PKG_DESCRIPTION"), disable_help_subcommand = true)]
@@ -94,9 +97,13 @@ pub(crate) struct Invocation {
 /// Reads the arguments after the program's name. `Err` holds text that was asked for or that tells what is
 /// wrong, and the exit code that goes with it.
 pub(crate) fn parse(arguments: Vec<String>) -> Result<Invocation, (Exit, String)> {
+    let hint = "Every static option is a flag, too: `mesh --help` lists them.";
     let mut clap = Cli::command()
         .after_long_help(settings::reference())
-        .after_help("Every static option is a flag, too: `mesh --help` lists them.");
+        .after_help(hint);
+    for command in CONFIGURED {
+        clap = clap.mut_subcommand(command, |command| command.after_help(hint));
+    }
     clap.build();
     let own = own_flags(&clap, &arguments);
     let flags = settings::split(arguments, &Node::of::<Settings>(), &own)
@@ -121,7 +128,7 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<Invocation, (Exit, String)
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let options = static_options();
     let mut clap = Cli::command().args(&options);
-    for command in ["run", "check", "explain", "healthcheck", "demo"] {
+    for command in CONFIGURED {
         clap = clap.mut_subcommand(command, |command| command.args(&options));
     }
     let mut script = Vec::new();

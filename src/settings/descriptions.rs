@@ -15,7 +15,7 @@ const BEFORE: &[Description] = &[
     (
         "accessLog.addInternals",
         "false",
-        "Log requests to services of Mesh itself (API, ping, metrics), too.",
+        "Log requests to services of Mesh itself (API, ping, metrics, redirections), too.",
     ),
     (
         "accessLog.bufferingSize",
@@ -127,7 +127,7 @@ const AFTER: &[Description] = &[
     (
         "metrics.addInternals",
         "false",
-        "Count requests to services of Mesh itself (API, ping, metrics), too.",
+        "Count requests to services of Mesh itself (API, ping, metrics, redirections), too.",
     ),
     (
         "metrics.prometheus.addEntryPointsLabels",

@@ -39,8 +39,8 @@ pub(crate) fn read(
 
 /// The variable that sets the option at `path`.
 pub(crate) fn variable(path: &str) -> String {
-    let path = path.replace("[0]", ".0").replace('.', "_").to_ascii_uppercase();
-    format!("{PREFIX}{}", path.replace("<NAME>", "<name>"))
+    let path = path.replace("[0]", ".0").replace('.', "_");
+    format!("{PREFIX}{}", path.to_ascii_uppercase())
 }
 
 /// The option that `words` name from `node` on. A name may span words (`MY_WEB` is the entrypoint `my_web`),

@@ -63,6 +63,7 @@ impl Plan {
         let unserved = settings.api.iter().flat_map(ApiSettings::warnings);
         warnings.extend(unserved.map(|warning| Problem::new(layers.origin_of("api"), "", warning)));
         add_entry_points(&mut settings);
+        outlast(&mut settings);
         Ok(Self { settings, warnings })
     }
 
@@ -128,6 +129,18 @@ fn add_entry_points(settings: &mut Settings) {
             .entry_points
             .entry(OWN_ENTRY_POINT.to_owned())
             .or_insert_with(|| address(host, port));
+    }
+}
+
+/// Who asks whether Mesh is stopping must get an answer for as long as any entrypoint accepts.
+fn outlast(settings: &mut Settings) {
+    let grace = |entry_point: &EntryPoint| entry_point.transport.life_cycle.request_accept_grace_timeout;
+    let longest = settings.entry_points.values().map(grace).max();
+    let asked = settings.ping.as_ref().map(|ping| ping.entry_point.as_str());
+    if let Some(longest) = longest
+        && let Some(entry_point) = settings.entry_points.get_mut(asked.unwrap_or_default())
+    {
+        entry_point.transport.life_cycle.request_accept_grace_timeout = longest;
     }
 }
 
@@ -326,6 +339,29 @@ mod tests {
     fn an_address_that_was_given_to_the_entrypoint_of_mesh_stands() {
         let options = [("ping", "true"), ("entryPoints.mesh.address", ":9000")];
         assert_eq!(entry_points(&options), ["mesh :9000"]);
+    }
+
+    #[test]
+    fn the_entrypoint_of_ping_accepts_as_long_as_any() {
+        let grace = |name: &str| format!("entryPoints.{name}.transport.lifeCycle.requestAcceptGraceTimeout");
+        let (web, mesh) = (grace("web"), grace("mesh"));
+        for (set, expected) in [(&web, [3, 3]), (&mesh, [3, 0])] {
+            let options = [
+                ("entryPoints.web.address", ":1"),
+                ("entryPoints.mesh.address", ":2"),
+                ("ping", "true"),
+                (set, "3s"),
+            ];
+            let settings = plan(&options).unwrap().settings;
+            let grace = settings.entry_points.values().map(|entry_point| {
+                entry_point
+                    .transport
+                    .life_cycle
+                    .request_accept_grace_timeout
+                    .as_secs()
+            });
+            assert_eq!(grace.collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn a_stop_lets_a_request_in_flight_finish_and_fails_readiness_first() {
     let (place, a) = (Place::new(), Server::named("a"));
     let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
     let mut flags = flags(&file);
-    flags.push("--entryPoints.mesh.transport.lifeCycle.requestAcceptGraceTimeout=5s".to_owned());
+    flags.push("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=5s".to_owned());
     let mut mesh = place.start(&words(&flags));
     mesh.eventually("one.test", "/", |answer| answer.body == "a");
     a.hold();
@@ -98,7 +98,7 @@ fn a_killed_process_starts_again_on_the_same_port_at_once_and_soon_answers() {
 }
 
 #[test]
-fn an_address_in_use_ends_with_1_and_names_it() {
+fn an_address_in_use_ends_with_1_and_is_named_once() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -112,6 +112,7 @@ fn an_address_in_use_ends_with_1_and_names_it() {
         "{}",
         run.stderr()
     );
+    assert_eq!(run.stderr().matches("in use").count(), 1, "{}", run.stderr());
 }
 
 #[test]

@@ -190,16 +190,6 @@ fn what_cannot_be_started_says_what_can() {
 }
 
 #[test]
-fn an_address_in_use_is_told_once() {
-    let place = Place::new();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("--entryPoints.web.address={}", taken.local_addr().unwrap());
-    let run = place.run(&[&address, "--snapshot.enabled=false"]);
-    assert_eq!(run.code(), 1);
-    assert_eq!(run.stderr().matches("in use").count(), 1, "{}", run.stderr());
-}
-
-#[test]
 fn an_instance_of_a_provider_inherits_and_is_checked() {
     let place = Place::new();
     place.write(
