@@ -33,7 +33,10 @@ async fn a_service_shows_who_uses_it_and_how_its_servers_are() {
     assert_eq!(service["type"], "loadbalancer");
     assert_eq!(service["serverStatus"]["http://10.0.0.2:80"], "DOWN");
     assert_eq!(service["serverStates"][1]["obstacle"], "its weight is 0");
-    assert_eq!(service["serverStates"][0]["origin"], "routes.yml:1", "that of its service");
+    assert_eq!(
+        service["serverStates"][0]["origin"], "routes.yml:1",
+        "that of its service"
+    );
 }
 
 #[tokio::test]
