@@ -11,7 +11,6 @@ mod reference;
 mod schema;
 mod search;
 mod tree;
-mod workers;
 
 use mesh_config::Origin;
 

@@ -1,6 +1,6 @@
 //! What follows from the settings: entrypoints that nobody wrote, and what is wrong between options.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use mesh_api::ApiSettings;
 use mesh_config::Problem;
@@ -9,7 +9,7 @@ use mesh_proxy::{
     settings::{Address, EntryPoint},
 };
 
-use super::{Loaded, Settings, nearest, workers::Workers};
+use super::{Loaded, Settings, nearest};
 
 /// The entrypoint of Mesh itself: API, ping, metrics.
 pub(crate) const OWN_ENTRY_POINT: &str = "mesh";
@@ -108,7 +108,7 @@ impl Plan {
     pub(crate) fn proxy(&self) -> ProxySettings {
         ProxySettings {
             entry_points: self.settings.entry_points.clone(),
-            workers: self.settings.workers.map(Workers::count),
+            workers: self.settings.workers.and_then(NonZeroUsize::new),
         }
     }
 }

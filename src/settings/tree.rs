@@ -13,8 +13,6 @@ use mesh_telemetry::{
 };
 use serde::Deserialize;
 
-use super::workers::Workers;
-
 /// Everything that is fixed when Mesh starts. A change needs a restart.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -40,7 +38,8 @@ pub(crate) struct Settings {
     /// One line for each request.
     pub(crate) access_log: Option<AccessLogSettings>,
     /// Worker threads; absent means one for each core.
-    pub(crate) workers: Option<Workers>,
+    #[serde(deserialize_with = "mesh_config::whole::option::<_, _, 1, 1024>")]
+    pub(crate) workers: Option<usize>,
     /// What belongs to the process as a whole.
     pub(crate) global: Global,
 }

@@ -172,8 +172,20 @@ fn what_cannot_be_started_says_what_can() {
         ),
         (
             &["--workers=0"],
-            "error: --workers: workers: \"0\" is no number of workers: write a whole number from 1 to 1024, or leave \
-             it out for one for each core\n",
+            "error: --workers: workers: \"0\" cannot be used: write a whole number from 1 to 1024\n",
+        ),
+        (
+            &["--accessLog.bufferingSize=99999999999"],
+            "error: --accessLog.bufferingSize: accessLog.bufferingSize: \"99999999999\" cannot be used: write a whole \
+             number from 0 to 1000000\n",
+        ),
+        (
+            &[
+                "--entryPoints.web.address=:80",
+                "--entryPoints.web.maxConnections=0",
+            ],
+            "error: --entryPoints.web.maxConnections: entryPoints.web.maxConnections: \"0\" cannot be used: write a \
+             whole number from 1 to 10000000\n",
         ),
         (
             &["--providers.consulCatalog.endpoint.endpointWaitTime=1ms"],

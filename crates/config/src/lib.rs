@@ -19,6 +19,7 @@ pub mod rule;
 pub mod secret;
 pub mod tag_rule;
 pub mod template;
+pub mod whole;
 
 pub use configuration::{Configuration, Entry};
 pub use fragment::{Fragment, Kind, SetAside};

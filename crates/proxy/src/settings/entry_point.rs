@@ -17,7 +17,10 @@ pub struct EntryPoint {
     #[serde(default)]
     pub reuse_port: bool,
     /// Open client connections at most, for the whole process. Further ones wait in the system's queue.
-    #[serde(default = "default_max_connections")]
+    #[serde(
+        default = "default_max_connections",
+        deserialize_with = "mesh_config::whole::within::<_, _, 1, 10_000_000>"
+    )]
     pub max_connections: u32,
     /// Time limits of connections and of the end.
     #[serde(default)]

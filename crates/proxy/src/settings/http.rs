@@ -22,6 +22,7 @@ pub struct HttpSettings {
     /// What happens to headers with `_` in their name.
     pub underscore_headers_strategy: UnderscoreHeaders,
     /// Largest head of a request, in bytes; larger ones are answered 431. At least 8192.
+    #[serde(deserialize_with = "mesh_config::whole::within::<_, _, 8192, 1_073_741_824>")]
     pub max_header_bytes: usize,
     /// Say in `X-Mesh-Reason` why an answer was made by Mesh itself.
     pub reason_header: bool,

@@ -13,6 +13,7 @@ pub struct AccessLogSettings {
     /// How a line looks.
     pub format: AccessLogFormat,
     /// Lines that may wait to be written; further ones are lost and counted. 0 means 8192.
+    #[serde(deserialize_with = "mesh_config::whole::within::<_, _, 0, 1_000_000>")]
     pub buffering_size: usize,
     /// Which requests are logged; without any filter all are.
     pub filters: Filters,

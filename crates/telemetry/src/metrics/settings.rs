@@ -30,6 +30,7 @@ pub struct PrometheusSettings {
     pub manual_routing: bool,
     /// Most series one worker keeps. Requests that would make a further one are counted in the series whose
     /// labels all say `other`.
+    #[serde(deserialize_with = "mesh_config::whole::within::<_, _, 1, 10_000_000>")]
     pub max_series: usize,
 }
 
