@@ -120,7 +120,8 @@ impl ScopeData {
 
     pub(crate) fn status(&self, name: &Scope) -> ScopeStatus {
         let instances = match &self.held {
-            Held::Nothing => 0,
+            // A list of scopes holds none itself: they would be counted twice.
+            Held::Nothing | Held::Listing(_) => 0,
             Held::Instances(records) => records
                 .values()
                 .filter(|record| record.gone_since.is_none())
@@ -131,7 +132,6 @@ impl ScopeData {
                     + fragment.middlewares.len()
                     + fragment.servers_transports.len()
             }
-            Held::Listing(scopes) => scopes.len(),
         };
         ScopeStatus {
             scope: name.as_str().to_owned(),
