@@ -1,7 +1,7 @@
 //! Starting, stopping, starting again.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     thread,
     time::{Duration, Instant},
 };
@@ -31,6 +31,50 @@ fn a_stop_lets_a_request_in_flight_finish_and_fails_readiness_first() {
     assert!(!slow.is_finished());
     a.release();
     assert_eq!(slow.join().unwrap().body, "a");
+    assert_eq!(mesh.wait().code(), Some(0), "{:?}", mesh.log());
+}
+
+/// What became of one request after the other, each over a connection of its own, until nobody accepts any more.
+fn traffic(web: SocketAddr) -> Vec<(Instant, bool)> {
+    let mut outcomes = Vec::new();
+    loop {
+        let answer = http::try_request(web, "GET", "one.test", "/");
+        let served = answer.is_ok_and(|answer| answer.status == 200 && answer.body == "a");
+        outcomes.push((Instant::now(), served));
+        if !served {
+            return outcomes;
+        }
+    }
+}
+
+#[test]
+fn readiness_fails_from_the_start_of_the_grace_time_and_no_request_before_its_end() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let grace = Duration::from_secs(2);
+    let mut flags = flags(&file);
+    flags.push("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=2s".to_owned());
+    let mut mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    let web = mesh.address("web");
+    let clients: Vec<_> = (0..4).map(|_| thread::spawn(move || traffic(web))).collect();
+    eventually("readiness", || (mesh.ask("/ready").status == 200).then_some(()));
+    let signalled = Instant::now();
+    mesh.signal("-TERM");
+    eventually("the end of readiness", || {
+        (mesh.ask("/ready").status == 503).then_some(())
+    });
+    let unready = Instant::now();
+    assert!(unready < signalled + grace / 2, "readiness failed late");
+    for outcomes in clients.into_iter().map(|client| client.join().unwrap()) {
+        let (end, _) = outcomes.last().unwrap();
+        assert!(
+            *end >= signalled + grace,
+            "a request failed within the grace time"
+        );
+        let served = outcomes.iter().filter(|(at, served)| *served && *at > unready);
+        assert!(served.count() > 1, "nothing was served while readiness failed");
+    }
     assert_eq!(mesh.wait().code(), Some(0), "{:?}", mesh.log());
 }
 

@@ -24,7 +24,6 @@ pub struct Running {
     addresses: BTreeMap<String, SocketAddr>,
     entries: Vec<SharedEntry>,
     workers: Vec<JoinHandle<()>>,
-    draining: CancellationToken,
     end: DropGuard,
 }
 
@@ -78,7 +77,6 @@ impl Running {
             addresses,
             entries,
             workers,
-            draining: CancellationToken::new(),
             end: end.drop_guard(),
         }
     }
@@ -109,15 +107,9 @@ impl Running {
         self.addresses.clone()
     }
 
-    /// Cancelled as the first step of a drain, while new connections are still accepted: readiness follows it.
-    pub fn draining(&self) -> CancellationToken {
-        self.draining.clone()
-    }
-
-    /// Ends serving: readiness fails, listeners close after `requestAcceptGraceTimeout`, work under way ends
+    /// Ends serving: listeners close after `requestAcceptGraceTimeout`, work under way ends
     /// within `graceTimeOut` or is cut.
     pub async fn drain(self) -> Drained {
-        self.draining.cancel();
         let drains = self.entries.iter().map(|entry| async {
             let drained = entry.stop.drain(&entry.settings.transport.life_cycle).await;
             tracing::info!(entry_point = %entry.name, ?drained, "entrypoint closed");

@@ -13,7 +13,6 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_closed() {
     let server =
         Scripted::new(|_, request| Act::Write(super::ok(request.split("\r\n\r\n").nth(1).unwrap()))).await;
     let running = start_for(&[server.address], |_| {});
-    let draining = running.draining();
     let mut busy = Client::connect(&running).await;
     busy.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
         .await;
@@ -22,7 +21,6 @@ async fn a_request_under_way_is_finished_and_an_idle_connection_closed() {
     idle.send(get("/")).await;
     idle.answer().await;
     let drain = tokio::spawn(running.drain());
-    draining.cancelled().await;
     assert_eq!(idle.rest().await, "");
     busy.send("cde").await;
     let answer = busy.rest().await;
@@ -65,10 +63,9 @@ async fn connections_are_accepted_while_readiness_fails_and_no_longer() {
         web.transport.life_cycle.request_accept_grace_timeout = Duration::from_millis(300);
     });
     let address = running.addresses()["web"];
-    let draining = running.draining();
     let mut late = {
         let drain = tokio::spawn(running.drain());
-        draining.cancelled().await;
+        tokio::task::yield_now().await;
         let mut late = Client(TcpStream::connect(address).await.unwrap());
         late.send(get("/")).await;
         assert_eq!(late.answer().await.1, "hello");
