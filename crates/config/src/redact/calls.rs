@@ -29,7 +29,8 @@ const UNKEYED: [&str; 15] = [
 pub(super) struct Scan {
     /// Secrets in whole calls, as bytes of the text.
     pub(super) secret: Vec<Range<usize>>,
-    /// All that looks like a call is one, no text is quoted outside, and no secret is named outside.
+    /// There are calls and operators between them, nothing else, and no text in them looks like a call: then
+    /// it is certain which quotes open and which close.
     pub(super) is_whole: bool,
 }
 
@@ -43,19 +44,19 @@ pub(super) fn scan(text: &str) -> Scan {
     while let Some(first) = rest.chars().next() {
         let at = text.len() - rest.len();
         let length = if !(first.is_alphabetic() || first == '_') {
-            found.is_whole &= !"`\"'".contains(first);
+            found.is_whole &= first.is_whitespace() || "()!&|".contains(first);
             first.len_utf8()
         } else if let Some(call) = call(rest) {
-            found.is_whole &= !is_secret_name(name(rest).0);
+            found.is_whole &= call.is_whole;
             let secret = call.secret.into_iter();
             found
                 .secret
                 .extend(secret.map(|part| at + part.start..at + part.end));
             call.length
         } else {
-            let (name, after) = name(rest);
-            found.is_whole &= !after.trim_start().starts_with('(') && !is_secret_name(name);
-            name.len()
+            found.is_whole = false;
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            end.unwrap_or(rest.len())
         };
         rest = rest.get(length..).unwrap_or_default();
     }
@@ -72,14 +73,10 @@ pub(super) fn is_in_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
-fn name(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
-    text.split_at(end.unwrap_or(text.len()))
-}
-
 struct Call {
     length: usize,
     secret: Vec<Range<usize>>,
+    is_whole: bool,
 }
 
 /// The call at the start of `text`, if all of one stands there. Commas may be missing.
@@ -91,6 +88,7 @@ fn call(text: &str) -> Option<Call> {
     (lexer.next().ok()?.token == Token::Open).then_some(())?;
     let mut secret = Vec::new();
     let mut is_named = false;
+    let mut is_whole = !is_secret_name(matcher);
     loop {
         let lexeme = lexer.next().ok()?;
         let end = text.len() - lexer.rest().len();
@@ -101,11 +99,18 @@ fn call(text: &str) -> Option<Call> {
                 // `Authorization: …` in one text, or another call in it where a quote is amiss.
                 let is_more = is_keyed(matcher) && !value.chars().all(is_in_name);
                 if is_more || value.contains(['`', '"']) {
+                    is_whole = false;
                     secret.push(lexeme.at..end);
                 }
             }
             Token::Text(_) | Token::Comma => {}
-            Token::Close => return Some(Call { length: end, secret }),
+            Token::Close => {
+                return Some(Call {
+                    length: end,
+                    secret,
+                    is_whole,
+                });
+            }
             _ => return None,
         }
     }

@@ -51,8 +51,7 @@ impl Shown {
     }
 }
 
-/// In a rule whose calls are whole only arguments are hidden. In any other it is not certain which quotes open
-/// and which close, so all that follows the first secret name is.
+/// In a rule that is whole only arguments are hidden, in any other all that follows the first secret name.
 fn in_rule(text: &str) -> Vec<Range<usize>> {
     let found = scan(text);
     if found.is_whole {

@@ -109,7 +109,11 @@ fn a_wrong_rule_is_quoted_without_what_it_compares_with_secrets() {
             "Host(`a.com`) && Header(`X-Token`, `s3cr3t",
             "Host(`a.com`) && Header(`X-TokenREDACTED",
         ),
-        ("Header(`Authorization: s3cr3t`)", "Header(`REDACTED`)"),
+        ("Header(`Authorization: s3cr3t`)", "Header(REDACTED"),
+        (
+            "Header(`Cookie`, `s3cr3t`) and Path(`/`)",
+            "Header(`CookieREDACTED",
+        ),
         ("Host(`a.com`", "Host(`a.com`"),
         (
             "Host:a.com Header:Authorization=Basic s3cr3t -Path:/token/x",
