@@ -34,6 +34,22 @@ fn servers_are_probed_from_the_first_configuration_on() {
 }
 
 #[test]
+fn an_ipv6_address_routes_however_rule_and_request_write_it() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    for (rule, host) in [
+        ("Host(`[::2]`)", "[::2]:8080"),
+        ("Host(`0:0::2`)", "[::2]"),
+        ("Host(`[::2]`)", "[0::0:2]:80"),
+    ] {
+        let routes = routes(&[("one", &a.url())]).replace("Host(`one.test`)", rule);
+        let file = place.write("routes.yml", &routes);
+        let mesh = place.start(&words(&flags(&file)));
+        mesh.eventually(host, "/", |answer| answer.body == "a");
+        assert_eq!(mesh.get("[::3]", "/").status, 404);
+    }
+}
+
+#[test]
 fn a_change_of_the_file_reaches_routing_at_once() {
     let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
     let versions = [

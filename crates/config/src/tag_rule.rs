@@ -315,6 +315,8 @@ mod tests {
                 "Host(`a.com`) && PathPrefix(`/admin`)",
             ),
             ("Host:a.com", "Host(`a.com`)"),
+            ("Host:::2", "Host(`::2`)"),
+            ("Host:@5B0:0::2@5D", "Host(`[0:0::2]`)"),
             ("-Host:a.com+b.com", "!(Host(`a.com`) || Host(`b.com`))"),
             (
                 "Host:a.com and Path:/ OR  -Path:/x",

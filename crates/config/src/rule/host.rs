@@ -1,8 +1,9 @@
 //! Hosts as rules name them.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-/// A host to match, in lower case and without a trailing dot.
+/// A host to match, in the form in which those of requests come: in lower case, without a trailing dot, an IPv6
+/// address in its shortest spelling and without brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// `*`: every request, even one without host.
@@ -45,15 +46,12 @@ impl FromStr for HostPattern {
         if base.contains('*') {
             return Err(HostError::Wildcard);
         }
-        if !is_name(base) && (wildcard || !is_address(base)) {
-            return Err(HostError::NotAHost);
+        match (is_name(base), address(base)) {
+            (true, _) if wildcard => Ok(Self::Wildcard(base.to_owned())),
+            (true, _) => Ok(Self::Exact(base.to_owned())),
+            (false, Some(address)) if !wildcard => Ok(Self::Exact(address.to_string())),
+            (false, _) => Err(HostError::NotAHost),
         }
-        let base = base.to_owned();
-        Ok(if wildcard {
-            Self::Wildcard(base)
-        } else {
-            Self::Exact(base)
-        })
     }
 }
 
@@ -69,9 +67,9 @@ fn is_name(text: &str) -> bool {
 }
 
 /// An IPv6 address with or without brackets (an IPv4 address is a name already).
-fn is_address(text: &str) -> bool {
+fn address(text: &str) -> Option<Ipv6Addr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    bare.unwrap_or(text).parse::<IpAddr>().is_ok()
+    bare.unwrap_or(text).parse().ok()
 }
 
 impl fmt::Display for HostPattern {
@@ -105,7 +103,20 @@ mod tests {
         assert_eq!(host("*"), Ok(HostPattern::Any));
         assert_eq!(host("localhost"), Ok(HostPattern::Exact("localhost".to_owned())));
         assert_eq!(host("10.0.0.1"), Ok(HostPattern::Exact("10.0.0.1".to_owned())));
-        assert_eq!(host("[::1]"), Ok(HostPattern::Exact("[::1]".to_owned())));
+    }
+
+    #[test]
+    fn an_address_is_one_however_it_is_written() {
+        for text in ["[::2]", "::2", "[0:0::2]", "0000::0002", "[::2]."] {
+            assert_eq!(host(text), Ok(HostPattern::Exact("::2".to_owned())), "{text}");
+        }
+        assert_eq!(
+            host("[2001:DB8::A]"),
+            Ok(HostPattern::Exact("2001:db8::a".to_owned()))
+        );
+        for text in ["[::2", "::2]", "*.::2", "[10.0.0.1]", "[::2]:80", "fe80::1%eth0"] {
+            assert_eq!(host(text), Err(HostError::NotAHost), "{text}");
+        }
     }
 
     #[test]

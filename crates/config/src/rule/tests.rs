@@ -73,6 +73,7 @@ fn every_matcher_parses_to_its_canonical_form() {
     for (written, canonical) in [
         ("Host(\"Example.COM.\")", "Host(`example.com`)"),
         ("Host(`*`)", "Host(`*`)"),
+        ("Host(`[0:0::2]`)", "Host(`::2`)"),
         ("Host(`*.Example.com`)", "Host(`*.example.com`)"),
         (r"HostRegexp(`^a\.b$`)", r"HostRegexp(`^a\.b$`)"),
         ("Path(`/a b`)", "Path(`/a b`)"),

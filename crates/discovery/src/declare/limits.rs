@@ -228,10 +228,10 @@ fn covers(allowed: &str, host: &str) -> bool {
     };
     match below_only(allowed) {
         Some(suffix) => below(&suffix),
-        None => {
-            let suffix = allowed.trim_end_matches('.').to_ascii_lowercase();
-            host == suffix || below(&suffix)
-        }
+        None => match allowed.parse() {
+            Ok(HostPattern::Exact(suffix)) => host == suffix || below(&suffix),
+            Ok(HostPattern::Any | HostPattern::Wildcard(_)) | Err(_) => false,
+        },
     }
 }
 
@@ -273,5 +273,6 @@ mod tests {
         assert!(bound_to("Host(`*.example.com`)", &["*.example.com"]));
         assert!(!bound_to("Host(`example.com`)", &["*.example.com"]));
         assert!(!bound_to("Host(`*.com`)", &["*.example.com"]));
+        assert!(bound_to("Host(`0:0::2`)", &["[::2]"]));
     }
 }

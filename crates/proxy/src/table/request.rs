@@ -1,6 +1,9 @@
 //! What routing sees of a request.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
@@ -23,10 +26,14 @@ pub struct RequestView<'a> {
 }
 
 /// The host of a `Host` header or an authority in the form that rules compare: lower case, without port,
-/// without the dot at its end, an IPv6 address without brackets. Allocates only when a letter is a capital.
+/// without the dot at its end, an IPv6 address in its shortest spelling and without brackets. Allocates only for
+/// such an address, and when a letter is a capital.
 pub fn canonical_host(authority: &str) -> Cow<'_, str> {
     let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
+        Some((address, _)) => match address.parse::<Ipv6Addr>() {
+            Ok(address) => return Cow::Owned(address.to_string()),
+            Err(_) => address,
+        },
         None => authority.split_once(':').map_or(authority, |(host, _)| host),
     };
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -68,6 +75,7 @@ mod tests {
             ("A.Example.:8080", "a.example"),
             ("[::1]:80", "::1"),
             ("[::1]", "::1"),
+            ("[2001:0:0:0:0:0:0:A]:80", "2001::a"),
             ("", ""),
             (":80", ""),
         ] {
