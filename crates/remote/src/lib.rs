@@ -6,6 +6,7 @@
 //! share.
 
 mod address;
+mod ask;
 mod bucket;
 mod index;
 mod notices;
@@ -19,6 +20,7 @@ mod target;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub use address::Address;
+pub use ask::{Answer, ask};
 pub use bucket::Bucket;
 pub use index::{History, Index};
 pub use notices::Notices;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
-use mesh_remote::{Bucket, Index, Settle};
+use mesh_remote::{Bucket, Index, Settle, ask};
 use tracing::warn;
 
-use crate::{Followed, answer::Services, ask::ask, client::Client};
+use crate::{Followed, answer::Services, client::Client};
 
 /// The scope of the list.
 pub(crate) const SCOPE: &str = "catalog";

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 
-use mesh_remote::{Bucket, Index};
+use mesh_remote::{Bucket, Index, ask};
 
-use crate::{Followed, answer::CheckResult, ask::ask, client::Client};
+use crate::{Followed, answer::CheckResult, client::Client};
 
 /// The scope of the checks. It holds nothing; its age and errors tell how blind Mesh is.
 pub(crate) const SCOPE: &str = "checks";

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use mesh_discovery::ProviderError;
-use mesh_remote::{Environment, Index, Remote, blocking_timeout};
+use mesh_remote::{Answer, Environment, Index, Remote, blocking_timeout};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -15,15 +15,6 @@ use crate::{
 /// How long one blocking query hangs unless settings say otherwise: below the minute after which many balancers
 /// and firewalls cut a silent connection.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(55);
-
-/// An answer and its place in Consul's history.
-#[derive(Debug, Clone)]
-pub struct Answer<T> {
-    /// `X-Consul-Index`
-    pub index: u64,
-    /// What was asked for.
-    pub value: T,
-}
 
 /// Consul as this provider needs it. With an index other than 0 a call waits for a change, for `wait` at most.
 pub trait Client: Send + Sync + 'static {

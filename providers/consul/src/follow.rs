@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{Stream, stream};
 use mesh_config::instance::Instance;
 use mesh_discovery::{Content, ProviderError, Report};
-use mesh_remote::{Bucket, Index, Settle};
+use mesh_remote::{Bucket, Index, Settle, ask};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::{Followed, Mode, answer::Entry, ask::ask, catalog, client::Client};
+use crate::{Followed, Mode, answer::Entry, catalog, client::Client};
 
 /// Where the follower of one service stands.
 struct Position {

@@ -5,7 +5,6 @@
 //! known of it, and the others go on. Only the list says that a service is gone.
 
 mod answer;
-mod ask;
 mod catalog;
 mod checks;
 mod client;
@@ -27,7 +26,7 @@ use mesh_remote::{Environment, Notices};
 use tokio::sync::{Semaphore, watch};
 
 pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
-pub use client::{Answer, Client, DEFAULT_WAIT, HttpClient};
+pub use client::{Client, DEFAULT_WAIT, HttpClient};
 use followers::Followers;
 pub use instances::Translation;
 pub use settings::{Check, EndpointSettings, Settings, SettingsError};

@@ -16,8 +16,8 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use mesh_discovery::ProviderError;
-use mesh_provider_consul::{Answer, CheckResult, Client, Entry, Services};
-use mesh_remote::Index;
+use mesh_provider_consul::{CheckResult, Client, Entry, Services};
+use mesh_remote::{Answer, Index};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// One registration.
