@@ -108,8 +108,9 @@ async fn a_deleted_file_takes_its_routes_along_and_a_vanished_directory_none() {
     })
     .await;
     fs::rename(&here, &away).unwrap();
-    until("the failure shows", async || {
-        !mesh.errors("file").await.is_empty()
+    until("the failure shows of the directory and of its file", async || {
+        let scopes = mesh.scopes("file").await;
+        scopes.len() == 2 && scopes.iter().all(|scope| scope["state"] == "failed")
     })
     .await;
     assert_eq!(mesh.all("b.example.com").await, ["one"]);

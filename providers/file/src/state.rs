@@ -72,22 +72,27 @@ impl State {
             let file = self.files.entry(path.clone()).or_default();
             reports.extend(file.observe(&path, reading, round));
         }
-        self.give_up(round, &mut reports);
-        self.inhabited.retain(&self.files);
-        match self.source.clone() {
-            Source::File(path) => self.list_one(&path, round, &mut reports),
+        let source = self.source.clone();
+        let unlisted = match &source {
+            Source::File(_) => None,
             Source::Directory(root) => {
-                let lost = replaced.iter().find(|place| place.path == root);
-                let unlisted = scan.unlisted.first().or(lost);
-                self.list(&root, unlisted, round, &mut reports);
+                let lost = replaced.iter().find(|place| place.path == *root);
+                scan.unlisted.first().or(lost)
             }
+        };
+        self.give_up(unlisted.is_some(), round, &mut reports);
+        self.inhabited.retain(&self.files);
+        match &source {
+            Source::File(path) => self.list_one(path, round, &mut reports),
+            Source::Directory(root) => self.list(root, unlisted, round, &mut reports),
         }
         self.plan(round);
         reports
     }
 
-    /// Ends files and objects that were not there for long enough, or that are in another file now.
-    fn give_up(&mut self, round: &Round<'_>, reports: &mut Vec<Report>) {
+    /// Ends files and objects that were not there for long enough, or that are in another file now. What the list
+    /// of the files cannot tell is told of each.
+    fn give_up(&mut self, unlisted: bool, round: &Round<'_>, reports: &mut Vec<Report>) {
         let fading = self.files.iter().filter(|(_, file)| file.fades());
         let fading: Vec<_> = fading.map(|(path, _)| path.clone()).collect();
         for path in fading {
@@ -99,7 +104,8 @@ impl State {
                 reports.extend(file.give_up(&path, &elsewhere, round));
                 continue;
             }
-            if file.is_known() {
+            // Of a directory the list tells, if there is one.
+            if file.is_known() && (unlisted || !round.listed) {
                 reports.push(file.end(&path, round));
             }
             if round.listed {

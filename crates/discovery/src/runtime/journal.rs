@@ -1,39 +1,37 @@
 //! What the log says of providers and problems: each thing once, when it begins and when it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use mesh_config::{Configuration, Problem, ProviderName, redact};
 use tracing::{info, warn};
 
-use crate::provider::{Content, Report, Scope};
+use super::failures::Failures;
+use crate::provider::{Content, Report};
 
 /// What was said already.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    failures: BTreeMap<(ProviderName, Scope), String>,
+    failures: Failures,
     problems: BTreeSet<String>,
 }
 
 impl Journal {
-    /// Says that a scope fails, again only when the reason changes, and that it recovered.
+    /// Says that a scope fails for a reason that was not said yet, and that the last one with it recovered.
     pub(super) fn report(&mut self, provider: &ProviderName, report: &Report) {
         match report {
             Report::Failed { scope, error } => {
                 let text = redact::text(&error.to_string()).into_owned();
-                let key = (provider.clone(), scope.clone());
-                if self.failures.get(&key) != Some(&text) {
+                if self.failures.begin(provider, scope, &text) {
                     warn!(%provider, %scope, error = text, "provider failed; what it last said stays in force");
-                    self.failures.insert(key, text);
                 }
             }
             Report::Replace { scope, content } => {
+                let over = self.failures.end(provider, scope);
                 if let Content::Scopes(listed) = content {
-                    self.failures
-                        .retain(|(who, what), _| who != provider || what == scope || listed.contains(what));
+                    self.failures.retain(provider, listed);
                 }
-                let key = (provider.clone(), scope.clone());
-                if self.failures.remove(&key).is_some() {
-                    info!(%provider, %scope, "provider recovered");
+                if let Some(reason) = over {
+                    info!(%provider, %scope, from = %reason, "provider recovered");
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Discovery at work: providers in, configurations out.
 
+mod failures;
 mod feed;
 mod followers;
 mod journal;

@@ -105,7 +105,11 @@ fn filter(level: Level) -> Targets {
     } else {
         level.min(LevelFilter::WARN)
     };
-    Targets::new().with_default(libraries).with_target("mesh", level)
+    Targets::new()
+        .with_default(libraries)
+        // A directory that vanishes is no fault of its watch; the provider says what it means.
+        .with_target("notify", libraries.min(LevelFilter::ERROR))
+        .with_target("mesh", level)
 }
 
 /// Makes lines for the thread that writes.

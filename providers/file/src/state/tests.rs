@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::State;
 use crate::{
-    client::{Reading, Scan, Unreadable},
+    client::{Reading, Scan, Unreadable, identity},
     rest::Round,
     settings::Source,
 };
@@ -56,6 +56,12 @@ impl World {
 
     fn delete(&mut self, name: &str) {
         self.scan.files.remove(&Path::new("d").join(name));
+    }
+
+    /// The directory at `path` is the one at `place`.
+    fn exists(&mut self, path: &str, place: &Path) {
+        let identity = identity(place, &fs::metadata(place).unwrap());
+        self.scan.directories.insert(path.into(), identity);
     }
 
     /// Notices what was done, and lets time pass: files are read when something may have rested.
@@ -187,7 +193,7 @@ fn a_deleted_file_ends_when_it_does_not_come_back() {
     world.write("a.yml", "a");
     assert_eq!(world.wait(5000), Vec::<String>::new());
     world.delete("a.yml");
-    assert_eq!(world.wait(5000), ["8999 directory d: d/b.yml", "8999 d/a.yml: "]);
+    assert_eq!(world.wait(5000), ["8999 directory d: d/b.yml"]);
 }
 
 #[test]
@@ -195,10 +201,7 @@ fn a_renamed_file_ends_with_the_arrival_of_the_new_one() {
     let mut world = World::with(&[("a.yml", "a")]);
     world.delete("a.yml");
     world.write("b.yml", "a");
-    assert_eq!(
-        world.wait(5000),
-        ["20 directory d: d/b.yml", "20 d/b.yml: a", "20 d/a.yml: "]
-    );
+    assert_eq!(world.wait(5000), ["20 directory d: d/b.yml", "20 d/b.yml: a"]);
 }
 
 #[test]
@@ -248,11 +251,40 @@ fn a_directory_in_place_of_a_file_is_no_deletion() {
     let mut world = World::with(&[("a.yml", "a"), ("b.yml", "b")]);
     world.delete("a.yml");
     let place = tempfile::tempdir().unwrap();
-    let identity = crate::client::identity(place.path(), &fs::metadata(place.path()).unwrap());
-    world.scan.directories.insert("d/a.yml".into(), identity);
+    world.exists("d/a.yml", place.path());
     assert_eq!(
         world.wait(60_000),
         ["20 d/a.yml failed: cannot read d/a.yml: a directory is in its place"]
+    );
+}
+
+#[test]
+fn a_directory_replaced_by_one_without_files_fails_with_all_its_files() {
+    let mut world = World::with(&[("a.yml", "a"), ("sub/b.yml", "b")]);
+    let [old, new] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    for path in [".", "d", "d/sub"] {
+        world.exists(path, old.path());
+    }
+    world.wait(5000);
+    // A part of it first: what it holds is out of reach, and the rest goes on.
+    world.exists("d/sub", new.path());
+    world.delete("sub/b.yml");
+    let said = world.wait(5000);
+    assert!(said[0].starts_with("5020 d/sub/b.yml failed: "), "{said:?}");
+    world.write("a.yml", "a c");
+    assert_eq!(world.wait(5000), ["10020 d/a.yml: a c"]);
+    for path in [".", "d"] {
+        world.exists(path, new.path());
+    }
+    world.delete("a.yml");
+    let said = world.wait(60_000);
+    assert!(
+        said[0].starts_with("15020 directory d failed: cannot read d: another"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].starts_with("15020 d/a.yml failed: cannot read d: another"),
+        "{said:?}"
     );
 }
 
