@@ -20,7 +20,13 @@ pub(crate) struct Call {
     host: Option<HeaderValue>,
     body: RequestBody,
     websocket: bool,
+    /// How often it was sent and not answered.
+    lost: u8,
 }
+
+/// How often a call may be sent without an answer. A few servers may end at one moment; a request that ends them
+/// must not end them all.
+const MAX_LOST: u8 = 3;
 
 impl Call {
     /// The call that `head` and `body` ask for.
@@ -49,6 +55,7 @@ impl Call {
             unchanged: None,
             body,
             websocket: sanitized.websocket,
+            lost: 0,
         }
     }
 
@@ -57,9 +64,20 @@ impl Call {
         self.websocket
     }
 
-    /// True when sending it twice does no harm and is possible.
+    /// True when sending it once more than now does no harm and is possible.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.head.method.is_idempotent() && self.body.is_empty() && !self.websocket
+        let has_turns = self.lost + 1 < MAX_LOST;
+        has_turns && self.head.method.is_idempotent() && self.body.is_empty() && !self.websocket
+    }
+
+    /// True when it was sent and not answered.
+    pub(super) fn was_lost(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// It was sent, and there is no answer.
+    pub(super) fn lose(&mut self) {
+        self.lost += 1;
     }
 
     /// Leads it through the middlewares in front of one server; what those in front of another one did to it is

@@ -30,7 +30,7 @@ pub(crate) enum ForwardError {
     Closed {
         server: Arc<str>,
         source: Option<hyper::Error>,
-        /// A fresh connection may be tried.
+        /// Another connection may be tried.
         again: bool,
     },
     /// No answer in time.
@@ -88,11 +88,16 @@ impl ForwardError {
         }
     }
 
-    /// True while no byte of the request was sent, so that another server may have it.
+    /// True when there was no connection at all.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::ConnectTimeout { .. })
+    }
+
+    /// True when the request may be offered again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
-            Self::Closed { source, .. } => source.is_none(),
+            Self::Closed { again, .. } => *again,
             Self::NoServer(_)
             | Self::Unsent
             | Self::AnswerTimeout(_)

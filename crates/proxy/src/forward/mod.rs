@@ -1,8 +1,8 @@
 //! Sends a request to a server and brings back its answer.
 //!
-//! The law of trying again: another server only while no byte of the request was sent; the same server once
-//! more only when a connection that had been idle turned out dead, and then only what was never written, or
-//! what can be repeated without harm and has no body. A POST runs at most once.
+//! The law of trying again: another server, or another connection, while no byte of the request was sent; after
+//! that only when the connection ended before an answer began, and only what can be repeated without harm and
+//! has no body, a few times. A POST runs at most once.
 
 mod answer;
 mod call;
@@ -28,8 +28,8 @@ use crate::{
     upstream::{ConnectError, Lease, RequestBody, Upload, Upstreams},
 };
 
-/// Servers that one request is offered to.
-const MAX_SERVERS: usize = 3;
+/// Times that one request is offered to servers.
+const MAX_OFFERS: usize = 3;
 
 /// Forwards `call` to a server of `service`. The `trail` has what `log` needs, if there is one.
 ///
@@ -42,10 +42,16 @@ pub(crate) async fn forward(
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
-    let mut tried: SmallVec<[ServerId; MAX_SERVERS]> = SmallVec::new();
+    let mut tried: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
+    let mut unreachable: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
     let mut failure = None;
-    while tried.len() < MAX_SERVERS {
-        let pick = match service.pick(&tried) {
+    while tried.len() < MAX_OFFERS {
+        // Servers that only closed a connection may have another one for whoever found no other server.
+        let pick = service.pick(&tried).or_else(|none| match unreachable == tried {
+            true => Err(none),
+            false => service.pick(&unreachable),
+        });
+        let pick = match pick {
             Ok(pick) => pick,
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
@@ -58,6 +64,9 @@ pub(crate) async fn forward(
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());
+                if error.is_unreachable() {
+                    unreachable.push(pick.server.id());
+                }
                 failure = Some(error);
             }
             outcome => return outcome,
@@ -79,9 +88,12 @@ async fn attempt(
     }
     let now = std::time::Instant::now();
     trail.ask(server, now);
-    if let Some(lease) = upstreams.idle(server, now) {
+    // One that was lost already takes its chance with no further connection that may be dead.
+    if !call.was_lost()
+        && let Some(lease) = upstreams.idle(server, now)
+    {
         match send(lease, call, trail, log).await {
-            // The server had closed the connection before it could know of this request.
+            // The server closed the connection, most likely before it knew of this request.
             Err(ForwardError::Closed { again: true, .. }) => {}
             outcome => return outcome,
         }
@@ -111,7 +123,7 @@ async fn send(
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
     let in_flight = lease.server.state.begin();
-    let repeatable = lease.reused && call.is_repeatable();
+    let repeatable = call.is_repeatable();
     let request = call.request(&lease.server, repeatable);
     let upload = request.body().upload();
     let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
@@ -134,7 +146,10 @@ async fn send(
             None if !repeatable && is_timeout(&error) => {
                 Err(ForwardError::Stalled(lease.server.authority.clone()))
             }
-            None => Err(ForwardError::closed(&lease, Some(error), repeatable)),
+            None => {
+                call.lose();
+                Err(ForwardError::closed(&lease, Some(error), repeatable))
+            }
         },
     }
 }

@@ -7,6 +7,7 @@ mod framing;
 mod inner;
 mod limits;
 mod retries;
+mod reuse;
 mod scripted;
 mod telemetry;
 mod websocket;

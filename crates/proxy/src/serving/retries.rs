@@ -73,13 +73,47 @@ async fn a_post_on_a_connection_that_died_runs_at_most_once() {
     assert_eq!((server.requests().len(), other.requests().len()), (2, 0));
 }
 
+/// A server that loses its first `lost` requests.
+async fn losing(lost: usize) -> Scripted {
+    Scripted::new(move |number, _| match number <= lost {
+        true => Act::WriteAndClose(String::new()),
+        false => Act::Write(ok("hello")),
+    })
+    .await
+}
+
 #[tokio::test]
-async fn a_get_that_a_fresh_connection_lost_is_not_sent_again() {
-    let server = Scripted::new(|_, _| Act::WriteAndClose(String::new())).await;
-    let other = Scripted::new(|_, _| Act::WriteAndClose(String::new())).await;
+async fn a_get_that_a_server_lost_goes_to_another() {
+    let (ending, server) = (losing(usize::MAX).await, Scripted::answering("hello").await);
+    let running = start_for(&[ending.address, server.address], |_| {});
+    for _ in 0..4 {
+        assert!(ask(&running, get("/")).await.ends_with("hello"));
+    }
+    assert!(!ending.requests().is_empty() && server.requests().len() == 4);
+}
+
+#[tokio::test]
+async fn a_get_that_the_only_server_lost_is_sent_three_times_at_most() {
+    let server = losing(2).await;
+    let running = start_for(&[server.address], |_| {});
+    assert!(ask(&running, get("/")).await.ends_with("hello"));
+    let server = losing(usize::MAX).await;
+    let other = losing(usize::MAX).await;
     let running = start_for(&[server.address, other.address], |_| {});
     assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 502"));
-    assert_eq!(server.requests().len() + other.requests().len(), 1);
+    assert_eq!(server.requests().len() + other.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_post_that_a_server_lost_is_not_sent_again() {
+    let (server, other) = (losing(usize::MAX).await, losing(usize::MAX).await);
+    let running = start_for(&[server.address, other.address], |_| {});
+    for length in [0, 1] {
+        let post = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+        let body = "x".repeat(length);
+        assert!(ask(&running, post + &body).await.starts_with("HTTP/1.1 502"));
+        assert_eq!(server.requests().len() + other.requests().len(), length + 1);
+    }
 }
 
 #[tokio::test]

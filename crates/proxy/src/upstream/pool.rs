@@ -62,8 +62,6 @@ pub(crate) struct Lease {
     pub(crate) sender: SendRequest<RequestBody>,
     /// The server at the other end.
     pub(crate) server: Arc<Server>,
-    /// It has carried a request before, so the server may have closed it meanwhile.
-    pub(crate) reused: bool,
 }
 
 impl Upstreams {
@@ -102,7 +100,6 @@ impl Upstreams {
         Some(Lease {
             sender,
             server: server.clone(),
-            reused: true,
         })
     }
 
@@ -122,7 +119,6 @@ impl Upstreams {
         Ok(Lease {
             sender,
             server: server.clone(),
-            reused: false,
         })
     }
 
