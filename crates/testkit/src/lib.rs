@@ -1,5 +1,6 @@
 //! What every provider is put through before it is trusted.
 
+pub mod client;
 pub mod faults;
 pub mod matrix;
 

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
-use mesh_remote::{Bucket, Index, Settle, ask};
+use mesh_remote::{Bucket, Settle};
 use tracing::warn;
 
-use crate::{Followed, answer::Allocation, client::Client, is_forbidden, table::Table, watches::Watch};
+use crate::{Followed, answer::Allocation, client::Client, cursor::Cursor, is_forbidden, table::Table};
 
 /// The scope of the allocations.
 pub(crate) const SCOPE: &str = "allocations";
@@ -21,30 +21,23 @@ const RATE: f64 = 2.0;
 
 /// Where the watch stands.
 struct Position {
-    index: Index,
-    bucket: Bucket,
+    cursor: Cursor,
     settle: Settle,
     known: BTreeMap<String, Allocation>,
-    watch: Option<Watch>,
     /// They could be read at some time.
     seen: bool,
     /// They may not be read, and that was told.
     told: bool,
-    /// False before the first question, which waits for nothing.
-    asked: bool,
 }
 
 /// Passes on to the join what is known of allocations.
 pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        index: Index::START,
-        bucket: Bucket::with(BURST, RATE),
+        cursor: Cursor::new(Bucket::with(BURST, RATE), followed.list_watch()),
         settle: Settle::default(),
         known: BTreeMap::new(),
-        watch: followed.list_watch(),
         seen: false,
         told: false,
-        asked: false,
     };
     stream::unfold(position, async move |mut position| {
         let scope = Scope::new(SCOPE);
@@ -58,7 +51,7 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
                 replaced(scope)
             }
             Err(error) => {
-                position.index = position.index.from_anew();
+                position.cursor.restart();
                 let forbidden = is_forbidden(&error);
                 followed.join(|join| match forbidden {
                     true => join.learn(Table::Blind),
@@ -85,18 +78,11 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
 impl Position {
     async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Table, ProviderError> {
         let wait = self.settle.limit(followed.wait);
-        if self.watch.is_some() && !self.told {
-            self.bucket.ready().await;
-        } else {
-            if self.asked {
-                tokio::time::sleep(followed.refresh_interval).await;
-            }
-            self.index = self.index.from_anew();
-        }
-        self.asked = true;
+        let pause = tokio::time::sleep(followed.refresh_interval);
+        self.cursor.turn(!self.told, pause).await;
         let mut table = self.read(followed, wait).await?;
         if followed.join(|join| join.doubts(&table)) {
-            self.index = self.index.from_anew();
+            self.cursor.restart();
             table = self.read(followed, wait).await?;
             if followed.join(|join| join.doubts(&table)) {
                 return Err(ProviderError::Unauthorized {
@@ -135,11 +121,11 @@ impl Position {
         wait: Duration,
     ) -> Result<Table, ProviderError> {
         let query = |index| followed.client.allocations(&followed.namespace, index, wait);
-        let (allocations, back) = ask(&mut self.index, followed.stale, query).await?;
+        let (allocations, back) = self.cursor.ask(followed.stale, query).await?;
         if back && self.seen {
             self.settle.begin();
         }
-        Ok(Table::new(allocations, self.index.value()))
+        Ok(Table::new(allocations, self.cursor.index()))
     }
 
     fn tell<C: Client>(&mut self, followed: &Followed<C>) {

@@ -5,24 +5,20 @@ use std::{sync::Arc, time::Duration};
 use futures::{Stream, stream};
 use mesh_config::instance::Instance;
 use mesh_discovery::{Content, ProviderError, Report};
-use mesh_remote::{Bucket, Index, Settle, ask};
+use mesh_remote::{Index, Settle};
 use tokio::{sync::Notify, time::Instant};
 use tracing::warn;
 
-use crate::{Followed, answer::Registration, client::Client, services, watches::Watch};
+use crate::{Followed, answer::Registration, client::Client, cursor::Cursor, services};
 
 /// Where the follower of one service stands.
 struct Position {
     service: String,
-    index: Index,
-    bucket: Bucket,
+    cursor: Cursor,
     settle: Settle,
     /// It listed instances the last time.
     has_some: bool,
-    /// False before the first question, which waits for nothing.
-    asked: bool,
-    /// The right to a blocking query; without it, a notice tells when to ask.
-    watch: Option<Watch>,
+    /// Tells when to ask where the query may not block.
     notice: Arc<Notify>,
 }
 
@@ -32,14 +28,11 @@ pub(crate) fn reports<C: Client>(
     service: String,
 ) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        watch: followed.service_watch(),
         notice: followed.notices.of(&service),
         service,
-        index: Index::START,
-        bucket: followed.bucket(),
+        cursor: Cursor::new(followed.bucket(), followed.service_watch()),
         settle: Settle::default(),
         has_some: false,
-        asked: false,
     };
     stream::unfold(position, async move |mut position| {
         let scope = services::scope(&position.service);
@@ -49,7 +42,7 @@ pub(crate) fn reports<C: Client>(
                 content: Content::Instances(instances),
             },
             Err(error) => {
-                position.index = position.index.from_anew();
+                position.cursor.restart();
                 followed.join(|join| join.service_failed(&position.service));
                 // What changes now must be found when it works again.
                 position.notice.notify_one();
@@ -85,16 +78,9 @@ impl Position {
 
     /// Waits until it may, and needs to, ask.
     async fn turn<C: Client>(&mut self, followed: &Followed<C>, wait: Duration) {
-        if self.watch.is_some() {
-            self.bucket.ready().await;
-        } else {
-            if self.asked {
-                let resync = followed.refresh_interval.max(wait);
-                let _ = tokio::time::timeout(resync, self.notice.notified()).await;
-            }
-            self.index = self.index.from_anew();
-        }
-        self.asked = true;
+        let resync = followed.refresh_interval.max(wait);
+        let called = tokio::time::timeout(resync, self.notice.notified());
+        self.cursor.turn(true, called).await;
     }
 
     async fn read<C: Client>(
@@ -102,14 +88,17 @@ impl Position {
         followed: &Followed<C>,
         wait: Duration,
     ) -> Result<Vec<Registration>, ProviderError> {
-        // One that blocks holds no turn: it is counted by the limit of watches.
-        let _turn = match self.index.value() {
-            0 => followed.watches.turn().await,
-            _ => None,
+        let service = self.service.as_str();
+        let query = |index: Index| async move {
+            // One that blocks holds no turn: it is counted by the limit of watches.
+            let _turn = match index.value() {
+                0 => followed.watches.turn().await,
+                _ => None,
+            };
+            let namespace = &followed.namespace;
+            followed.client.service(namespace, service, index, wait).await
         };
-        let (namespace, service) = (&followed.namespace, &self.service);
-        let query = |index| followed.client.service(namespace, service, index, wait);
-        let (value, back) = ask(&mut self.index, followed.stale, query).await?;
+        let (value, back) = self.cursor.ask(followed.stale, query).await?;
         if back && self.has_some {
             warn!(
                 nomad = followed.client.endpoint(),
@@ -132,7 +121,7 @@ impl Position {
             .services(&followed.namespace, Index::START, followed.wait)
             .await?;
         services::self_test(followed, &listed.value).await?;
-        self.index = self.index.from_anew();
+        self.cursor.restart();
         let found = self.read(followed, followed.wait).await?;
         if found.is_empty() && listed.value.contains_key(&self.service) {
             return Err(ProviderError::Malformed {

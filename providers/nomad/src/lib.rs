@@ -8,6 +8,7 @@
 mod allocations;
 mod answer;
 mod client;
+mod cursor;
 mod endpoint;
 mod follow;
 mod followers;

@@ -8,13 +8,14 @@ use futures::{
 };
 use mesh_config::ProviderName;
 use mesh_discovery::{Content, Exposure, Provider, ProviderError, Registration, Report, Scope, retry::paced};
-use mesh_remote::{Bucket, Index, ask};
+use mesh_remote::Bucket;
 
 use crate::{
     Followed, Nomad,
     client::{Client, DEFAULT_WAIT},
+    cursor::Cursor,
     settings::Settings,
-    watches::{Watch, Watches},
+    watches::Watches,
 };
 
 /// The scope of the list.
@@ -42,28 +43,15 @@ impl<C: Client> Namespaces<C> {
 }
 
 /// Where the watch stands.
-struct Position {
-    index: Index,
-    bucket: Bucket,
-    watch: Option<Watch>,
-    /// False before the first question, which waits for nothing.
-    asked: bool,
-}
+struct Position(Cursor);
 
 impl Position {
     async fn next<C: Client>(&mut self, of: &Namespaces<C>) -> Result<Vec<String>, ProviderError> {
-        if self.watch.is_some() {
-            self.bucket.ready().await;
-        } else {
-            if self.asked {
-                tokio::time::sleep(of.settings.refresh_interval).await;
-            }
-            self.index = self.index.from_anew();
-        }
-        self.asked = true;
+        let pause = tokio::time::sleep(of.settings.refresh_interval);
+        self.0.turn(true, pause).await;
         let wait = of.settings.endpoint.endpoint_wait_time.unwrap_or(DEFAULT_WAIT);
         let query = |index| of.client.namespaces(index, wait);
-        let (value, _) = ask(&mut self.index, of.settings.stale, query).await?;
+        let (value, _) = self.0.ask(of.settings.stale, query).await?;
         if !value.is_empty() {
             return Ok(value);
         }
@@ -82,12 +70,8 @@ impl<C: Client> Provider for Namespaces<C> {
     }
 
     fn reports(&self) -> BoxStream<'_, Report> {
-        let position = Position {
-            index: Index::START,
-            bucket: Bucket::new(),
-            watch: self.settings.watch.then(|| self.watches.list()).flatten(),
-            asked: false,
-        };
+        let watch = self.settings.watch.then(|| self.watches.list()).flatten();
+        let position = Position(Cursor::new(Bucket::new(), watch));
         let reports = stream::unfold(position, async |mut position| {
             let scope = Scope::new(SCOPE);
             let report = match position.next(self).await {
@@ -96,7 +80,7 @@ impl<C: Client> Provider for Namespaces<C> {
                     content: self.members(names),
                 },
                 Err(error) => {
-                    position.index = position.index.from_anew();
+                    position.0.restart();
                     Report::Failed { scope, error }
                 }
             };

@@ -7,11 +7,11 @@ use std::{
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
-use mesh_remote::{Bucket, Index, Settle, ask};
+use mesh_remote::{Index, Settle};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::{Followed, answer::Services, client::Client, is_forbidden, watches::Watch};
+use crate::{Followed, answer::Services, client::Client, cursor::Cursor, is_forbidden};
 
 /// The scope of the list.
 pub(crate) const SCOPE: &str = "services";
@@ -21,27 +21,20 @@ const CLOSED: &str = "not readable";
 
 /// Where the watch stands.
 struct Position {
-    index: Index,
-    bucket: Bucket,
+    cursor: Cursor,
     settle: Settle,
     known: Option<Services>,
     /// It may not be read, and that was told.
     told: bool,
-    watch: Option<Watch>,
-    /// False before the first question, which waits for nothing.
-    asked: bool,
 }
 
 /// The list whenever it may have changed.
 pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        index: Index::START,
-        bucket: followed.bucket(),
+        cursor: Cursor::new(followed.bucket(), followed.list_watch()),
         settle: Settle::default(),
         known: None,
         told: false,
-        watch: followed.list_watch(),
-        asked: false,
     };
     stream::unfold(position, async move |mut position| {
         let scope = Scope::new(SCOPE);
@@ -56,7 +49,7 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
                 content: Content::Instances(Vec::new()),
             },
             Err(error) => {
-                position.index = position.index.from_anew();
+                position.cursor.restart();
                 followed.join(|join| join.list_failed());
                 Report::Failed { scope, error }
             }
@@ -81,19 +74,12 @@ pub(crate) fn service(scope: &Scope) -> Option<&str> {
 impl Position {
     async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Services, ProviderError> {
         let wait = self.settle.limit(followed.wait);
-        if self.watch.is_some() && !self.told {
-            self.bucket.ready().await;
-        } else {
-            if self.asked {
-                tokio::time::sleep(followed.refresh_interval).await;
-            }
-            self.index = self.index.from_anew();
-        }
-        self.asked = true;
+        let pause = tokio::time::sleep(followed.refresh_interval);
+        self.cursor.turn(!self.told, pause).await;
         let mut answer = self.read(followed, wait).await?;
         if !self.lost(&answer).is_empty() {
             // A list that shrinks is read twice before it is believed.
-            self.index = self.index.from_anew();
+            self.cursor.restart();
             answer = self.read(followed, wait).await?;
         }
         let lost = self.lost(&answer);
@@ -112,7 +98,7 @@ impl Position {
         wait: Duration,
     ) -> Result<Services, ProviderError> {
         let query = |index| followed.client.services(&followed.namespace, index, wait);
-        let (value, back) = ask(&mut self.index, followed.stale, query).await?;
+        let (value, back) = self.cursor.ask(followed.stale, query).await?;
         self_test(followed, &value).await?;
         self.told = false;
         if back && self.known.is_some() {
@@ -161,7 +147,7 @@ impl Position {
             .filter(|(name, tags)| known.get(*name) != Some(*tags))
             .map(|(name, _)| name)
             .collect();
-        if changed.is_empty() || self.watch.is_none() {
+        if changed.is_empty() || !self.cursor.may_block() {
             followed.notices.wake_all();
         } else {
             changed.iter().for_each(|name| followed.notices.wake(name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesh_discovery::ProviderError;
 use mesh_provider_consul::{Client, EndpointSettings, HttpClient, Settings};
 use mesh_remote::Index;
-use mesh_testkit::{Fault, FaultProxy};
+use mesh_testkit::{Fault, FaultProxy, client};
 
 use crate::world::{Registration, World};
 
@@ -20,7 +20,7 @@ async fn ask(fault: Fault) -> Result<usize, ProviderError> {
         address: Some(proxy.address().to_string()),
         ..EndpointSettings::default()
     };
-    let client = HttpClient::new(
+    let http = HttpClient::new(
         &Settings {
             endpoint,
             ..Settings::default()
@@ -29,59 +29,29 @@ async fn ask(fault: Fault) -> Result<usize, ProviderError> {
         &|_| None,
     )
     .unwrap();
-    client
-        .health("web", Index::START, WAIT)
+    http.health("web", Index::START, WAIT)
         .await
         .map(|answer| answer.value.len())
 }
 
 #[tokio::test]
 async fn an_answer_is_an_answer_late_or_not() {
-    assert_eq!(ask(Fault::None).await, Ok(1));
-    assert_eq!(ask(Fault::Slow(Duration::from_millis(300))).await, Ok(1));
+    client::late_answers(ask).await;
 }
 
 #[tokio::test]
 async fn refusals_keep_their_status_their_words_and_the_time_to_wait() {
-    for (fault, status, words) in [
-        (Fault::Forbidden, 403, "Permission denied"),
-        (Fault::Throttled, 429, "too many"),
-        (Fault::ServerError, 500, "No cluster leader"),
-        (Fault::Missing, 404, "not found"),
-    ] {
-        let Err(ProviderError::Refused {
-            status: found,
-            reason,
-            retry_after,
-            ..
-        }) = ask(fault).await
-        else {
-            panic!("{fault:?} was not taken for a refusal");
-        };
-        assert_eq!(found, status);
-        assert!(reason.contains(words), "{reason}");
-        assert_eq!(retry_after.is_some(), fault == Fault::Throttled);
-    }
+    client::refusals(ask).await;
 }
 
 #[tokio::test]
 async fn answers_that_are_cut_or_no_json_or_a_web_page_are_malformed() {
-    for fault in [Fault::Truncated, Fault::MalformedJson, Fault::Html] {
-        let error = ask(fault).await.unwrap_err();
-        assert!(
-            matches!(error, ProviderError::Malformed { .. }),
-            "{fault:?}: {error}"
-        );
-    }
+    client::broken_answers(ask).await;
 }
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    let error = ask(Fault::Refused).await.unwrap_err();
-    assert!(
-        matches!(&error, ProviderError::Unreachable { reason, .. } if reason.contains("refused")),
-        "{error}"
-    );
+    client::nobody_there(ask).await;
 }
 
 fn with_token(token: &str) -> Settings {
@@ -98,9 +68,9 @@ fn with_token(token: &str) -> Settings {
 
 #[tokio::test]
 async fn no_error_shows_the_token() {
-    let client = HttpClient::new(&with_token("hunter2"), None, &|_| None).unwrap();
-    let error = client.services(Index::START, WAIT).await.unwrap_err();
-    assert!(!format!("{error} {error:?} {client:?}").contains("hunter2"));
+    let http = HttpClient::new(&with_token("hunter2"), None, &|_| None).unwrap();
+    let error = http.services(Index::START, WAIT).await.unwrap_err();
+    assert!(!format!("{error} {error:?} {http:?}").contains("hunter2"));
 
     let error = HttpClient::new(&with_token("hunter2\n\u{1}"), None, &|_| None).unwrap_err();
     assert!(error.to_string().contains("token"), "{error}");
