@@ -2,7 +2,7 @@
 //!
 //! Every object is decoded by itself. A broken one is set aside with its problem, and its neighbours live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use crate::{
 /// The sections of a document. Only the first is served.
 const SECTIONS: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
-/// The sections of `http`.
+/// The sections of `http`, each for one of [`Kind::ALL`].
 const KINDS: [&str; 4] = ["routers", "services", "middlewares", "serversTransports"];
 
 /// Reads a document. `name` is shown to users; places are `name:line`.
@@ -25,26 +25,42 @@ const KINDS: [&str; 4] = ["routers", "services", "middlewares", "serversTranspor
 /// # Errors
 /// When the text as a whole is unreadable. What is wrong with one object is in the fragment, with the others.
 pub fn parse(name: &str, text: &str, format: Format) -> Result<Fragment, Problem> {
+    parse_beside(name, text, format, &BTreeSet::new())
+}
+
+/// Reads a document from a text that holds other things as well, under the root keys `others` in any case.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_beside(
+    name: &str,
+    text: &str,
+    format: Format,
+    others: &BTreeSet<String>,
+) -> Result<Fragment, Problem> {
     let layer = Layer::parse(name, text, format)?;
-    Ok(Reader::read(&Merged::new(&[layer])))
+    Ok(Reader::read(&Merged::new(&[layer]), others))
 }
 
 /// Reads the dynamic sections of `layers`, which hold nothing else: what
 /// [`Layers::take`] took out of a static file.
 pub fn fragment(layers: &Layers) -> Fragment {
-    Reader::read(layers.merged())
+    Reader::read(layers.merged(), &BTreeSet::new())
 }
 
 /// Fills a fragment from a document.
 struct Reader<'a> {
     merged: &'a Merged,
+    /// Root keys that are none of the document's.
+    others: &'a BTreeSet<String>,
     fragment: Fragment,
 }
 
 impl<'a> Reader<'a> {
-    fn read(merged: &'a Merged) -> Fragment {
+    fn read(merged: &'a Merged, others: &'a BTreeSet<String>) -> Fragment {
         let mut reader = Self {
             merged,
+            others,
             fragment: Fragment::default(),
         };
         for (section, key, value) in reader.sections(&merged.root, &KeyPath::Root, &SECTIONS) {
@@ -52,7 +68,7 @@ impl<'a> Reader<'a> {
             if section == "http" {
                 reader.http(value, &path);
             } else {
-                reader.problem(value, &path, "not served by this version", None);
+                reader.problem(value, &path, "not served by this version", None, &[]);
             }
         }
         reader.fragment
@@ -82,7 +98,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The entries of a block as (known name, name as written, value). Others are problems.
+    /// The entries of a block as (known name, name as written, value). Others are problems, and objects of any kind
+    /// may be in them.
     fn sections(
         &mut self,
         value: &'a Value,
@@ -90,15 +107,22 @@ impl<'a> Reader<'a> {
         known: &[&'static str],
     ) -> Vec<(&'static str, &'a str, &'a Value)> {
         let mut found: Vec<(&'static str, &str, &Value)> = Vec::new();
-        for (key, value) in self.block(value, path).into_iter().flatten() {
+        for (key, value) in self.block(value, path, &Kind::ALL).into_iter().flatten() {
+            if matches!(path, KeyPath::Root)
+                && self.others.iter().any(|other| other.eq_ignore_ascii_case(key))
+            {
+                continue;
+            }
             let path = KeyPath::Key(path, key);
             let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
-                self.problem(value, &path, "unknown section", Some(suggestion(key, known)));
+                let help = Some(suggestion(key, known));
+                self.problem(value, &path, "unknown section", help, &Kind::ALL);
                 continue;
             };
             match found.iter().find(|(other, _, _)| other == name) {
                 Some((_, first, _)) => {
-                    self.problem(value, &path, &format!("here twice, as {first} and {key}"), None);
+                    let message = format!("here twice, as {first} and {key}");
+                    self.problem(value, &path, &message, None, &Kind::ALL);
                 }
                 None => found.push((name, key, value)),
             }
@@ -106,11 +130,12 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn block(&mut self, value: &'a Value, path: &KeyPath<'_>) -> Option<&'a Dict> {
+    /// The entries of a block that holds objects of `kinds`.
+    fn block(&mut self, value: &'a Value, path: &KeyPath<'_>, kinds: &[Kind]) -> Option<&'a Dict> {
         match value {
             Value::Dict(_, dict) => Some(dict),
             _ => {
-                self.problem(value, path, "a block expected", None);
+                self.problem(value, path, "a block expected", None, kinds);
                 None
             }
         }
@@ -125,7 +150,7 @@ impl<'a> Reader<'a> {
         check: impl Fn(&T) -> Result<(), &'static str>,
     ) -> BTreeMap<String, Declared<T>> {
         let mut objects = BTreeMap::new();
-        for (name, value) in self.block(value, path).into_iter().flatten() {
+        for (name, value) in self.block(value, path, &[kind]).into_iter().flatten() {
             let path = KeyPath::Key(path, name);
             let origin = self.merged.origin(value, &path.place());
             let problem = |message: &str| vec![Problem::new(origin.clone(), path.to_string(), message)];
@@ -144,7 +169,16 @@ impl<'a> Reader<'a> {
         objects
     }
 
-    fn problem(&mut self, value: &Value, path: &KeyPath<'_>, message: &str, help: Option<String>) {
+    /// Notes a problem that leaves objects of the kinds `unread`.
+    fn problem(
+        &mut self,
+        value: &Value,
+        path: &KeyPath<'_>,
+        message: &str,
+        help: Option<String>,
+        unread: &[Kind],
+    ) {
+        self.fragment.unread.extend(unread);
         let origin = self.merged.origin(value, &path.place());
         let mut problem = Problem::new(origin, path.to_string(), message);
         problem.help = help;

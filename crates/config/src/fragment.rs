@@ -1,6 +1,6 @@
 //! What one source declares: a file, a key prefix, or the labels of one instance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,16 @@ pub enum Kind {
     Middleware,
     /// `http.serversTransports`
     ServersTransport,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Router,
+        Self::Service,
+        Self::Middleware,
+        Self::ServersTransport,
+    ];
 }
 
 impl std::fmt::Display for Kind {
@@ -86,6 +96,10 @@ pub struct Fragment {
     pub servers_transports: BTreeMap<String, Declared<ServersTransport>>,
     /// Objects that are there but broken.
     pub set_aside: Vec<SetAside>,
+    /// Kinds of which a part could not be read, each with a problem that says where. An object that is missing may
+    /// stand in that part.
+    #[serde(default)]
+    pub unread: BTreeSet<Kind>,
     /// Problems of no single object: an unknown section, a part this version does not serve.
     pub problems: Vec<Problem>,
 }

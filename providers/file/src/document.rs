@@ -26,12 +26,7 @@ pub(crate) fn read(
             reason: "of no known kind: use .yml, .yaml or .toml".to_owned(),
         });
     };
-    let mut fragment = document::parse(&name, text, format).map_err(|problem| unreadable(&problem))?;
-    fragment.problems.retain(|problem| {
-        let root = problem.key.split('.').next().unwrap_or_default();
-        !static_keys.iter().any(|key| key.eq_ignore_ascii_case(root))
-    });
-    Ok(fragment)
+    document::parse_beside(&name, text, format, static_keys).map_err(|problem| unreadable(&problem))
 }
 
 /// The names of all objects of a fragment, broken ones included.
@@ -70,7 +65,7 @@ pub(crate) fn holds(fragment: &Fragment, kind: Kind, name: &str) -> bool {
             .any(|object| object.kind == kind && object.name == name)
 }
 
-/// Leaves the objects that `stays` names, and no problems.
+/// Leaves the objects that `stays` names, and nothing of what was wrong.
 pub(crate) fn retain(fragment: &mut Fragment, stays: impl Fn(Kind, &str) -> bool) {
     fragment.routers.retain(|name, _| stays(Kind::Router, name));
     fragment.services.retain(|name, _| stays(Kind::Service, name));
@@ -83,6 +78,7 @@ pub(crate) fn retain(fragment: &mut Fragment, stays: impl Fn(Kind, &str) -> bool
     fragment
         .set_aside
         .retain(|object| stays(object.kind, &object.name));
+    fragment.unread.clear();
     fragment.problems.clear();
 }
 

@@ -1,6 +1,9 @@
 //! Documents: neighbours of broken objects live, and what is written reads back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use proptest::{collection, option, prelude::*};
 
@@ -81,6 +84,26 @@ fn an_unreadable_text_is_one_problem() {
     assert!(parse("routes.yml", "http: [", Format::Yaml).is_err());
     assert_eq!(yaml(""), Fragment::default());
     assert_eq!(yaml("http:\n  routers:\n"), Fragment::default());
+}
+
+#[test]
+fn what_may_stand_in_a_part_that_cannot_be_read_is_said() {
+    let all: BTreeSet<Kind> = Kind::ALL.into();
+    for (text, unread) in [
+        ("htp:\n  routers: {}\n", all.clone()),
+        ("http: 5\n", all.clone()),
+        ("http:\n  ruoters: {}\n", all.clone()),
+        ("http:\n  routers: {}\n  Routers: {}\n", all),
+        ("http:\n  routers: 7\n", [Kind::Router].into()),
+        ("http:\n  routers: {a: 7}\n", BTreeSet::new()),
+        ("http:\n  routers:\ntcp: {}\n", BTreeSet::new()),
+    ] {
+        let fragment = yaml(text);
+        assert_eq!(fragment.unread, unread, "{text}");
+    }
+    let log = ["LOG".to_owned()].into();
+    let beside = parse_beside("mesh.yml", "log: {level: info}\n", Format::Yaml, &log).unwrap();
+    assert_eq!(beside, Fragment::default());
 }
 
 #[test]

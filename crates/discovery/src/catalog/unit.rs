@@ -124,8 +124,12 @@ fn entries<T: Clone>(
         .collect()
 }
 
-/// Fills the gaps that broken objects leave in `new` with their good versions in `old`.
+/// Fills the gaps that broken objects, and parts that could not be read, leave in `new` with the good versions in
+/// `old`.
 pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
+    fn keep_all<T: Clone>(new: &mut BTreeMap<String, Declared<T>>, old: &BTreeMap<String, Declared<T>>) {
+        old.keys().for_each(|name| keep(name, new, old));
+    }
     fn keep<T: Clone>(
         name: &str,
         new: &mut BTreeMap<String, Declared<T>>,
@@ -142,6 +146,14 @@ pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
             Kind::Service => keep(name, &mut new.services, &old.services),
             Kind::Middleware => keep(name, &mut new.middlewares, &old.middlewares),
             Kind::ServersTransport => keep(name, &mut new.servers_transports, &old.servers_transports),
+        }
+    }
+    for kind in &new.unread {
+        match kind {
+            Kind::Router => keep_all(&mut new.routers, &old.routers),
+            Kind::Service => keep_all(&mut new.services, &old.services),
+            Kind::Middleware => keep_all(&mut new.middlewares, &old.middlewares),
+            Kind::ServersTransport => keep_all(&mut new.servers_transports, &old.servers_transports),
         }
     }
     new

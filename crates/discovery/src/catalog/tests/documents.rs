@@ -126,6 +126,24 @@ fn before_everything_was_read_once_the_order_of_reading_decides_nothing() {
 }
 
 #[test]
+fn what_may_stand_in_a_section_that_cannot_be_read_serves_on_until_it_can() {
+    let mut world = World::new();
+    for broken in [
+        GOOD.replace("http:", "htp:"),
+        GOOD.replace("routers:", "ruoters:"),
+        "http: 5\n".to_owned(),
+        "http:\n  routers: 7\n".to_owned(),
+    ] {
+        world.document("routes.yml", GOOD);
+        world.document("routes.yml", &broken);
+        assert!(world.router("a@file").is_some(), "{broken}");
+        assert!(!world.configuration().problems.is_empty(), "{broken}");
+    }
+    world.document("routes.yml", "http:\n  routers: {}\n");
+    assert!(world.router("a@file").is_none());
+}
+
+#[test]
 fn the_same_document_again_changes_nothing() {
     let mut world = World::new();
     world.document("routes.yml", GOOD);
