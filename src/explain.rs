@@ -14,7 +14,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use crate::{cli::ExplainArguments, exit::Exit, http_client, offline::Offline, report, settings::Plan};
+use crate::{
+    cli::ExplainArguments,
+    exit::Exit,
+    http_client,
+    offline::{Offline, missing},
+    report,
+    settings::Plan,
+};
 
 /// Explains by what a running Mesh serves.
 pub(crate) async fn live(arguments: &ExplainArguments, api: &str) -> Exit {
@@ -30,6 +37,11 @@ pub(crate) async fn live(arguments: &ExplainArguments, api: &str) -> Exit {
 
 /// Explains by what `plan` and files would serve.
 pub(crate) async fn offline(arguments: &ExplainArguments, plan: &Plan) -> Exit {
+    let missing = missing(plan, &arguments.files);
+    if !missing.is_empty() {
+        report::problems("error", &missing);
+        return Exit::Configuration;
+    }
     let offline = match Offline::read(plan, &arguments.files).await {
         Ok(offline) => offline,
         Err(problems) => {

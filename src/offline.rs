@@ -3,7 +3,7 @@
 //! Goes the way of a run: the same provider reads, the same catalog merges, the same compiler compiles.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,7 +16,7 @@ use mesh_proxy::{InternalService, InternalServices, RoutingTable};
 use crate::{
     internal::Internal,
     models::Models,
-    providers::{Providers, static_keys},
+    providers::{self, Providers},
     settings::Plan,
 };
 
@@ -42,15 +42,13 @@ impl Offline {
         catalog.apply(internal.name(), internal.report(), SystemTime::now());
         let mut unreadable = Vec::new();
         if files.is_empty() {
-            let providers = Providers::files_only(&plan.settings)?;
-            for provider in providers {
+            for provider in Providers::files_only(&plan.settings)? {
                 unreadable.extend(drive(&mut catalog, &*provider, false).await);
             }
         }
         for file in files {
-            let provider = mesh_provider_file::FileProvider::new(named(file), static_keys())
-                .map_err(|error| vec![Problem::new(origin(file), "", error.to_string())])?;
-            unreadable.extend(drive(&mut catalog, &provider, true).await);
+            let provider = providers::of_path(file).map_err(|problem| vec![problem])?;
+            unreadable.extend(drive(&mut catalog, &*provider, true).await);
         }
         let configuration = Arc::new(catalog.configuration());
         let configuration = Models::new(&plan.settings, &plan.entry_points()).apply(&configuration);
@@ -101,19 +99,16 @@ async fn drive(catalog: &mut Catalog, provider: &dyn Provider, several: bool) ->
     unreadable
 }
 
-fn named(path: &Path) -> mesh_provider_file::Settings {
-    let mut settings = mesh_provider_file::Settings::default();
-    let place = if path.is_dir() {
-        &mut settings.directory
-    } else {
-        &mut settings.filename
-    };
-    *place = Some(path.to_owned());
-    settings
-}
-
-fn origin(path: &Path) -> Origin {
-    Origin::new(path.display().to_string())
+/// Which of `files` do not exist; when there are none, whether what the settings name does not.
+pub(crate) fn missing(plan: &Plan, files: &[PathBuf]) -> Vec<Problem> {
+    let configured = plan.settings.provided_path().filter(|_| files.is_empty());
+    let missing = configured
+        .into_iter()
+        .chain(files.iter().map(PathBuf::as_path))
+        .filter(|path| !path.exists());
+    missing
+        .map(|path| Problem::new(Origin::new(path.display().to_string()), "", "does not exist"))
+        .collect()
 }
 
 /// The services of Mesh itself that a run would have.

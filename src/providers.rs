@@ -1,11 +1,11 @@
 //! Every provider there is, made from the settings. The only place that names them all.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use mesh_config::{Origin, Problem, ProviderName};
 use mesh_discovery::{Provider, Registration};
 
-use crate::settings::{Node, Settings};
+use crate::settings::Settings;
 
 /// The providers of a run.
 #[derive(Debug, Default)]
@@ -103,11 +103,42 @@ impl Providers {
     }
 }
 
+/// A file provider of one path, a file or a directory.
+#[cfg(feature = "provider-file")]
+pub(crate) fn of_path(path: &Path) -> Result<Arc<dyn Provider>, Problem> {
+    let mut settings = mesh_provider_file::Settings::default();
+    let place = if path.is_dir() {
+        &mut settings.directory
+    } else {
+        &mut settings.filename
+    };
+    *place = Some(path.to_owned());
+    let provider = mesh_provider_file::FileProvider::new(settings, static_keys());
+    let provider = provider.map_err(|error| Problem::new(origin(path), "", error.to_string()))?;
+    Ok(Arc::new(provider))
+}
+
+/// Nobody is here to read the path.
+#[cfg(not(feature = "provider-file"))]
+pub(crate) fn of_path(path: &Path) -> Result<Arc<dyn Provider>, Problem> {
+    Err(Problem::new(
+        origin(path),
+        "",
+        "this build of Mesh has no file provider",
+    ))
+}
+
+fn origin(path: &Path) -> Origin {
+    Origin::new(path.display().to_string())
+}
+
 /// Root keys of a static file, which the file provider passes over where it reads the same file.
-pub(crate) fn static_keys() -> BTreeSet<String> {
+#[cfg(feature = "provider-file")]
+fn static_keys() -> std::collections::BTreeSet<String> {
+    use crate::settings::Node;
     match Node::of::<Settings>() {
         Node::Block(options) => options.into_keys().map(str::to_owned).collect(),
-        _ => BTreeSet::new(),
+        _ => std::collections::BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,10 @@
 //! What follows from the settings: entrypoints that nobody wrote, and what is wrong between options.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    num::NonZeroUsize,
+    sync::Arc,
+};
 
 use mesh_api::ApiSettings;
 use mesh_config::Problem;
@@ -198,7 +202,32 @@ fn problems(loaded: &Loaded) -> Vec<Problem> {
             );
         }
     }
+    problems.extend(shared_addresses(settings, &problem));
     problems.extend(provider_problems(settings, &problem));
+    problems
+}
+
+/// Entrypoints on one address would take connections from each other. On port 0 each gets its own.
+fn shared_addresses(settings: &Settings, problem: &dyn Fn(&str, String) -> Problem) -> Vec<Problem> {
+    let mut complete = settings.clone();
+    add_entry_points(&mut complete);
+    let mut first: BTreeMap<(&str, u16), &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, entry_point) in &complete.entry_points {
+        let address = &entry_point.address;
+        if address.port == 0 {
+            continue;
+        }
+        match first.entry((&address.host, address.port)) {
+            Entry::Vacant(free) => drop(free.insert(name)),
+            Entry::Occupied(taken) => {
+                let key = format!("entryPoints.{name}.address");
+                let message = format!("{address} is the address of the entrypoint {} too", taken.get());
+                let problem = problem(&key, message);
+                problems.push(problem.with_help("give each entrypoint an address of its own"));
+            }
+        }
+    }
     problems
 }
 
@@ -306,6 +335,27 @@ mod tests {
             format!("{name} {}{default}", settings.address)
         })
         .collect()
+    }
+
+    #[test]
+    fn two_entrypoints_on_one_address_are_refused_by_their_names() {
+        let on = |first: &str, second: &str| {
+            plan(&[
+                ("entryPoints.a.address", first),
+                ("entryPoints.b.address", second),
+            ])
+        };
+        let problems = on("127.0.0.1:81", "127.0.0.1:81").unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "--entryPoints.b.address: entryPoints.b.address: 127.0.0.1:81 is the address of the entrypoint a too \
+             (give each entrypoint an address of its own)"
+        );
+        for (first, second) in [(":81", ":82"), ("127.0.0.1:81", "127.0.0.2:81"), (":0", ":0")] {
+            assert!(on(first, second).is_ok(), "{first} {second}");
+        }
+        let own = plan(&[("entryPoints.a.address", "127.0.0.1:8080"), ("ping", "true")]).unwrap_err();
+        assert!(own[0].message.contains("the entrypoint a too"), "{own:?}");
     }
 
     #[test]

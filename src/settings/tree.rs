@@ -98,6 +98,20 @@ impl Settings {
         self.metrics.as_ref()?.prometheus.as_ref()
     }
 
+    /// The file or directory that the file provider reads.
+    pub(crate) fn provided_path(&self) -> Option<&Path> {
+        #[cfg(feature = "provider-file")]
+        return self
+            .providers
+            .file
+            .as_ref()?
+            .directory
+            .as_deref()
+            .or(self.provided_file());
+        #[cfg(not(feature = "provider-file"))]
+        return None;
+    }
+
     /// The one file that the file provider reads.
     pub(crate) fn provided_file(&self) -> Option<&Path> {
         #[cfg(feature = "provider-file")]

@@ -122,6 +122,25 @@ fn explain_names_the_router_offline_and_by_its_exit_code_whether_there_is_one() 
 }
 
 #[test]
+fn explain_takes_a_file_that_is_not_there_for_bad_input() {
+    let place = Place::new();
+    let file = place.write("routes.yml", &routes(&[("one", "http://127.0.0.1:1")]));
+    for arguments in [
+        &[file.to_str().unwrap(), "nowhere.yml"][..],
+        &["--providers.file.filename=nowhere.yml"],
+        &["--providers.file.directory=nowhere.yml"],
+    ] {
+        let run = place.run(&[&["explain", "GET", "http://one.test/"], arguments].concat());
+        assert_eq!(run.code(), 78, "{}", run.stderr());
+        assert!(
+            run.stderr().contains("error: nowhere.yml: does not exist"),
+            "{}",
+            run.stderr()
+        );
+    }
+}
+
+#[test]
 fn explain_and_healthcheck_ask_a_running_mesh() {
     let (place, a) = (Place::new(), Server::named("a"));
     let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
