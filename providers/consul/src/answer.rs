@@ -20,6 +20,29 @@ pub struct Entry {
     pub checks: Vec<CheckResult>,
 }
 
+/// What of `/v1/catalog/node/:node` tells that something changed; nothing when there is no such node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Registered {
+    /// The node itself.
+    #[serde(default, deserialize_with = "nullable")]
+    pub node: Node,
+    /// Registrations on it, by id.
+    #[serde(default, deserialize_with = "nullable")]
+    pub services: BTreeMap<String, Registration>,
+}
+
+/// One registration on a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Registration {
+    /// The name of the service.
+    pub service: String,
+    /// Grows with every registration that changes it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub modify_index: u64,
+}
+
 /// A node of the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -61,6 +84,9 @@ pub struct Service {
     /// The Raft index of its first registration.
     #[serde(default, deserialize_with = "nullable")]
     pub create_index: u64,
+    /// Grows with every registration that changes it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub modify_index: u64,
 }
 
 /// The share of an instance by its state.

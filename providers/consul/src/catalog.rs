@@ -1,13 +1,13 @@
 //! Follows the list of services: the scope `catalog`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 use mesh_remote::{Bucket, Index, Settle, ask};
 use tracing::warn;
 
-use crate::{Followed, answer::Services, client::Client};
+use crate::{Followed, Mode, answer::Services, client::Client, places};
 
 /// The scope of the list.
 pub(crate) const SCOPE: &str = "catalog";
@@ -21,6 +21,8 @@ struct Position {
     bucket: Bucket,
     settle: Settle,
     known: Option<Services>,
+    /// The last answer may tell of changes that it does not show.
+    hidden: bool,
 }
 
 /// The list whenever it may have changed.
@@ -30,6 +32,7 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
         bucket: Bucket::new(),
         settle: Settle::default(),
         known: None,
+        hidden: false,
     };
     stream::unfold(position, async move |mut position| {
         let report = match position.next(followed).await {
@@ -61,6 +64,9 @@ pub(crate) fn service(scope: &Scope) -> Option<&str> {
 
 impl Position {
     async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Services, ProviderError> {
+        if std::mem::take(&mut self.hidden) {
+            wake_hidden(followed).await;
+        }
         let wait = self.settle.limit(followed.wait);
         if followed.watch {
             self.bucket.ready().await;
@@ -80,6 +86,7 @@ impl Position {
             services.extend(lost);
         }
         self.wake(followed, &services);
+        self.hidden = self.known.is_some();
         self.known = Some(services.clone());
         Ok(services)
     }
@@ -115,22 +122,28 @@ impl Position {
         lost.map(|(name, tags)| (name.clone(), tags.clone())).collect()
     }
 
-    /// Tells followers without a query of their own what to read again. A new port, weight or address does not
-    /// show in the list, so an answer that seems unchanged concerns all.
+    /// Tells followers without a query of their own what to read again.
     fn wake<C: Client>(&self, followed: &Followed<C>, services: &Services) {
-        let Some(known) = &self.known else {
-            return;
-        };
-        let changed: BTreeSet<&String> = services
-            .iter()
-            .filter(|(name, tags)| known.get(*name) != Some(*tags))
-            .map(|(name, _)| name)
-            .collect();
-        if changed.is_empty() || !followed.watch {
-            followed.notices.wake_all();
-        } else {
-            changed.iter().for_each(|name| followed.notices.wake(name));
+        let known = self.known.iter().flatten();
+        let known: BTreeMap<_, _> = known.collect();
+        for (name, tags) in services {
+            if known.get(name) != Some(&tags) {
+                followed.notices.wake(name);
+            }
         }
+    }
+}
+
+/// Tells followers without a query of their own of changes that the list does not show.
+async fn wake_hidden<C: Client>(followed: &Followed<C>) {
+    let mode = *followed.mode.borrow();
+    match mode {
+        Mode::Watch => {}
+        Mode::Poll => followed.notices.wake_all(),
+        Mode::Notice => match places::changed(followed).await {
+            Some(services) => services.iter().for_each(|service| followed.notices.wake(service)),
+            None => followed.notices.wake_all(),
+        },
     }
 }
 

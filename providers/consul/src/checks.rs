@@ -51,10 +51,12 @@ fn wake<C: Client>(followed: &Followed<C>, known: &Checks, checks: &Checks) {
         .iter()
         .filter(|(key, value)| known.get(*key) != Some(*value));
     let gone = known.iter().filter(|(key, _)| !checks.contains_key(*key));
-    for (_, (service, _)) in changed.chain(gone) {
+    for ((node, _), (service, _)) in changed.chain(gone) {
         if service.is_empty() {
-            return followed.notices.wake_all();
+            let there = followed.places.on(node);
+            there.iter().for_each(|service| followed.notices.wake(service));
+        } else {
+            followed.notices.wake(service);
         }
-        followed.notices.wake(service);
     }
 }

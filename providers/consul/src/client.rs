@@ -7,7 +7,7 @@ use mesh_remote::{Answer, Environment, Index, Remote, blocking_timeout};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    answer::{CheckResult, Entry, Services},
+    answer::{CheckResult, Entry, Node, Registered, Services},
     endpoint::Endpoint,
     settings::{Settings, SettingsError},
 };
@@ -42,6 +42,12 @@ pub trait Client: Send + Sync + 'static {
         after: Index,
         wait: Duration,
     ) -> impl Future<Output = Result<Answer<Vec<CheckResult>>, ProviderError>> + Send;
+
+    /// The names of all nodes, at once.
+    fn nodes(&self) -> impl Future<Output = Result<Vec<String>, ProviderError>> + Send;
+
+    /// A node and what is registered on it, at once.
+    fn node(&self, name: &str) -> impl Future<Output = Result<Registered, ProviderError>> + Send;
 }
 
 /// Consul over HTTP.
@@ -147,5 +153,18 @@ impl Client for HttpClient {
     async fn checks(&self, after: Index, wait: Duration) -> Result<Answer<Vec<CheckResult>>, ProviderError> {
         self.get(&["v1", "health", "state", "any"], after, wait, false)
             .await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, ProviderError> {
+        let answer =
+            self.get::<Option<Vec<Node>>>(&["v1", "catalog", "nodes"], Index::START, DEFAULT_WAIT, false);
+        let nodes = answer.await?.value.unwrap_or_default();
+        Ok(nodes.into_iter().map(|node| node.node).collect())
+    }
+
+    async fn node(&self, name: &str) -> Result<Registered, ProviderError> {
+        let path = ["v1", "catalog", "node", name];
+        let answer = self.get::<Option<Registered>>(&path, Index::START, DEFAULT_WAIT, false);
+        Ok(answer.await?.value.unwrap_or_default())
     }
 }

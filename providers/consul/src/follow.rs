@@ -137,6 +137,7 @@ impl Position {
             );
             self.settle.begin();
         }
+        followed.places.saw(&self.service, &value);
         Ok(value)
     }
 

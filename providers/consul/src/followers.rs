@@ -43,9 +43,10 @@ impl<'a, C: Client> Followers<'a, C> {
                 let stays = scopes.contains(scope);
                 if !stays {
                     follower.abort();
-                    catalog::service(scope)
-                        .iter()
-                        .for_each(|service| self.followed.notices.forget(service));
+                    catalog::service(scope).iter().for_each(|service| {
+                        self.followed.notices.forget(service);
+                        self.followed.places.forget(service);
+                    });
                 }
                 stays
             });

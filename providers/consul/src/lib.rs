@@ -12,6 +12,7 @@ mod endpoint;
 mod follow;
 mod followers;
 mod instances;
+mod places;
 mod settings;
 
 use std::time::Duration;
@@ -25,10 +26,11 @@ use mesh_discovery::{Provider, Report};
 use mesh_remote::{Environment, Notices};
 use tokio::sync::{Semaphore, watch};
 
-pub use answer::{CheckResult, Entry, Node, Service, Services, Weights};
+pub use answer::{CheckResult, Entry, Node, Registered, Registration, Service, Services, Weights};
 pub use client::{Client, DEFAULT_WAIT, HttpClient};
 use followers::Followers;
 pub use instances::Translation;
+use places::Places;
 pub use settings::{Check, EndpointSettings, Settings, SettingsError};
 
 /// How many queries that need not block may be under way at once.
@@ -58,6 +60,7 @@ struct Followed<C> {
     max_watches: usize,
     mode: watch::Sender<Mode>,
     notices: Notices,
+    places: Places,
     turns: Semaphore,
 }
 
@@ -126,6 +129,7 @@ impl<C: Client> ConsulCatalog<C> {
                 max_watches: settings.max_watches,
                 mode: watch::Sender::new(if settings.watch { Mode::Watch } else { Mode::Poll }),
                 notices: Notices::default(),
+                places: Places::default(),
                 turns: Semaphore::new(TURNS),
             },
         })

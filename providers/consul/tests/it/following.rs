@@ -69,6 +69,14 @@ impl Reports<'_> {
         }
     }
 
+    /// Takes all reports until there is none for two seconds.
+    async fn rest(&mut self) {
+        while tokio::time::timeout(Duration::from_secs(2), self.next())
+            .await
+            .is_ok()
+        {}
+    }
+
     /// True when nothing is said for `time`, but that all is as it was.
     async fn silent_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.failure()).await.is_err()
@@ -385,6 +393,52 @@ async fn above_the_limit_two_watches_notice_changes_for_all() {
     world.deregister("web-2");
     reports.until("web", |instances| instances.len() == 1).await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_the_limit_a_change_makes_nobody_else_read() {
+    let world = web();
+    for (service, id) in [("a", "a-1"), ("b", "b-1"), ("c", "c-1"), ("d", "d-1")] {
+        world.register(Registration::new(service, id, 9));
+    }
+    let settings = Settings {
+        max_watches: 1,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    reports.rest().await;
+    let start = Instant::now();
+    let changes: [(&str, &dyn Fn()); 5] = [
+        ("a new port", &|| {
+            world.register(Registration::new("web", "web-1", 8009))
+        }),
+        ("an instance more", &|| {
+            world.register(Registration::new("web", "web-3", 8003))
+        }),
+        ("an instance less", &|| world.deregister("web-2")),
+        ("a check", &|| world.set_status("web-1", "critical")),
+        ("a new port beside new tags", &|| {
+            let mut tagged = Registration::new("a", "a-1", 9);
+            tagged.tags = vec!["mesh.host=a.example"];
+            world.register(tagged);
+            world.register(Registration::new("web", "web-3", 8004));
+        }),
+    ];
+    for (what, change) in changes {
+        world.take_asked();
+        change();
+        reports.instances("web").await;
+        reports.rest().await;
+        let mut asked = world.take_asked();
+        asked.remove("a");
+        assert_eq!(asked, BTreeSet::from(["web".to_owned()]), "{what}");
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5 * 3),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use mesh_discovery::ProviderError;
-use mesh_provider_consul::{CheckResult, Client, Entry, Services};
+use mesh_provider_consul::{CheckResult, Client, Entry, Registered, Services};
 use mesh_remote::{Answer, Index};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -44,10 +44,20 @@ impl Registration {
     }
 }
 
+/// A registration with the indices of its changes.
+#[derive(Debug, Clone)]
+struct Instance {
+    registration: Registration,
+    created: u64,
+    modified: u64,
+    /// Of its check, which a new port or address does not touch.
+    checked: u64,
+}
+
 #[derive(Debug, Clone, Default)]
 struct State {
     index: u64,
-    instances: BTreeMap<&'static str, (Registration, u64)>,
+    instances: BTreeMap<&'static str, Instance>,
     /// The token may not read nodes: services are listed, and show no instance.
     blind: bool,
     /// The token may not read services.
@@ -63,6 +73,8 @@ pub(crate) struct World {
     /// A server that lags: what it holds, and how many of the next answers are its own.
     lagging: Arc<Mutex<(State, usize)>>,
     calls: Arc<AtomicUsize>,
+    /// Services whose instances were asked for.
+    asked: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl World {
@@ -75,6 +87,7 @@ impl World {
             state,
             lagging: Arc::default(),
             calls: Arc::default(),
+            asked: Arc::default(),
         };
         registrations
             .into_iter()
@@ -84,11 +97,18 @@ impl World {
 
     pub(crate) fn register(&self, registration: Registration) {
         self.change(|state| {
-            let created = state
-                .instances
-                .get(registration.id)
-                .map_or(state.index, |(_, created)| *created);
-            state.instances.insert(registration.id, (registration, created));
+            let index = state.index;
+            let old = state.instances.get(registration.id);
+            let same_check = |old: &&Instance| {
+                old.registration.status == registration.status && old.registration.tags == registration.tags
+            };
+            let instance = Instance {
+                created: old.map_or(index, |old| old.created),
+                modified: index,
+                checked: old.filter(same_check).map_or(index, |old| old.checked),
+                registration,
+            };
+            state.instances.insert(instance.registration.id, instance);
         });
     }
 
@@ -98,8 +118,9 @@ impl World {
 
     pub(crate) fn set_status(&self, id: &str, status: &'static str) {
         self.change(|state| {
-            if let Some((registration, _)) = state.instances.get_mut(id) {
-                registration.status = status;
+            if let Some(instance) = state.instances.get_mut(id) {
+                instance.registration.status = status;
+                instance.checked = state.index;
             }
         });
     }
@@ -132,6 +153,11 @@ impl World {
     /// The next `answers` are those of the server that was left behind.
     pub(crate) fn ask_the_one_behind(&self, answers: usize) {
         self.lagging.lock().unwrap().1 = answers;
+    }
+
+    /// The services whose instances were asked for since the last call.
+    pub(crate) fn take_asked(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -212,6 +238,8 @@ impl World {
             match path.strip_prefix("/v1/health/service/") {
                 Some(service) => serde_json::to_vec(&health(state, service)).unwrap(),
                 None if path == "/v1/health/state/any" => serde_json::to_vec(&checks(state)).unwrap(),
+                None if path == "/v1/catalog/nodes" => br#"[{"Node":"vm"}]"#.to_vec(),
+                None if path == "/v1/catalog/node/vm" => serde_json::to_vec(&registered(state)).unwrap(),
                 None => serde_json::to_vec(&services(state)).unwrap(),
             }
         });
@@ -236,6 +264,7 @@ impl Client for World {
         after: Index,
         wait: Duration,
     ) -> Result<Answer<Vec<Entry>>, ProviderError> {
+        self.asked.lock().unwrap().insert(service.to_owned());
         let read = |state: &State| serde_json::from_value(health(state, service).into()).unwrap();
         self.ask(after.value(), wait, read).await
     }
@@ -244,6 +273,17 @@ impl Client for World {
         let read = |state: &State| serde_json::from_value(checks(state).into()).unwrap();
         self.ask(after.value(), wait, read).await
     }
+
+    async fn nodes(&self) -> Result<Vec<String>, ProviderError> {
+        let answer = self.ask(0, Duration::ZERO, |_| vec!["vm".to_owned()]).await;
+        answer.map(|answer| answer.value)
+    }
+
+    async fn node(&self, name: &str) -> Result<Registered, ProviderError> {
+        assert_eq!(name, "vm");
+        let read = |state: &State| serde_json::from_value(registered(state)).unwrap();
+        self.ask(0, Duration::ZERO, read).await.map(|answer| answer.value)
+    }
 }
 
 fn services(state: &State) -> Services {
@@ -251,7 +291,7 @@ fn services(state: &State) -> Services {
         return Services::new();
     }
     let mut services = BTreeMap::from([("consul".to_owned(), BTreeSet::new())]);
-    for (registration, _) in state.instances.values() {
+    for Instance { registration, .. } in state.instances.values() {
         let tags = services.entry(registration.service.to_owned()).or_default();
         tags.extend(registration.tags.iter().map(|tag| (*tag).to_owned()));
     }
@@ -263,33 +303,42 @@ fn services(state: &State) -> Services {
 
 fn health(state: &State, service: &str) -> Vec<serde_json::Value> {
     let visible = state.instances.values().filter(|_| !state.blind && !state.locked);
-    let of_service = visible.filter(|(registration, _)| registration.service == service);
-    let entry = |(registration, created): &(Registration, u64)| {
+    let of_service = visible.filter(|instance| instance.registration.service == service);
+    let entry = |instance: &Instance| {
+        let registration = &instance.registration;
         serde_json::json!({
             "Node": {"ID": "4ae7fcbc", "Node": "vm", "Address": "127.0.0.1", "Datacenter": "dc1", "Meta": null},
             "Service": {
                 "ID": registration.id, "Service": registration.service, "Address": registration.address,
                 "Port": registration.port, "Tags": registration.tags, "Meta": {}, "Weights": {"Passing": 1, "Warning": 1},
-                "EnableTagOverride": false, "CreateIndex": created, "ModifyIndex": created,
+                "EnableTagOverride": false, "CreateIndex": instance.created, "ModifyIndex": instance.modified,
             },
-            "Checks": [check(registration, state.index)],
+            "Checks": [check(instance)],
         })
     };
     of_service.map(entry).collect()
 }
 
 fn checks(state: &State) -> Vec<serde_json::Value> {
-    state
-        .instances
-        .values()
-        .map(|(registration, created)| check(registration, *created))
-        .collect()
+    state.instances.values().map(check).collect()
 }
 
-fn check(registration: &Registration, modified: u64) -> serde_json::Value {
+fn registered(state: &State) -> serde_json::Value {
+    let entry = |(id, instance): (&&str, &Instance)| {
+        let entry = serde_json::json!({
+            "ID": id, "Service": instance.registration.service, "ModifyIndex": instance.modified,
+        });
+        ((*id).to_owned(), entry)
+    };
+    let services: serde_json::Map<_, _> = state.instances.iter().map(entry).collect();
+    serde_json::json!({"Node": {"Node": "vm", "Address": "127.0.0.1"}, "Services": services})
+}
+
+fn check(instance: &Instance) -> serde_json::Value {
+    let registration = &instance.registration;
     serde_json::json!({
         "Node": "vm", "CheckID": format!("c-{}", registration.id), "Name": "the check", "Status": registration.status,
         "Notes": "", "Output": "", "ServiceID": registration.id, "ServiceName": registration.service,
-        "ServiceTags": registration.tags, "ModifyIndex": modified, "CreateIndex": 1, "Definition": {},
+        "ServiceTags": registration.tags, "ModifyIndex": instance.checked, "CreateIndex": 1, "Definition": {},
     })
 }
