@@ -1,6 +1,6 @@
 //! Follows the list of services: the scope `catalog`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
@@ -15,14 +15,17 @@ pub(crate) const SCOPE: &str = "catalog";
 /// The service of Consul's own servers: there always, and a test of what a token may see.
 const CONSUL: &str = "consul";
 
+/// How long a server that lags gets to catch up before the second look at what the list does not show.
+const LAG: Duration = Duration::from_secs(1);
+
 /// Where the watch stands.
 struct Position {
     index: Index,
     bucket: Bucket,
     settle: Settle,
     known: Option<Services>,
-    /// The last answer may tell of changes that it does not show.
-    hidden: bool,
+    /// How often to look for changes that the last answer told of and does not show.
+    looks: u8,
 }
 
 /// The list whenever it may have changed.
@@ -32,7 +35,7 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
         bucket: Bucket::new(),
         settle: Settle::default(),
         known: None,
-        hidden: false,
+        looks: 0,
     };
     stream::unfold(position, async move |mut position| {
         let report = match position.next(followed).await {
@@ -64,16 +67,21 @@ pub(crate) fn service(scope: &Scope) -> Option<&str> {
 
 impl Position {
     async fn next<C: Client>(&mut self, followed: &Followed<C>) -> Result<Services, ProviderError> {
-        if std::mem::take(&mut self.hidden) {
+        let mut wait = self.settle.limit(followed.wait);
+        if self.looks > 0 {
+            self.looks -= 1;
             wake_hidden(followed).await;
+            if self.looks > 0 {
+                wait = wait.min(LAG);
+            }
         }
-        let wait = self.settle.limit(followed.wait);
         if followed.watch {
             self.bucket.ready().await;
         } else if self.known.is_some() {
             tokio::time::sleep(followed.refresh_interval).await;
             self.index = self.index.from_anew();
         }
+        let before = self.index;
         let mut answer = self.read(followed, wait).await?;
         if !self.lost(&answer).is_empty() {
             // A list that shrinks is read twice before it is believed.
@@ -86,7 +94,10 @@ impl Position {
             services.extend(lost);
         }
         self.wake(followed, &services);
-        self.hidden = self.known.is_some();
+        if self.known.is_some() && self.index != before {
+            // What was read after the first look may have come from a server that lags.
+            self.looks = if followed.stale && followed.watch { 2 } else { 1 };
+        }
         self.known = Some(services.clone());
         Ok(services)
     }
@@ -94,7 +105,7 @@ impl Position {
     async fn read<C: Client>(
         &mut self,
         followed: &Followed<C>,
-        wait: std::time::Duration,
+        wait: Duration,
     ) -> Result<Services, ProviderError> {
         let query = |index| async move {
             let answer = followed.client.services(index, wait).await?;

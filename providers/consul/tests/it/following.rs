@@ -83,6 +83,11 @@ impl Reports<'_> {
     }
 }
 
+fn has_port(instances: &[Instance], port: u16) -> bool {
+    let mut endpoints = instances.iter().flat_map(|instance| &instance.endpoints);
+    endpoints.any(|endpoint| endpoint.port == port)
+}
+
 fn web() -> World {
     World::new([
         Registration::new("web", "web-1", 8001),
@@ -439,6 +444,47 @@ async fn above_the_limit_a_change_makes_nobody_else_read() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_the_limit_a_change_arrives_though_the_nodes_cannot_be_read() {
+    let world = web();
+    let settings = Settings {
+        max_watches: 0,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    reports.rest().await;
+    world.set_nodes_down(true);
+    reports.rest().await;
+    let start = Instant::now();
+    world.register(Registration::new("web", "web-1", 8009));
+    let instances = reports.until("web", |instances| has_port(instances, 8009)).await;
+    assert_eq!(instances.len(), 2);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_the_limit_a_change_is_found_though_the_server_that_knows_the_nodes_lags() {
+    let world = web();
+    let settings = Settings {
+        max_watches: 0,
+        stale: true,
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports(provider.reports());
+    reports.rest().await;
+    world.leave_one_behind();
+    let start = Instant::now();
+    world.register(Registration::new("web", "web-1", 8009));
+    reports.services().await;
+    // For the checks, the nodes, and what is on them.
+    world.ask_the_one_behind(3);
+    let instances = reports.until("web", |instances| has_port(instances, 8009)).await;
+    assert_eq!(instances.len(), 2);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::world::{Registration as Service, World};
 struct Consul {
     world: World,
     address: SocketAddr,
+    max_watches: usize,
 }
 
 impl Consul {
@@ -24,7 +25,19 @@ impl Consul {
         let (address, server) = world.serve().await;
         // Ends with the runtime of the test.
         drop(server);
-        Self { world, address }
+        Self {
+            world,
+            address,
+            max_watches: Settings::default().max_watches,
+        }
+    }
+
+    /// One whose services have no watches of their own.
+    async fn without_watches() -> Self {
+        Self {
+            max_watches: 0,
+            ..Self::new().await
+        }
     }
 }
 
@@ -41,6 +54,7 @@ impl System for Consul {
         };
         let settings = Settings {
             endpoint,
+            max_watches: self.max_watches,
             ..Settings::default()
         };
         let name = ProviderName::new("consulcatalog");
@@ -67,6 +81,7 @@ async fn with_each_fault<F: Future<Output = ()> + Send + 'static>(try_one: impl 
     let mut tries = JoinSet::new();
     for fault in Fault::ALL {
         tries.spawn(try_one(Consul::new().await, fault));
+        tries.spawn(try_one(Consul::without_watches().await, fault));
     }
     tries.join_all().await;
 }

@@ -64,6 +64,8 @@ struct State {
     locked: bool,
     /// Every query fails.
     down: bool,
+    /// Queries for nodes fail.
+    nodes_down: bool,
 }
 
 /// Consul.
@@ -137,6 +139,10 @@ impl World {
         self.change(|state| state.down = down);
     }
 
+    pub(crate) fn set_nodes_down(&self, down: bool) {
+        self.change(|state| state.nodes_down = down);
+    }
+
     /// All is lost, and history begins anew.
     pub(crate) fn lose_state(&self) {
         self.state.send_replace(State {
@@ -186,13 +192,17 @@ impl World {
         }
         let state = self.answering();
         if state.down {
-            let (endpoint, reason) = (self.endpoint().to_owned(), "connection refused".to_owned());
-            return Err(ProviderError::Unreachable { endpoint, reason });
+            return Err(self.refused());
         }
         Ok(Answer {
             index: state.index,
             value: read(&state),
         })
+    }
+
+    fn refused(&self) -> ProviderError {
+        let (endpoint, reason) = (self.endpoint().to_owned(), "connection refused".to_owned());
+        ProviderError::Unreachable { endpoint, reason }
     }
 
     /// The state of the server that answers.
@@ -275,8 +285,9 @@ impl Client for World {
     }
 
     async fn nodes(&self) -> Result<Vec<String>, ProviderError> {
-        let answer = self.ask(0, Duration::ZERO, |_| vec!["vm".to_owned()]).await;
-        answer.map(|answer| answer.value)
+        let read = |state: &State| (!state.nodes_down).then(|| vec!["vm".to_owned()]);
+        let answer = self.ask(0, Duration::ZERO, read).await?;
+        answer.value.ok_or_else(|| self.refused())
     }
 
     async fn node(&self, name: &str) -> Result<Registered, ProviderError> {
