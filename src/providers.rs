@@ -29,6 +29,10 @@ impl Providers {
         providers
             .add_consul(settings)
             .map_err(|error| vec![problem("providers.consulCatalog", &*error)])?;
+        #[cfg(feature = "provider-nomad")]
+        providers
+            .add_nomad(settings)
+            .map_err(|error| vec![problem("providers.nomad", &error)])?;
         Ok(providers)
     }
 
@@ -100,6 +104,26 @@ impl Providers {
             }
         }
         Ok(())
+    }
+
+    /// One Nomad, or each of `instances`; then the block around them is only what they inherit.
+    #[cfg(feature = "provider-nomad")]
+    fn add_nomad(&mut self, settings: &Settings) -> Result<(), mesh_provider_nomad::SettingsError> {
+        let Some(nomad) = &settings.providers.nomad else {
+            return Ok(());
+        };
+        let environment = |variable: &str| std::env::var(variable).ok();
+        let mut add = |name: String, nomad| {
+            let name = ProviderName::new(name);
+            let providers = mesh_provider_nomad::providers(&name, nomad, &environment)?;
+            self.registrations.extend(providers);
+            Ok(())
+        };
+        if nomad.instances.is_empty() {
+            return add("nomad".to_owned(), nomad);
+        }
+        let mut instances = nomad.instances.iter();
+        instances.try_for_each(|(instance, nomad)| add(format!("nomad-{instance}"), nomad))
     }
 }
 

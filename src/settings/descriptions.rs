@@ -370,6 +370,136 @@ const AFTER: &[Description] = &[
         "Take changes up while running. Off: only SIGHUP reads again.",
     ),
     (
+        "providers.nomad.allow.entryPoints",
+        "",
+        "Entrypoints that tags may name; absent means all.",
+    ),
+    (
+        "providers.nomad.allow.hosts",
+        "",
+        "Hosts that tags may claim, with all below them; absent means all.",
+    ),
+    (
+        "providers.nomad.allow.maxPriority",
+        "",
+        "Highest priority that tags may claim.",
+    ),
+    (
+        "providers.nomad.constraints",
+        "",
+        "Only instances whose tags match: ``Tag(`public`)``.",
+    ),
+    (
+        "providers.nomad.defaultRule",
+        "Host(`{{ normalize .Name }}`)",
+        "The rule of a service that declares none.",
+    ),
+    (
+        "providers.nomad.endpoint.address",
+        "",
+        "`http://host:port`, `https://host:port` or `unix:///path`. Absent: `NOMAD_ADDR`, else a task's own socket, else `http://127.0.0.1:4646`.",
+    ),
+    (
+        "providers.nomad.endpoint.endpointWaitTime",
+        "",
+        "How long one blocking query may hang, 1s to 5m; changes arrive at once all the same.",
+    ),
+    (
+        "providers.nomad.endpoint.region",
+        "",
+        "The region. Absent: `NOMAD_REGION`, else the agent's.",
+    ),
+    (
+        "providers.nomad.endpoint.tls.ca",
+        "",
+        "File of the authorities that signed Nomad's certificate; absent: `NOMAD_CACERT`, else the system's.",
+    ),
+    (
+        "providers.nomad.endpoint.tls.cert",
+        "",
+        "File of the client certificate. Absent: `NOMAD_CLIENT_CERT`.",
+    ),
+    (
+        "providers.nomad.endpoint.tls.insecureSkipVerify",
+        "false",
+        "Take any certificate. For tests: whoever sits in between reads the token.",
+    ),
+    (
+        "providers.nomad.endpoint.tls.key",
+        "",
+        "File of the client certificate's key. Absent: `NOMAD_CLIENT_KEY`.",
+    ),
+    (
+        "providers.nomad.endpoint.tls.serverName",
+        "",
+        "The name in Nomad's certificate, as `client.global.nomad`. Absent: `NOMAD_TLS_SERVER_NAME`, else the name in its address.",
+    ),
+    (
+        "providers.nomad.endpoint.token",
+        "",
+        "ACL token with `read-job`. Absent: `NOMAD_TOKEN`, else a task's own token. Secret.",
+    ),
+    (
+        "providers.nomad.exposedByDefault",
+        "true",
+        "Expose services whose tags do not say `mesh.enable`.",
+    ),
+    (
+        "providers.nomad.instances.<name>",
+        "",
+        "Several Nomads: each has all options of this block and inherits what it does not say. Objects are `x@nomad-<name>`.",
+    ),
+    (
+        "providers.nomad.labelPrefixes",
+        "mesh",
+        "First parts of the tags of ours; for one key the first listed wins.",
+    ),
+    (
+        "providers.nomad.maxWatches",
+        "60",
+        "Most blocking queries at a time, up to 90; services beyond are read when the list of services changes.",
+    ),
+    (
+        "providers.nomad.namespaces",
+        "",
+        "Namespaces to read; `*` means all. With several, or `*`, each is a provider `nomad-<namespace>`. Absent: `NOMAD_NAMESPACE`, else `default`.",
+    ),
+    (
+        "providers.nomad.prefix",
+        "",
+        "One label prefix; takes the place of `labelPrefixes`.",
+    ),
+    (
+        "providers.nomad.references",
+        "",
+        "Providers whose objects tags may refer to, beside their own and `file`.",
+    ),
+    (
+        "providers.nomad.refreshInterval",
+        "15s",
+        "How often everything is read when `watch` is off.",
+    ),
+    (
+        "providers.nomad.required",
+        "true",
+        "`/ready` waits for this provider.",
+    ),
+    (
+        "providers.nomad.stale",
+        "false",
+        "Let any server answer, leader or not.",
+    ),
+    (
+        "providers.nomad.throttleDuration",
+        "0s",
+        "Shortest time between two answers of one blocking query.",
+    ),
+    (
+        "providers.nomad.watch",
+        "true",
+        "Learn of changes at once, by blocking queries.",
+    ),
+    (
         "providers.precedence",
         "",
         "Which provider wins between routers of equal priority, strongest first; absent means the built-in order.",

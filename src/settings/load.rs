@@ -1,6 +1,9 @@
 //! Settings from their sources: defaults < file < environment < flags.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use mesh_config::{
     Origin, Problem,
@@ -63,15 +66,14 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
             (!taken.is_empty()).then(|| (section, taken.origin_of(section)))
         })
         .collect();
-    #[cfg(feature = "provider-consul")]
-    let instances = layers.take_inheriting(CONSUL, "instances");
-    #[cfg_attr(
-        not(feature = "provider-consul"),
-        expect(unused_mut, reason = "no provider has instances")
-    )]
+    let taken = INHERITING
+        .iter()
+        .map(|block| (block, layers.take_inheriting(block.key, "instances")));
+    let instances: Vec<_> = taken.collect();
     let mut settings = layers.decode::<Settings>()?;
-    #[cfg(feature = "provider-consul")]
-    inherit(instances, &mut settings)?;
+    for (block, instances) in instances {
+        block.inherit(instances, &mut settings)?;
+    }
     let misplaced = misplaced(&dynamic, &settings, file.as_deref());
     if !misplaced.is_empty() {
         return Err(misplaced);
@@ -84,30 +86,54 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
     })
 }
 
-/// The block of the Consul provider.
-#[cfg(feature = "provider-consul")]
-const CONSUL: &str = "providers.consulCatalog";
+/// A block that may hold `instances`, which inherit from it.
+struct Inheriting {
+    key: &'static str,
+    /// Adds, under a name, the block that the second settings have to that of the first.
+    add: fn(&mut Settings, String, Settings),
+}
 
-/// Decodes each instance over the block around it.
-#[cfg(feature = "provider-consul")]
-fn inherit(
-    instances: std::collections::BTreeMap<String, Layers>,
-    settings: &mut Settings,
-) -> Result<(), Vec<Problem>> {
-    let outer = &mut settings.providers.consul_catalog;
-    for (name, layers) in instances {
-        let instance = layers.decode::<Settings>().map_err(|problems| {
-            let below = format!("{CONSUL}.instances.{name}");
-            let rename = |problem: Problem| Problem {
-                key: problem.key.replacen(CONSUL, &below, 1),
-                ..problem
-            };
-            problems.into_iter().map(rename).collect::<Vec<_>>()
-        })?;
-        let instance = instance.providers.consul_catalog.unwrap_or_default();
-        outer.get_or_insert_default().instances.insert(name, instance);
+const INHERITING: &[Inheriting] = &[
+    #[cfg(feature = "provider-consul")]
+    Inheriting {
+        key: "providers.consulCatalog",
+        add: |settings, name, instance| {
+            let outer = settings.providers.consul_catalog.get_or_insert_default();
+            let instance = instance.providers.consul_catalog.unwrap_or_default();
+            outer.instances.insert(name, instance);
+        },
+    },
+    #[cfg(feature = "provider-nomad")]
+    Inheriting {
+        key: "providers.nomad",
+        add: |settings, name, instance| {
+            let outer = settings.providers.nomad.get_or_insert_default();
+            let instance = instance.providers.nomad.unwrap_or_default();
+            outer.instances.insert(name, instance);
+        },
+    },
+];
+
+impl Inheriting {
+    /// Decodes each instance over the block around it.
+    fn inherit(
+        &self,
+        instances: BTreeMap<String, Layers>,
+        settings: &mut Settings,
+    ) -> Result<(), Vec<Problem>> {
+        for (name, layers) in instances {
+            let instance = layers.decode::<Settings>().map_err(|problems| {
+                let below = format!("{}.instances.{name}", self.key);
+                let rename = |problem: Problem| Problem {
+                    key: problem.key.replacen(self.key, &below, 1),
+                    ..problem
+                };
+                problems.into_iter().map(rename).collect::<Vec<_>>()
+            })?;
+            (self.add)(settings, name, instance);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read(path: &Path, explicit: bool) -> Result<Layer, Problem> {

@@ -298,6 +298,17 @@ fn provider_problems(settings: &Settings, problem: &dyn Fn(&str, String) -> Prob
             report(&format!("providers.consulCatalog.instances.{name}"), instance);
         }
     }
+    #[cfg(feature = "provider-nomad")]
+    if let Some(nomad) = &settings.providers.nomad {
+        let mut report = |key: &str, nomad: &mesh_provider_nomad::Settings| {
+            let error = nomad.validate().err();
+            problems.extend(error.map(|error| problem(key, error.to_string())));
+        };
+        report("providers.nomad", nomad);
+        for (name, instance) in &nomad.instances {
+            report(&format!("providers.nomad.instances.{name}"), instance);
+        }
+    }
     problems
 }
 

@@ -1,6 +1,6 @@
 //! Static settings: sources, layers, errors.
 
-use crate::mesh::{Mesh, Place};
+use crate::mesh::{Mesh, Place, eventually};
 
 const PORTS: &str = "entryPoints:\n  Web:\n    address: '127.0.0.1:0'\nsnapshot: {enabled: false}\n";
 
@@ -192,6 +192,11 @@ fn what_cannot_be_started_says_what_can() {
             "error: command line: providers.consulCatalog: endpoint.endpointWaitTime is 1ms: use 1s to 10m\n",
         ),
         (
+            &["--providers.nomad.maxWatches=120"],
+            "error: command line: providers.nomad: maxWatches is 120: use 90 or less: Nomad takes 100 connections of one \
+             address\n",
+        ),
+        (
             &["--providers.file"],
             "error: --providers.file: providers.file: no source is named: set filename or directory\n",
         ),
@@ -203,16 +208,34 @@ fn what_cannot_be_started_says_what_can() {
 
 #[test]
 fn an_instance_of_a_provider_inherits_and_is_checked() {
+    for (provider, outer, inner) in [
+        ("consulCatalog", "stale: true", "requireConsistent: true"),
+        ("nomad", "watch: false", "throttleDuration: 1s"),
+    ] {
+        let place = Place::new();
+        let file =
+            format!("providers:\n  {provider}:\n    {outer}\n    instances:\n      east:\n        {inner}\n");
+        place.write("mesh.yml", &file);
+        let run = place.run(&["check"]);
+        assert_eq!(run.code(), 1);
+        let (told, key) = (run.stderr(), inner.split(':').next().unwrap());
+        assert!(told.contains("instances.east") && told.contains(key), "{told}");
+    }
+}
+
+#[test]
+fn nomad_is_looked_for_where_its_own_variables_say() {
     let place = Place::new();
-    place.write(
-        "mesh.yml",
-        "providers:\n  consulCatalog:\n    stale: true\n    instances:\n      east:\n        requireConsistent: true\n",
-    );
-    let run = place.run(&["check"]);
-    assert_eq!(run.code(), 1);
-    assert!(
-        run.stderr().contains("instances.east") && run.stderr().contains("exclude"),
-        "{}",
-        run.stderr()
-    );
+    place.write("mesh.yml", PORTS);
+    let own = "--entryPoints.mesh.address=127.0.0.1:0";
+    let mut command = place.command(&["--log.format=json", "--providers.nomad", "--api.insecure", own]);
+    command.env("NOMAD_ADDR", "http://127.0.0.1:1");
+    let mesh = Mesh::start(command.env("NOMAD_TOKEN", "hunter2"));
+    let told = eventually("the failure", || {
+        let told = mesh.ask("/api/providers").body;
+        told.contains("127.0.0.1:1").then_some(told)
+    });
+    assert!(told.contains(r#""name":"nomad""#), "{told}");
+    let log = mesh.log().join("\n");
+    assert!(!told.contains("hunter2") && !log.contains("hunter2"), "{log}");
 }

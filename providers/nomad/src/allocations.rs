@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
-use mesh_remote::{Bucket, Settle};
+use mesh_remote::Settle;
 use tracing::warn;
 
 use crate::{Followed, answer::Allocation, client::Client, cursor::Cursor, is_forbidden, table::Table};
@@ -13,11 +13,9 @@ use crate::{Followed, answer::Allocation, client::Client, cursor::Cursor, is_for
 /// The scope of the allocations.
 pub(crate) const SCOPE: &str = "allocations";
 
-/// Answers in a row that pass without a pause: a deployment changes allocations a few times a second.
-const BURST: f64 = 20.0;
-
-/// Answers a second after that: they are large where a lot runs.
-const RATE: f64 = 2.0;
+/// Answers in a row that pass without a pause, and a second after that: a deployment changes allocations a few times a
+/// second, and their list is large where a lot runs.
+const PACE: (f64, f64) = (20.0, 2.0);
 
 /// Where the watch stands.
 struct Position {
@@ -33,7 +31,7 @@ struct Position {
 /// Passes on to the join what is known of allocations.
 pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        cursor: Cursor::new(Bucket::with(BURST, RATE), followed.list_watch()),
+        cursor: Cursor::new(followed.bucket(PACE), followed.list_watch()),
         settle: Settle::default(),
         known: BTreeMap::new(),
         seen: false,

@@ -9,7 +9,7 @@ use mesh_remote::{Index, Settle};
 use tokio::{sync::Notify, time::Instant};
 use tracing::warn;
 
-use crate::{Followed, answer::Registration, client::Client, cursor::Cursor, services};
+use crate::{Followed, PACE, answer::Registration, client::Client, cursor::Cursor, services};
 
 /// Where the follower of one service stands.
 struct Position {
@@ -30,7 +30,7 @@ pub(crate) fn reports<C: Client>(
     let position = Position {
         notice: followed.notices.of(&service),
         service,
-        cursor: Cursor::new(followed.bucket(), followed.service_watch()),
+        cursor: Cursor::new(followed.bucket(PACE), followed.service_watch()),
         settle: Settle::default(),
         has_some: false,
     };

@@ -74,6 +74,7 @@ struct Followed<C> {
     stale: bool,
     wait: Duration,
     refresh_interval: Duration,
+    throttle: Duration,
     watches: Arc<Watches>,
     notices: Notices,
     join: std::sync::Mutex<Join>,
@@ -165,6 +166,7 @@ impl<C> Followed<C> {
             stale: settings.stale,
             wait: settings.endpoint.endpoint_wait_time.unwrap_or(DEFAULT_WAIT),
             refresh_interval: settings.refresh_interval,
+            throttle: settings.throttle_duration,
             watches,
             notices: Notices::default(),
             listed: watch::Sender::new(false),
@@ -186,8 +188,12 @@ impl<C> Followed<C> {
             .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    fn bucket(&self) -> Bucket {
-        Bucket::with(PACE.0, PACE.1)
+    /// Lets `burst` answers in a row pass and `rate` a second after that, unless settings slow it down.
+    fn bucket(&self, (burst, rate): (f64, f64)) -> Bucket {
+        match self.throttle {
+            Duration::ZERO => Bucket::with(burst, rate),
+            throttle => Bucket::with(1.0, rate.min(throttle.as_secs_f64().recip())),
+        }
     }
 
     /// The right to a blocking query for a list; without it the list is read every `refreshInterval`.

@@ -11,7 +11,7 @@ use mesh_remote::{Index, Settle};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::{Followed, answer::Services, client::Client, cursor::Cursor, is_forbidden};
+use crate::{Followed, PACE, answer::Services, client::Client, cursor::Cursor, is_forbidden};
 
 /// The scope of the list.
 pub(crate) const SCOPE: &str = "services";
@@ -31,7 +31,7 @@ struct Position {
 /// The list whenever it may have changed.
 pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = Report> + Send + '_ {
     let position = Position {
-        cursor: Cursor::new(followed.bucket(), followed.list_watch()),
+        cursor: Cursor::new(followed.bucket(PACE), followed.list_watch()),
         settle: Settle::default(),
         known: None,
         told: false,

@@ -29,6 +29,9 @@ pub struct Settings {
     pub refresh_interval: Duration,
     /// Let any server answer, leader or not: keeps working while there is no leader, and may be a little behind.
     pub stale: bool,
+    /// Shortest time between two answers of one blocking query; 0 leaves the pace to Mesh.
+    #[serde(with = "mesh_config::duration")]
+    pub throttle_duration: Duration,
     /// Namespaces to read. One: objects are `x@nomad`. Several, or `*` for all: `x@nomad-<namespace>`. None:
     /// `NOMAD_NAMESPACE`, else `default`.
     pub namespaces: Vec<String>,
@@ -62,6 +65,7 @@ impl Default for Settings {
             watch: true,
             refresh_interval: Duration::from_secs(15),
             stale: false,
+            throttle_duration: Duration::ZERO,
             namespaces: Vec::new(),
             max_watches: 60,
             required: true,
@@ -102,19 +106,22 @@ pub struct EndpointSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A pair of which one has no effect.
-    #[error("providers.nomad: {0} and {1} exclude each other: keep one")]
+    #[error("{0} and {1} exclude each other: keep one")]
     Exclusive(&'static str, &'static str),
+    /// Nothing to slow down.
+    #[error("throttleDuration slows down what watch brings: leave it out, or watch on")]
+    Throttle,
     /// `*` beside names.
-    #[error("providers.nomad.namespaces: * means all of them: write it alone, or names without it")]
+    #[error("namespaces: * means all of them: write it alone, or names without it")]
     AllAndMore,
     /// A name that is none.
-    #[error("providers.nomad.namespaces: {0:?} is no name of a namespace")]
+    #[error("namespaces: {0:?} is no name of a namespace")]
     Namespace(String),
     /// What is to be exposed cannot be told.
-    #[error("providers.nomad.{0}")]
+    #[error(transparent)]
     Exposure(#[from] ExposureError),
     /// A number that cannot work.
-    #[error("providers.nomad.{key} is {found}: use {allowed}")]
+    #[error("{key} is {found}: use {allowed}")]
     OutOfRange {
         /// Which.
         key: &'static str,
@@ -125,12 +132,12 @@ pub enum SettingsError {
     },
     /// The address is none.
     #[error(
-        "providers.nomad.endpoint.address: {0:?} is no address: write http://host:port, https://host:port or \
+        "endpoint.address: {0:?} is no address: write http://host:port, https://host:port or \
          unix:///path"
     )]
     Address(String),
     /// What was found there cannot be used.
-    #[error("providers.nomad.endpoint: {0}")]
+    #[error("endpoint: {0}")]
     Target(#[from] TargetError),
 }
 
@@ -152,13 +159,16 @@ impl Settings {
         settings.build()
     }
 
-    /// Finds what serde cannot: values that exclude each other or cannot work.
+    /// Finds what serde cannot: values that exclude each other or cannot work, what is to be exposed included.
     ///
     /// # Errors
     /// With the first such value.
     pub fn validate(&self) -> Result<(), SettingsError> {
         if self.prefix.is_some() && self.label_prefixes != Self::default().label_prefixes {
             return Err(SettingsError::Exclusive("prefix", "labelPrefixes"));
+        }
+        if !self.watch && self.throttle_duration > Duration::ZERO {
+            return Err(SettingsError::Throttle);
         }
         if self.namespaces.len() > 1 && self.namespaces.iter().any(|name| name == ALL_NAMESPACES) {
             return Err(SettingsError::AllAndMore);
@@ -198,6 +208,7 @@ impl Settings {
                 allowed: "90 or less: Nomad takes 100 connections of one address",
             });
         }
+        self.exposure()?;
         Ok(())
     }
 }
@@ -222,7 +233,10 @@ mod tests {
                 r#"{"prefix": "edge", "labelPrefixes": ["mesh", "traefik"]}"#,
                 "labelPrefixes",
             ),
-            (r#"{"throttleDuration": "5s"}"#, "throttleDuration"),
+            (
+                r#"{"throttleDuration": "5s", "watch": false}"#,
+                "throttleDuration",
+            ),
             (r#"{"allowEmptyServices": true}"#, "allowEmptyServices"),
         ] {
             let error = validate(json).unwrap_err();

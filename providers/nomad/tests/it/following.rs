@@ -35,6 +35,28 @@ async fn changes_arrive_without_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_wants_nomad_spared_waits_for_changes() {
+    let world = web();
+    let settings = Settings {
+        throttle_duration: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    let provider = provider(&world, &settings);
+    let mut reports = Reports::of(&*provider);
+    reports.until("web", &[("a1", Ready), ("a2", Ready)]).await;
+    world.end("a1");
+    reports.until("web", &[("a2", Ready)]).await;
+    let start = Instant::now();
+    world.end("a2");
+    reports.until("web", &[]).await;
+    let waited = start.elapsed();
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(6)).contains(&waited),
+        "{waited:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_enabled_services_are_followed_when_nothing_is_exposed_by_default() {
     let mut private = Service::new("private", "a1", 1);
     private.tags = vec!["mesh.enable=false", "other.enable=true"];
