@@ -17,7 +17,7 @@ test *arguments:
 
 # All tests, with real servers.
 integration *arguments:
-    CONSUL_BIN="$(integration/setup/consul)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
+    CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
 
 # Benches, or one of them.
 bench *arguments:

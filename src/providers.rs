@@ -29,6 +29,10 @@ impl Providers {
         providers
             .add_consul(settings)
             .map_err(|error| vec![problem("providers.consulCatalog", &*error)])?;
+        #[cfg(feature = "provider-ecs")]
+        providers
+            .add_ecs(settings)
+            .map_err(|error| vec![problem("providers.ecs", &error)])?;
         #[cfg(feature = "provider-nomad")]
         providers
             .add_nomad(settings)
@@ -76,55 +80,70 @@ impl Providers {
         Ok(())
     }
 
-    /// One Consul, or each of `instances`; then the block around them is only what they inherit.
     #[cfg(feature = "provider-consul")]
     fn add_consul(&mut self, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
-        let Some(consul) = &settings.providers.consul_catalog else {
-            return Ok(());
-        };
-        let name = |suffix: &str| ProviderName::new(format!("consulcatalog{suffix}"));
-        let all = match consul.instances.is_empty() {
-            true => vec![(name(""), consul)],
-            false => {
-                let instances = consul.instances.iter();
-                instances
-                    .map(|(instance, consul)| (name(&format!("-{instance}")), consul))
-                    .collect()
+        if let Some(block) = &settings.providers.consul_catalog {
+            for (name, consul) in named("consulcatalog", block, &block.instances) {
+                let exposure = consul.exposure()?;
+                for provider in mesh_provider_consul::ConsulCatalog::all(&name, consul, &environment)? {
+                    self.registrations.push(Registration {
+                        provider: Arc::new(provider),
+                        required: consul.required,
+                        exposure: Some(exposure.clone()),
+                    });
+                }
             }
-        };
-        let environment = |variable: &str| std::env::var(variable).ok();
-        for (name, consul) in all {
-            let exposure = consul.exposure()?;
-            for provider in mesh_provider_consul::ConsulCatalog::all(&name, consul, &environment)? {
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "provider-ecs")]
+    fn add_ecs(&mut self, settings: &Settings) -> Result<(), mesh_provider_ecs::SettingsError> {
+        if let Some(block) = &settings.providers.ecs {
+            for (name, ecs) in named("ecs", block, &block.instances) {
                 self.registrations.push(Registration {
-                    provider: Arc::new(provider),
-                    required: consul.required,
-                    exposure: Some(exposure.clone()),
+                    provider: Arc::new(mesh_provider_ecs::Ecs::new(name, ecs)?),
+                    required: ecs.required,
+                    exposure: Some(ecs.exposure()?),
                 });
             }
         }
         Ok(())
     }
 
-    /// One Nomad, or each of `instances`; then the block around them is only what they inherit.
     #[cfg(feature = "provider-nomad")]
     fn add_nomad(&mut self, settings: &Settings) -> Result<(), mesh_provider_nomad::SettingsError> {
-        let Some(nomad) = &settings.providers.nomad else {
-            return Ok(());
-        };
-        let environment = |variable: &str| std::env::var(variable).ok();
-        let mut add = |name: String, nomad| {
-            let name = ProviderName::new(name);
-            let providers = mesh_provider_nomad::providers(&name, nomad, &environment)?;
-            self.registrations.extend(providers);
-            Ok(())
-        };
-        if nomad.instances.is_empty() {
-            return add("nomad".to_owned(), nomad);
+        if let Some(block) = &settings.providers.nomad {
+            for (name, nomad) in named("nomad", block, &block.instances) {
+                let providers = mesh_provider_nomad::providers(&name, nomad, &environment)?;
+                self.registrations.extend(providers);
+            }
         }
-        let mut instances = nomad.instances.iter();
-        instances.try_for_each(|(instance, nomad)| add(format!("nomad-{instance}"), nomad))
+        Ok(())
     }
+}
+
+/// A block by its own name, or each of its `instances`; then the block around them is only what they inherit.
+#[cfg(any(
+    feature = "provider-consul",
+    feature = "provider-ecs",
+    feature = "provider-nomad"
+))]
+fn named<'a, S>(
+    kind: &str,
+    block: &'a S,
+    instances: &'a std::collections::BTreeMap<String, S>,
+) -> Vec<(ProviderName, &'a S)> {
+    let named = |(name, instance)| (ProviderName::new(format!("{kind}-{name}")), instance);
+    match instances.is_empty() {
+        true => vec![(ProviderName::new(kind), block)],
+        false => instances.iter().map(named).collect(),
+    }
+}
+
+#[cfg(any(feature = "provider-consul", feature = "provider-nomad"))]
+fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
 }
 
 /// A file provider of one path, a file or a directory.

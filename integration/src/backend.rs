@@ -29,7 +29,15 @@ impl Backend {
     /// # Panics
     /// When there is no port.
     pub async fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::at("127.0.0.1:0", name).await
+    }
+
+    /// A server called `name` at `address`.
+    ///
+    /// # Panics
+    /// When the address is taken.
+    pub async fn at(address: &str, name: &'static str) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free address");
         let address = listener.local_addr().expect("a bound socket");
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = requests.clone();

@@ -10,6 +10,7 @@
     reason = "a failing helper is a failing test"
 )]
 
+pub mod aws;
 pub mod backend;
 pub mod consul;
 pub mod load;
@@ -18,6 +19,7 @@ pub mod port;
 pub mod skip;
 pub mod wait;
 
+pub use aws::Aws;
 pub use backend::Backend;
 pub use consul::Consul;
 pub use load::Load;

@@ -13,31 +13,52 @@ use std::{
 /// # Panics
 /// When there is none and `MESH_INTEGRATION=required`.
 pub fn consul() -> Option<PathBuf> {
-    let named = env::var_os("CONSUL_BIN").map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|directory| directory.join("consul"));
-    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache"));
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let cached = cache.and_then(|cache| fs::read_dir(cache.join("mesh-ci")).ok());
-    let cached = cached
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("consul"));
-    let found = named
-        .into_iter()
+    let found = named("CONSUL_BIN")
         .chain(on_path)
-        .chain(cached)
-        .find(|binary| runs(binary));
+        .chain(cached("consul"))
+        .find(|binary| runs(binary, &["version"]));
     if found.is_none() {
         skipped("consul", "run integration/setup/consul, or set CONSUL_BIN");
     }
     found
 }
 
-fn runs(binary: &Path) -> bool {
+/// A Python that has moto: named by `MOTO_PYTHON`, or where `integration/setup/moto` puts it. `None` when the suite is
+/// to be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn moto() -> Option<PathBuf> {
+    let found = named("MOTO_PYTHON")
+        .chain(cached("bin/python"))
+        .find(|python| runs(python, &["-c", "import moto.server"]));
+    if found.is_none() {
+        skipped("moto", "run integration/setup/moto, or set MOTO_PYTHON");
+    }
+    found
+}
+
+fn named(variable: &str) -> impl Iterator<Item = PathBuf> {
+    env::var_os(variable).map(PathBuf::from).into_iter()
+}
+
+/// `path` in every directory that the scripts of `integration/setup` fill.
+fn cached(path: &str) -> impl Iterator<Item = PathBuf> {
+    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache"));
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let filled = cache.and_then(|cache| fs::read_dir(cache.join("mesh-ci")).ok());
+    filled
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(move |entry| entry.path().join(path))
+}
+
+fn runs(binary: &Path, arguments: &[&str]) -> bool {
     let version = Command::new(binary)
-        .arg("version")
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();

@@ -93,25 +93,27 @@ struct Inheriting {
     add: fn(&mut Settings, String, Settings),
 }
 
+/// The block `$field` at `$key`.
+macro_rules! inheriting {
+    ($key:literal, $field:ident) => {
+        Inheriting {
+            key: $key,
+            add: |settings, name, instance| {
+                let outer = settings.providers.$field.get_or_insert_default();
+                let instance = instance.providers.$field.unwrap_or_default();
+                outer.instances.insert(name, instance);
+            },
+        }
+    };
+}
+
 const INHERITING: &[Inheriting] = &[
     #[cfg(feature = "provider-consul")]
-    Inheriting {
-        key: "providers.consulCatalog",
-        add: |settings, name, instance| {
-            let outer = settings.providers.consul_catalog.get_or_insert_default();
-            let instance = instance.providers.consul_catalog.unwrap_or_default();
-            outer.instances.insert(name, instance);
-        },
-    },
+    inheriting!("providers.consulCatalog", consul_catalog),
+    #[cfg(feature = "provider-ecs")]
+    inheriting!("providers.ecs", ecs),
     #[cfg(feature = "provider-nomad")]
-    Inheriting {
-        key: "providers.nomad",
-        add: |settings, name, instance| {
-            let outer = settings.providers.nomad.get_or_insert_default();
-            let instance = instance.providers.nomad.unwrap_or_default();
-            outer.instances.insert(name, instance);
-        },
-    },
+    inheriting!("providers.nomad", nomad),
 ];
 
 impl Inheriting {

@@ -277,38 +277,36 @@ fn provider_problems(settings: &Settings, problem: &dyn Fn(&str, String) -> Prob
     {
         problems.push(problem("providers.file", error.to_string()));
     }
+    /// What is wrong with a block and with each of its `instances`.
+    #[cfg_attr(
+        not(any(
+            feature = "provider-consul",
+            feature = "provider-ecs",
+            feature = "provider-nomad"
+        )),
+        expect(unused_macros, reason = "no provider has instances")
+    )]
+    macro_rules! check {
+        ($key:literal, $block:expr) => {
+            if let Some(block) = &$block {
+                let instances = block.instances.iter();
+                let named =
+                    instances.map(|(name, instance)| (format!("{}.instances.{name}", $key), instance));
+                for (key, settings) in std::iter::once(($key.to_owned(), block)).chain(named) {
+                    let invalid = settings.validate().err().map(|error| error.to_string());
+                    let exposure = settings.exposure().err().map(|error| error.to_string());
+                    let all = invalid.into_iter().chain(exposure);
+                    problems.extend(all.map(|error| problem(&key, error)));
+                }
+            }
+        };
+    }
     #[cfg(feature = "provider-consul")]
-    if let Some(consul) = &settings.providers.consul_catalog {
-        let mut report = |key: &str, consul: &mesh_provider_consul::Settings| {
-            problems.extend(
-                consul
-                    .validate()
-                    .err()
-                    .map(|error| problem(key, error.to_string())),
-            );
-            problems.extend(
-                consul
-                    .exposure()
-                    .err()
-                    .map(|error| problem(key, error.to_string())),
-            );
-        };
-        report("providers.consulCatalog", consul);
-        for (name, instance) in &consul.instances {
-            report(&format!("providers.consulCatalog.instances.{name}"), instance);
-        }
-    }
+    check!("providers.consulCatalog", settings.providers.consul_catalog);
+    #[cfg(feature = "provider-ecs")]
+    check!("providers.ecs", settings.providers.ecs);
     #[cfg(feature = "provider-nomad")]
-    if let Some(nomad) = &settings.providers.nomad {
-        let mut report = |key: &str, nomad: &mesh_provider_nomad::Settings| {
-            let error = nomad.validate().err();
-            problems.extend(error.map(|error| problem(key, error.to_string())));
-        };
-        report("providers.nomad", nomad);
-        for (name, instance) in &nomad.instances {
-            report(&format!("providers.nomad.instances.{name}"), instance);
-        }
-    }
+    check!("providers.nomad", settings.providers.nomad);
     problems
 }
 

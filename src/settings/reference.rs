@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     /// Enough for every optional block to exist and to be valid.
-    const BLOCKS: [(&str, &str); 14] = [
+    const BLOCKS: [(&str, &str); 15] = [
         ("entryPoints.web.address", ":80"),
         ("entryPoints.web.http.redirections.entryPoint.to", ":443"),
         ("accessLog", "true"),
@@ -64,6 +64,7 @@ mod tests {
         ("providers.consulCatalog", "true"),
         ("providers.consulCatalog.endpoint.httpAuth.username", "u"),
         ("providers.consulCatalog.endpoint.tls", "true"),
+        ("providers.ecs", "true"),
         ("providers.nomad", "true"),
         ("providers.nomad.endpoint.tls", "true"),
         ("providers.providersThrottleDuration", "2s"),

@@ -59,6 +59,9 @@ pub(crate) struct Providers {
     /// Consul's catalog of services.
     #[cfg(feature = "provider-consul")]
     pub(crate) consul_catalog: Option<mesh_provider_consul::Settings>,
+    /// Tasks of AWS ECS.
+    #[cfg(feature = "provider-ecs")]
+    pub(crate) ecs: Option<mesh_provider_ecs::Settings>,
     /// Nomad's own services.
     #[cfg(feature = "provider-nomad")]
     pub(crate) nomad: Option<mesh_provider_nomad::Settings>,

@@ -59,6 +59,16 @@ impl Fault {
     ];
 }
 
+/// How a system words its answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// By statuses, with errors as text.
+    #[default]
+    Plain,
+    /// As AWS: 400 to whatever it refuses, with the kind of error in JSON.
+    Aws,
+}
+
 type Body = BoxBody<Bytes, std::io::Error>;
 
 /// Stands between a provider and its system. Dropping it closes it.
@@ -75,6 +85,14 @@ impl FaultProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start(upstream: SocketAddr, fault: Fault) -> std::io::Result<Self> {
+        Self::speaking(Dialect::Plain, upstream, fault).await
+    }
+
+    /// The same for a system that words its answers in its own way.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn speaking(dialect: Dialect, upstream: SocketAddr, fault: Fault) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (sender, receiver) = watch::channel(fault);
@@ -83,7 +101,7 @@ impl FaultProxy {
         Ok(Self {
             address,
             fault: sender,
-            task: tokio::spawn(listen(listener, address, upstream, receiver)),
+            task: tokio::spawn(listen(listener, address, (upstream, dialect), receiver)),
         })
     }
 
@@ -104,11 +122,14 @@ impl Drop for FaultProxy {
     }
 }
 
+/// The system behind the proxy.
+type Upstream = (SocketAddr, Dialect);
+
 /// Listens whenever somebody should.
 async fn listen(
     mut listener: Option<TcpListener>,
     address: SocketAddr,
-    upstream: SocketAddr,
+    upstream: Upstream,
     mut fault: watch::Receiver<Fault>,
 ) {
     loop {
@@ -151,7 +172,7 @@ async fn listen(
     }
 }
 
-async fn serve(stream: TcpStream, upstream: SocketAddr, fault: watch::Receiver<Fault>) {
+async fn serve(stream: TcpStream, upstream: Upstream, fault: watch::Receiver<Fault>) {
     let answer = service_fn(move |request| {
         let fault = fault.clone();
         async move { Ok::<_, Infallible>(answer(request, upstream, fault).await) }
@@ -165,7 +186,7 @@ async fn serve(stream: TcpStream, upstream: SocketAddr, fault: watch::Receiver<F
 /// Answers as the fault of the moment demands; when it changes, a request under way gets the new one.
 async fn answer(
     request: Request<Incoming>,
-    upstream: SocketAddr,
+    upstream: Upstream,
     mut fault: watch::Receiver<Fault>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
@@ -188,24 +209,17 @@ async fn answer(
     }
 }
 
-async fn spoilt(fault: Fault, request: Request<Full<Bytes>>, upstream: SocketAddr) -> Response<Body> {
+async fn spoilt(
+    fault: Fault,
+    request: Request<Full<Bytes>>,
+    (upstream, dialect): Upstream,
+) -> Response<Body> {
+    if let Some(refusal) = refusal(fault, dialect) {
+        return refusal;
+    }
     match fault {
-        Fault::Forbidden => text(StatusCode::FORBIDDEN, "Permission denied"),
-        Fault::Throttled => {
-            let mut response = text(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Your IP is issuing too many concurrent connections",
-            );
-            response
-                .headers_mut()
-                .insert("retry-after", hyper::header::HeaderValue::from_static("1"));
-            response
-        }
-        Fault::ServerError => text(StatusCode::INTERNAL_SERVER_ERROR, "No cluster leader"),
-        Fault::Missing => text(StatusCode::NOT_FOUND, "404 page not found"),
         Fault::Html => text(StatusCode::OK, "<!DOCTYPE html><html><body>Sign in</body></html>"),
         Fault::TimeOut | Fault::Refused => std::future::pending().await,
-        Fault::None => forward(request, upstream).await,
         Fault::Slow(time) => {
             tokio::time::sleep(time).await;
             forward(request, upstream).await
@@ -224,15 +238,77 @@ async fn spoilt(fault: Fault, request: Request<Full<Bytes>>, upstream: SocketAdd
                     head.headers.insert("content-length", (body.len() + 1).into());
                     cut(half)
                 }
-                Fault::Empty => whole(if body.starts_with(b"{") {
-                    "{}".into()
-                } else {
-                    "[]".into()
-                }),
+                Fault::Empty => whole(emptied(&body, dialect)),
                 _ => whole(half),
             };
             Response::from_parts(head, body)
         }
+        _ => forward(request, upstream).await,
+    }
+}
+
+/// The answer of a system that refuses everything.
+fn refusal(fault: Fault, dialect: Dialect) -> Option<Response<Body>> {
+    let (status, words, code) = match fault {
+        Fault::Forbidden => (
+            StatusCode::FORBIDDEN,
+            "Permission denied",
+            "AccessDeniedException",
+        ),
+        Fault::Throttled => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Your IP is issuing too many concurrent connections",
+            "ThrottlingException",
+        ),
+        Fault::ServerError => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "No cluster leader",
+            "ServerException",
+        ),
+        Fault::Missing => (
+            StatusCode::NOT_FOUND,
+            "404 page not found",
+            "ClusterNotFoundException",
+        ),
+        _ => return None,
+    };
+    if dialect == Dialect::Aws {
+        let status = if status.is_server_error() {
+            status
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        let body = format!(r#"{{"__type": "{code}", "message": "{words}"}}"#);
+        let mut response = Response::new(whole(body.into()));
+        *response.status_mut() = status;
+        return Some(response);
+    }
+    let mut response = text(status, words);
+    if fault == Fault::Throttled {
+        let second = hyper::header::HeaderValue::from_static("1");
+        response.headers_mut().insert("retry-after", second);
+    }
+    Some(response)
+}
+
+/// An answer of the same kind that holds nothing.
+fn emptied(body: &Bytes, dialect: Dialect) -> Bytes {
+    match (dialect, body.first()) {
+        // Its answers are objects with lists in them.
+        (Dialect::Aws, Some(b'{')) => {
+            let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            let lists = answer
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(_, value)| value.is_array());
+            let empty: serde_json::Map<_, _> = lists
+                .map(|(key, _)| (key.clone(), serde_json::Value::Array(Vec::new())))
+                .collect();
+            serde_json::Value::Object(empty).to_string().into()
+        }
+        (Dialect::Plain, Some(b'{')) => "{}".into(),
+        _ => "[]".into(),
     }
 }
 

@@ -4,4 +4,4 @@ pub mod client;
 pub mod faults;
 pub mod matrix;
 
-pub use faults::{Fault, FaultProxy};
+pub use faults::{Dialect, Fault, FaultProxy};

@@ -14,7 +14,7 @@ use mesh_discovery::{Discovery, DiscoverySettings, ProviderStatus, Registration,
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::faults::{Fault, FaultProxy};
+use crate::faults::{Dialect, Fault, FaultProxy};
 
 /// Longest wait for anything: a time-out of a client, and the pauses after a few failures in a row.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -26,6 +26,11 @@ const AFTERWARDS: Duration = Duration::from_millis(500);
 pub trait System: Send + Sync {
     /// Where the system answers.
     fn address(&self) -> SocketAddr;
+
+    /// How it words its answers.
+    fn dialect(&self) -> Dialect {
+        Dialect::Plain
+    }
 
     /// The provider, reading at `address`. A client that waits for answers waits for seconds, not minutes.
     fn registration(&self, address: SocketAddr) -> Registration;
@@ -131,7 +136,7 @@ pub async fn running(system: &impl System, fault: Fault) {
 
 impl Run {
     async fn start(system: &impl System, fault: Fault, snapshot: Option<&Path>) -> Self {
-        let proxy = FaultProxy::start(system.address(), fault).await;
+        let proxy = FaultProxy::speaking(system.dialect(), system.address(), fault).await;
         #[expect(clippy::expect_used, reason = "a test without a port has failed")]
         let proxy = proxy.expect("a port for the proxy");
         let mut settings = DiscoverySettings::default();

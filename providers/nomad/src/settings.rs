@@ -208,7 +208,6 @@ impl Settings {
                 allowed: "90 or less: Nomad takes 100 connections of one address",
             });
         }
-        self.exposure()?;
         Ok(())
     }
 }

@@ -59,6 +59,7 @@ fn all_described() -> Vec<(String, Option<String>)> {
     options.extend(described(page("consul.md"), |_| {
         "providers.consulCatalog.".to_owned()
     }));
+    options.extend(described(page("ecs.md"), |_| "providers.ecs.".to_owned()));
     options.extend(described(page("nomad.md"), |_| "providers.nomad.".to_owned()));
     options
 }

@@ -1,0 +1,219 @@
+//! What is known of the tasks and services of one cluster, and what of it is to be read again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::answer::{Deployment, Described, Service, Task};
+
+/// A task that runs is described again every so many reads, for its health.
+const ROTATION: u64 = 4;
+
+/// Up to this many tasks are described at each read: it is one call all the same.
+const FEW_TASKS: usize = 100;
+
+/// Up to this many services are described at each read: their tags reach routing with it.
+const FEW_SERVICES: usize = 100;
+
+/// Above, a service is described again after this time.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// One cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    tasks: BTreeMap<String, KnownTask>,
+    services: BTreeMap<String, KnownService>,
+    round: u64,
+}
+
+/// A task.
+#[derive(Debug)]
+pub(crate) struct KnownTask {
+    pub(crate) task: Task,
+    /// Where it stands among the deployments of its service; set once, so that it does not grow younger when
+    /// its deployment is forgotten.
+    created: Option<u64>,
+    /// The read in which it was described last.
+    round: u64,
+}
+
+#[derive(Debug)]
+struct KnownService {
+    service: Service,
+    read: Instant,
+}
+
+impl Known {
+    /// A read begins: the tasks to describe, out of those that are listed now and those that were before. Those
+    /// of which news is expected are always among them.
+    pub(crate) fn due(
+        &mut self,
+        listed: &BTreeSet<String>,
+        expects_news: impl Fn(&Task) -> bool,
+    ) -> Vec<String> {
+        self.round += 1;
+        let few = listed.len() <= FEW_TASKS;
+        let gone = self.tasks.keys().filter(|arn| !listed.contains(*arn));
+        let is_due = |arn: &&String| match self.tasks.get(*arn) {
+            Some(_) if few => true,
+            Some(known) => expects_news(&known.task) || turn(arn) == self.round % ROTATION,
+            None => true,
+        };
+        gone.chain(listed.iter().filter(is_due)).cloned().collect()
+    }
+
+    /// Takes in what was described. A task that is not listed is believed to be gone when its description says so.
+    pub(crate) fn described(&mut self, listed: &BTreeSet<String>, described: Described<Task>) {
+        for task in described.found {
+            let arn = task.task_arn.clone();
+            let goes = task.desired_status == "STOPPED" || task.last_status == "STOPPED";
+            if goes && !listed.contains(&arn) {
+                self.tasks.remove(&arn);
+                continue;
+            }
+            let created = self.tasks.get(&arn).and_then(|known| known.created);
+            let known = KnownTask {
+                task,
+                created,
+                round: self.round,
+            };
+            self.tasks.insert(arn, known);
+        }
+        for arn in described.missing.iter().filter(|arn| !listed.contains(*arn)) {
+            self.tasks.remove(arn);
+        }
+    }
+
+    /// The services to describe: those with a deployment that is not known yet, and those not read for a while.
+    pub(crate) fn due_services(&self) -> Vec<String> {
+        let now = Instant::now();
+        let mut names: BTreeMap<&str, bool> = BTreeMap::new();
+        for known in self.tasks.values() {
+            let Some(name) = service_of(&known.task) else {
+                continue;
+            };
+            let is_new = known.created.is_none() && known.round == self.round;
+            *names.entry(name).or_default() |= is_new && self.deployment(&known.task).is_none();
+        }
+        let few = names.len() <= FEW_SERVICES;
+        let is_due = |(name, is_news): &(&str, bool)| {
+            let known = self.services.get(*name);
+            few || *is_news || known.is_none_or(|known| now.duration_since(known.read) >= MAX_AGE)
+        };
+        let due = names.into_iter().filter(is_due);
+        due.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Takes in what was described. Tasks of services whose deployments changed have to be described too: the
+    /// change may be about them.
+    pub(crate) fn services_described(&mut self, services: Vec<Service>) -> Vec<String> {
+        let mut changed = BTreeSet::new();
+        for service in services {
+            let name = service.service_name.clone();
+            let known = KnownService {
+                service,
+                read: Instant::now(),
+            };
+            let old = self.services.get(&name);
+            if old.is_some_and(|old| stages(&old.service) != stages(&known.service)) {
+                changed.insert(name.clone());
+            }
+            self.services.insert(name, known);
+        }
+        let of_changed = self.tasks.values().filter(|known| {
+            known.round != self.round && service_of(&known.task).is_some_and(|name| changed.contains(name))
+        });
+        of_changed.map(|known| known.task.task_arn.clone()).collect()
+    }
+
+    /// Gives tasks their place, and forgets services without tasks.
+    pub(crate) fn settle(&mut self) {
+        let mut used = BTreeSet::new();
+        for known in self.tasks.values_mut() {
+            let service = match service_of(&known.task) {
+                Some(name) => self.services.get(name).map(|known| &known.service),
+                None => None,
+            };
+            used.extend(service_of(&known.task).map(str::to_owned));
+            if known.created.is_none() {
+                let begun = service.and_then(|service| deployment(service, &known.task));
+                let begun = begun.map(|deployment| deployment.created_at);
+                known.created = begun.filter(|time| *time > 0).or(Some(known.task.created_at));
+            }
+        }
+        self.services.retain(|name, _| used.contains(name));
+    }
+
+    /// Every group of tasks, with the ARNs of its tasks.
+    pub(crate) fn groups(&self) -> BTreeMap<String, Vec<String>> {
+        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (arn, known) in &self.tasks {
+            groups.entry(group(&known.task)).or_default().push(arn.clone());
+        }
+        groups
+    }
+
+    pub(crate) fn task(&self, arn: &str) -> Option<(&Task, u64)> {
+        let known = self.tasks.get(arn)?;
+        Some((&known.task, known.created.unwrap_or(known.task.created_at)))
+    }
+
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().map(|known| &known.task)
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name).map(|known| &known.service)
+    }
+
+    /// How many tasks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn deployment(&self, task: &Task) -> Option<&Deployment> {
+        deployment(self.service(service_of(task)?)?, task)
+    }
+}
+
+/// The group of a task. ECS names the family where nobody named another.
+fn group(task: &Task) -> String {
+    if !task.group.is_empty() {
+        return task.group.clone();
+    }
+    let revision = crate::calls::short(&task.task_definition_arn);
+    let family = revision.split(':').next().unwrap_or_default();
+    format!("family:{family}")
+}
+
+/// The name of the service in `group`.
+pub(crate) fn service_name(group: &str) -> Option<&str> {
+    group.strip_prefix("service:")
+}
+
+fn service_of(task: &Task) -> Option<&str> {
+    service_name(&task.group)
+}
+
+fn deployment<'a>(service: &'a Service, task: &Task) -> Option<&'a Deployment> {
+    let mut all = service.deployments.iter().chain(&service.task_sets);
+    all.find(|deployment| deployment.id == task.started_by)
+}
+
+/// What tells that a deployment began, moved on or ended.
+fn stages(service: &Service) -> Vec<(&str, &str)> {
+    let all = service.deployments.iter().chain(&service.task_sets);
+    all.map(|deployment| (deployment.id.as_str(), deployment.status.as_str()))
+        .collect()
+}
+
+/// In which of the reads of a rotation a task is described.
+fn turn(arn: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    arn.hash(&mut hasher);
+    hasher.finish() % ROTATION
+}

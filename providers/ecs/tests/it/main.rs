@@ -1,0 +1,22 @@
+//! The ECS provider against an AWS that the tests control: in memory where time is paused, over HTTP where answers
+//! break.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing helper is a failing test"
+)]
+
+mod figures;
+mod following;
+mod http;
+mod labels;
+mod laws;
+mod matrix;
+mod policy;
+mod recorded;
+mod tasks;
+mod translation;
+mod watch;
+mod world;
