@@ -16,6 +16,7 @@ fn start_without(flag: &str, place: &Place, source: &str) -> Mesh {
     flags.pop();
     flags.retain(|usual| usual != flag);
     flags.push("--snapshot.enabled=true".to_owned());
+    flags.push("--snapshot.interval=5ms".to_owned());
     flags.push(format!(
         "--snapshot.path={}",
         place.path("snapshot.json").display()
@@ -90,4 +91,89 @@ fn the_first_answer_after_a_restart_follows_the_files_of_now() {
     });
     assert_eq!(answer, "b");
     assert_eq!(view, 404, "a view that is off");
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_writes_leaves_a_snapshot_that_serves() {
+    let (place, a, b) = (Place::new(), Server::named("a"), Server::named("b"));
+    let changing = |server: &Server| place.write("routes/two.yml", &routes(&[("two", &server.url())]));
+    place.write("routes/one.yml", &routes(&[("one", &a.url())]));
+    changing(&a);
+    for round in 0..5 {
+        let mesh = start(&place, "directory=routes");
+        // Each change is written down at once; the last one may be cut off anywhere.
+        for change in 0..=round {
+            let (server, name) = if change % 2 == 0 { (&b, "b") } else { (&a, "a") };
+            changing(server);
+            mesh.eventually("two.test", "/", |answer| answer.body == name);
+        }
+        mesh.signal("-KILL");
+        drop(mesh);
+        std::fs::rename(place.path("routes"), place.path("gone")).unwrap();
+        let blind = start(&place, "directory=routes");
+        for host in ["one.test", "two.test"] {
+            blind.eventually(host, "/", |answer| answer.status == 200);
+        }
+        let damaged = blind
+            .log()
+            .iter()
+            .any(|line| line.contains("without the snapshot"));
+        assert!(!damaged, "{:?}", blind.log());
+        drop(blind);
+        std::fs::rename(place.path("gone"), place.path("routes")).unwrap();
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_used_is_named_once_and_the_files_are_served() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    place.write("a.yml", &routes(&[("one", &a.url())]));
+    let newer = "{\"version\":99,\"sha256\":\"00\"}\n{}\n";
+    for (text, reason) in [
+        (newer, "version 99"),
+        ("", "cut short"),
+        ("{\"version\"", "cut short"),
+    ] {
+        place.write("snapshot.json", text);
+        let mesh = start(&place, "filename=a.yml");
+        mesh.eventually("one.test", "/", |answer| answer.body == "a");
+        let told = mesh
+            .log()
+            .into_iter()
+            .filter(|line| line.contains("snapshot.json"));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told.iter().all(|line| line.contains(reason)), "{told:?}");
+        assert_eq!(
+            std::fs::read_to_string(place.path("snapshot.json.bad")).unwrap(),
+            text
+        );
+        stop(mesh);
+    }
+}
+
+#[test]
+fn where_no_snapshot_can_be_written_one_warning_says_so_and_mesh_runs() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    place.write("a.yml", &routes(&[("one", &a.url())]));
+    let mut flags = flags(&place.path("a.yml"));
+    flags.retain(|flag| flag != "--snapshot.enabled=false");
+    flags.push(format!(
+        "--snapshot.path={}",
+        place.path("a.yml/snapshot.json").display()
+    ));
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    let told: Vec<_> = mesh
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("no snapshot is kept"))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told.iter()
+            .all(|line| line.contains("a.yml/snapshot.json") && line.contains("snapshot.path")),
+        "{told:?}"
+    );
+    assert_eq!(mesh.ask("/ready").status, 200);
 }

@@ -1,7 +1,7 @@
 //! Where the snapshot lives when nobody says.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
 };
@@ -32,16 +32,48 @@ pub(super) fn candidates(env: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf>
         .collect()
 }
 
-/// Makes the directory of `path` and tries to write there.
+/// Makes the directory of `path`, tries to write there, and removes what killed processes did not finish.
 pub(super) fn prepare(path: &Path) -> io::Result<()> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = directory(path);
     std::fs::create_dir_all(directory)?;
-    let probe = directory.join(format!(".{FILE}.{}.probe", std::process::id()));
+    let probe = temporary(path);
     std::fs::write(&probe, b"")?;
-    std::fs::remove_file(&probe)
+    for entry in std::fs::read_dir(directory)?.flatten() {
+        if is_temporary(&entry.file_name(), path) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Where this process writes before it replaces `path`.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    beside(path, &format!("{}.tmp", std::process::id()))
+}
+
+/// `path` with one extension more.
+pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+/// The directory that holds `path`.
+pub(super) fn directory(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// True for a name that [`temporary`] gives in any process.
+fn is_temporary(name: &OsStr, path: &Path) -> bool {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_string_lossy();
+    let process = name
+        .strip_prefix(&*file)
+        .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp"));
+    process.is_some_and(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]

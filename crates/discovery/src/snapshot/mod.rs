@@ -74,12 +74,17 @@ impl SnapshotFile {
         None
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What an earlier run wrote. A file that cannot be used is moved aside with one warning.
     pub(crate) fn load(&self) -> Option<CatalogSnapshot> {
         match read(&self.path) {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                let aside = beside(&self.path, "bad");
+                let aside = location::beside(&self.path, "bad");
                 let kept = fs::rename(&self.path, &aside).is_ok();
                 let kept = if kept { aside } else { self.path.clone() };
                 warn!(path = %self.path.display(), kept = %kept.display(), %error, "starting without the snapshot");
@@ -98,14 +103,14 @@ impl SnapshotFile {
             version: VERSION,
             sha256: checksum(&body),
         })?;
-        let temporary = beside(&self.path, &format!("{}.tmp", std::process::id()));
+        let temporary = location::temporary(&self.path);
         let written = write_through(&temporary, &[&header, b"\n", &body, b"\n"])
             .and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
             // The error that matters is the first one.
             drop(fs::remove_file(&temporary));
-        } else if let Some(directory) = self.path.parent().filter(|path| !path.as_os_str().is_empty()) {
-            fs::File::open(directory)?.sync_all()?;
+        } else {
+            fs::File::open(location::directory(&self.path))?.sync_all()?;
         }
         written
     }
@@ -152,13 +157,6 @@ fn checksum(body: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-fn beside(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -212,6 +210,28 @@ mod tests {
             assert!(!file.path.exists());
             assert_eq!(fs::read(directory.path().join("snapshot.json.bad")).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let (directory, file) = file();
+        let settings = SnapshotSettings {
+            path: Some(file.path),
+            ..SnapshotSettings::default()
+        };
+        for name in [
+            "snapshot.json.12.tmp",
+            "snapshot.json.99999.tmp",
+            "snapshot.json.bad",
+            "snapshot.json.a.tmp",
+        ] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        SnapshotFile::locate(&settings).unwrap();
+        let left = fs::read_dir(directory.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["snapshot.json.a.tmp", "snapshot.json.bad"]);
     }
 
     #[test]
