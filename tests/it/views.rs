@@ -16,6 +16,24 @@ fn running(place: &Place, more: &[String]) -> Mesh {
 }
 
 #[test]
+fn a_broken_file_beside_good_ones_is_named_and_not_waited_for() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    place.write("routes/good.yml", &routes(&[("one", &a.url())]));
+    place.write("routes/bad.yml", "http: [");
+    let mut flags = flags(&place.path("unused"));
+    flags.pop();
+    flags.push("--providers.file.directory=routes".to_owned());
+    let mesh = place.start(&words(&flags));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    eventually("readiness", || (mesh.ask("/ready").status == 200).then_some(()));
+    let providers = mesh.ask("/api/providers").json();
+    assert!(
+        providers.to_string().contains("cannot read routes/bad.yml:2"),
+        "{providers}"
+    );
+}
+
+#[test]
 fn a_router_that_has_read_its_file_is_alive_and_ready() {
     let place = Place::new();
     let mesh = running(&place, &[]);

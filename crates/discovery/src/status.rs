@@ -13,7 +13,8 @@ pub struct ProviderStatus {
     pub name: ProviderName,
     /// Must be in sync for Mesh to be ready.
     pub required: bool,
-    /// Every scope was read once since the start, or restored from the snapshot.
+    /// Every scope was read once since the start, or restored from the snapshot; files that cannot be read do not
+    /// count as long as something else could.
     pub synced: bool,
     /// Reads that failed since the start, of all scopes together.
     pub errors: u64,

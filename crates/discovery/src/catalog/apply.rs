@@ -21,11 +21,13 @@ use super::{
 use crate::{provider::Scope, status::ScopeState};
 
 impl Catalog {
-    /// The data stays; the error and the age tell.
-    pub(crate) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String) {
+    /// The data stays; the error and the age tell. `unreadable`: what is there cannot be used as it is.
+    pub(crate) fn failed(&mut self, provider: &ProviderName, scope: Scope, error: String, unreadable: bool) {
         if let Some(state) = self.providers.get_mut(provider) {
             state.errors += 1;
-            state.scopes.entry(scope).or_default().last_error = Some(error);
+            let data = state.scopes.entry(scope).or_default();
+            data.last_error = Some(error);
+            data.unreadable = unreadable;
         }
     }
 

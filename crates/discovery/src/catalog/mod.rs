@@ -34,7 +34,7 @@ use self::{
 };
 use crate::{
     exposure::Exposure,
-    provider::{Content, Report},
+    provider::{Content, ProviderError, Report},
     settings::DiscoverySettings,
     status::ProviderStatus,
 };
@@ -81,7 +81,10 @@ impl Catalog {
             self.register(provider.clone(), true, None);
         }
         match report {
-            Report::Failed { scope, error } => self.failed(provider, scope, error.to_string()),
+            Report::Failed { scope, error } => {
+                let unreadable = matches!(error, ProviderError::Unreadable { .. });
+                self.failed(provider, scope, error.to_string(), unreadable);
+            }
             Report::Replace { scope, content } => match content {
                 Content::Instances(instances) => self.replace_instances(provider, &scope, instances, now),
                 Content::Fragment(fragment) => self.replace_document(provider, &scope, *fragment, now),

@@ -143,10 +143,12 @@ impl ProviderState {
         self.units.values().flat_map(|unit| &unit.problems)
     }
 
-    /// Notices when everything was read once. From then on names belong to whoever has them.
+    /// Notices when everything was read once that can be read. From then on names belong to whoever has them.
     pub(crate) fn settle(&mut self, published: &mut Configuration) {
-        let mut scopes = self.scopes.values().filter(|data| !data.unlisted).peekable();
-        if self.synced || scopes.peek().is_none() || !scopes.all(|data| data.last_success.is_some()) {
+        let scopes = || self.scopes.values().filter(|data| !data.unlisted);
+        let was_read = |data: &ScopeData| data.last_success.is_some();
+        let is_known = scopes().any(was_read) && scopes().all(|data| was_read(data) || data.unreadable);
+        if self.synced || !is_known {
             return;
         }
         self.synced = true;

@@ -54,6 +54,8 @@ pub(crate) struct ScopeData {
     pub(crate) held: Held,
     pub(crate) last_success: Option<SystemTime>,
     pub(crate) last_error: Option<String>,
+    /// The last error tells that what is there cannot be used: waiting for it does not help.
+    pub(crate) unreadable: bool,
     /// What it holds comes from the snapshot.
     pub(crate) restored: bool,
     /// Its provider lists it no longer: it is here only until its instances have drained.
@@ -73,6 +75,7 @@ impl ScopeData {
     pub(crate) fn succeeded(&mut self, now: SystemTime) {
         self.last_success = Some(now);
         self.last_error = None;
+        self.unreadable = false;
         self.restored = false;
         self.unlisted = false;
     }

@@ -130,7 +130,9 @@ impl Keeper {
                     keeper.catalog.apply(&provider, report, now);
                 });
                 if let Err(reason) = taken {
-                    drop(self.guarded("a failure", |keeper| keeper.catalog.failed(&who, scope, reason)));
+                    drop(self.guarded("a failure", |keeper| {
+                        keeper.catalog.failed(&who, scope, reason, false)
+                    }));
                 }
             }
             Event::Broken(provider, reason) => {

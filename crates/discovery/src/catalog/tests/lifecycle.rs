@@ -7,7 +7,7 @@ use mesh_config::{
     instance::{Instance, Lifecycle},
 };
 
-use super::{With as _, World, consul, instance};
+use super::{With as _, World, consul, file, instance};
 use crate::{exposure::ExposureSettings, provider::Content, settings::DiscoverySettings, status::ScopeState};
 
 fn at(mut instance: Instance, number: u8) -> Instance {
@@ -122,6 +122,17 @@ fn a_scope_that_is_no_longer_listed_is_replaced_by_nothing() {
     assert_eq!(scopes.len(), 2, "{scopes:?}");
     world.pass(10);
     assert!(world.servers("web").is_empty());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_no_provider_out_of_sync_unless_nothing_can() {
+    let mut world = World::new();
+    world.fail_to_read(&file(), "a.yml");
+    assert!(!world.status(&file()).synced);
+    world.files("directory", &["a.yml", "b.yml"]);
+    assert!(!world.status(&file()).synced, "of one file nothing was heard");
+    world.fail_to_read(&file(), "b.yml");
+    assert!(world.status(&file()).synced);
 }
 
 #[test]

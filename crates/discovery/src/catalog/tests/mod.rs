@@ -81,6 +81,17 @@ impl World {
         self.apply(&file(), listing, Content::Scopes(names));
     }
 
+    /// `provider` finds something in `scope` that it cannot make use of.
+    pub(super) fn fail_to_read(&mut self, provider: &ProviderName, scope: &str) {
+        let error = ProviderError::Unreadable {
+            path: scope.to_owned(),
+            reason: "not YAML".to_owned(),
+        };
+        let scope = Scope::new(scope);
+        self.catalog
+            .apply(provider, Report::Failed { scope, error }, self.now);
+    }
+
     pub(super) fn fail(&mut self, provider: &ProviderName, scope: &str) {
         let scope = Scope::new(scope);
         let error = ProviderError::Unreachable {
