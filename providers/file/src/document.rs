@@ -29,6 +29,14 @@ pub(crate) fn read(
     document::parse_beside(&name, text, format, static_keys).map_err(|problem| unreadable(&problem))
 }
 
+/// True for a text that holds nothing at all, as a file has while it is written anew: no more than blanks, a byte
+/// order mark or YAML's words for nothing.
+pub(crate) fn is_empty(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.strip_prefix("---").map_or(text, str::trim);
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
 /// The names of all objects of a fragment, broken ones included.
 pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
     let routers = fragment.routers.keys().map(|name| (Kind::Router, name));
@@ -96,5 +104,29 @@ fn unreadable(problem: &Problem) -> ProviderError {
     ProviderError::Unreadable {
         path: problem.origin.to_string(),
         reason: format!("{}{}", problem.message, help.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_a_word_is_empty_and_one_that_says_nothing_on_purpose_is_not() {
+        for text in [
+            "",
+            " \n",
+            "\u{feff}",
+            "\u{feff}\n",
+            "null",
+            "~\n",
+            "---\n",
+            "--- ~",
+        ] {
+            assert!(is_empty(text), "{text:?}");
+        }
+        for text in ["{}", "http: {}", "# nothing", "--- http", "nullable"] {
+            assert!(!is_empty(text), "{text:?}");
+        }
     }
 }

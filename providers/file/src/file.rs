@@ -162,7 +162,7 @@ impl File {
     fn take(&mut self, path: &Path, pending: Pending, round: &Round<'_>) {
         let read = match &pending.reading {
             // Whoever writes a file anew empties it first. Routes end with the file, or with their lines in it.
-            Reading::Text(text) if text.trim().is_empty() && self.declares_any() => Err(unreadable(
+            Reading::Text(text) if document::is_empty(text) && self.declares_any() => Err(unreadable(
                 path,
                 "it is empty; delete it if its routes are to end",
             )),

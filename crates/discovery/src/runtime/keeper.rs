@@ -148,7 +148,7 @@ impl Keeper {
         let changed = self.catalog.revision() != self.seen;
         self.seen = self.catalog.revision();
         if changed {
-            self.pace.changed(Instant::now());
+            self.pace.changed();
         }
         let status = (reported || changed).then(|| self.catalog.status());
         // What a start waits for does not wait for its pace.

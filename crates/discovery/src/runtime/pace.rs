@@ -6,6 +6,13 @@ use tokio::time::Instant;
 
 use crate::settings::PublishSettings;
 
+/// No more changes than this in one window are no storm. One event of the outside world is often two here: a list
+/// and what it lists.
+const CALM: u32 = 2;
+
+/// Neither are changes that are further apart than this many shortest windows.
+const APART: u32 = 4;
+
 /// Publishes an isolated change at once and collects those that follow closely.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -15,8 +22,8 @@ pub(super) struct Pace {
     window: Duration,
     /// End of that time.
     next: Option<Instant>,
-    /// There is something to publish; true inside if it has to wait.
-    pending: Option<bool>,
+    /// Changes that wait to be published.
+    pending: u32,
 }
 
 impl Pace {
@@ -26,27 +33,29 @@ impl Pace {
             max: settings.max.max(settings.min),
             window: settings.min,
             next: None,
-            pending: None,
+            pending: 0,
         }
     }
 
     /// There is something to publish.
-    pub(super) fn changed(&mut self, now: Instant) {
-        let waits = self.next.is_some_and(|next| now < next);
-        self.pending.get_or_insert(waits);
+    pub(super) fn changed(&mut self) {
+        self.pending = self.pending.saturating_add(1);
     }
 
     /// When to publish; `None` when there is nothing.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.pending?;
-        Some(self.next.unwrap_or_else(Instant::now))
+        (self.pending > 0).then(|| self.next.unwrap_or_else(Instant::now))
     }
 
     /// Something was published.
     pub(super) fn published(&mut self, now: Instant) {
-        self.window = match self.pending.take() {
-            Some(true) => (self.window * 2).min(self.max),
-            Some(false) | None => self.min,
+        let late = self.next.is_some_and(|next| now > next + self.window);
+        self.window = match std::mem::take(&mut self.pending) {
+            _ if late => self.min,
+            changes if changes > CALM && self.window < self.min * APART * changes => {
+                (self.window * 2).min(self.max)
+            }
+            _ => (self.window / 2).max(self.min),
         };
         self.next = Some(now + self.window);
     }
@@ -72,7 +81,7 @@ mod tests {
                 pace.published(due);
             }
             let Some(change) = change else { break };
-            pace.changed(at(change));
+            pace.changed();
             if pace.due().is_some_and(|due| due <= at(change)) {
                 published.push(at(change));
                 pace.published(at(change));
@@ -98,6 +107,23 @@ mod tests {
         assert_eq!(&times[..6], [0, 50, 150, 350, 750, 1550]);
         let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
         assert_eq!(longest, Some(2000));
+    }
+
+    #[test]
+    fn changes_that_come_one_by_one_are_no_storm() {
+        // The next one begins 100 ms after the last one was published.
+        assert_eq!(
+            publications([0, 40, 150, 190, 300, 340, 450]),
+            [0, 50, 150, 200, 300, 350, 450]
+        );
+    }
+
+    #[test]
+    fn a_storm_that_abates_is_collected_in_shorter_windows() {
+        let storm = (0..5_000).step_by(5);
+        let times = publications(storm.chain((5_000..30_000).step_by(400)));
+        let last = &times[times.len() - 10..];
+        assert!(last.windows(2).all(|pair| pair[1] - pair[0] <= 400), "{last:?}");
     }
 
     #[test]
