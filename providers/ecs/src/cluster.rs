@@ -25,6 +25,10 @@ use crate::{
 /// Revisions whose tags may be read again in one read of a cluster.
 const RENEWALS: usize = 10;
 
+/// How often a first list that is shorter than the cluster's count is read again, and after which time.
+const FIRST_LOOKS: usize = 3;
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a cluster has to say.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -130,10 +134,7 @@ impl<C: Client> Reader<'_, C> {
     /// Which tasks there are, what became of those that were, and their services.
     async fn lists(&mut self) -> Result<(), ProviderError> {
         let calls = &self.followed.calls;
-        let listed = calls.list_tasks(&self.cluster).await?;
-        if listed.is_empty() {
-            self.self_test().await?;
-        }
+        let listed = self.tasks().await?;
         let cache = &self.followed.definitions;
         let due = self.known.due(&listed, |task| {
             expects_news(task, cache.known(&task.task_definition_arn).as_deref())
@@ -149,26 +150,46 @@ impl<C: Client> Reader<'_, C> {
         Ok(())
     }
 
-    /// A cluster that shows no task: does it count none, too?
-    async fn self_test(&self) -> Result<(), ProviderError> {
+    /// The tasks that there are. A first list cannot be held against an earlier one, only against the cluster's own
+    /// count, which may lag behind: a list that is shorter is not believed at once.
+    async fn tasks(&self) -> Result<BTreeSet<String>, ProviderError> {
         let calls = &self.followed.calls;
-        let hides = |reason| ProviderError::Unauthorized {
-            endpoint: calls.endpoint(),
-            reason,
-        };
-        let Some(cluster) = calls.describe_cluster(&self.cluster).await? else {
-            return Err(hides(format!("there is no cluster {}", self.cluster)));
-        };
-        match cluster
-            .running_tasks_count
-            .saturating_add(cluster.pending_tasks_count)
-        {
-            ..=0 => Ok(()),
-            count => Err(hides(format!(
-                "cluster {} counts {count} tasks and lists none: ecs:ListTasks has to be allowed for all of it",
-                self.cluster
-            ))),
+        let mut listed = calls.list_tasks(&self.cluster).await?;
+        if listed.is_empty() {
+            return match self.count().await? {
+                0 => Ok(listed),
+                count => Err(self.hides(format!(
+                    "cluster {} counts {count} tasks and lists none: ecs:ListTasks has to be allowed for all of it",
+                    self.cluster
+                ))),
+            };
         }
+        let mut looks = if self.scopes.is_empty() { FIRST_LOOKS } else { 0 };
+        while looks > 0 && listed.len() < self.count().await? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            listed = calls.list_tasks(&self.cluster).await?;
+            looks -= 1;
+        }
+        Ok(listed)
+    }
+
+    fn hides(&self, reason: String) -> ProviderError {
+        ProviderError::Unauthorized {
+            endpoint: self.followed.calls.endpoint(),
+            reason,
+        }
+    }
+
+    /// How many tasks the cluster counts.
+    async fn count(&self) -> Result<usize, ProviderError> {
+        let calls = &self.followed.calls;
+        let Some(cluster) = calls.describe_cluster(&self.cluster).await? else {
+            return Err(self.hides(format!("there is no cluster {}", self.cluster)));
+        };
+        let count = cluster
+            .running_tasks_count
+            .saturating_add(cluster.pending_tasks_count);
+        Ok(count.try_into().unwrap_or(0))
     }
 
     /// The word about one group of tasks.

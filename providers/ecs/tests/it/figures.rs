@@ -77,6 +77,7 @@ fn row(what: &str, tasks: usize, reads: &[Read], note: &str) -> String {
         cell(&[A::DescribeContainerInstances]),
         cell(&[A::DescribeInstances]),
         cell(&[
+            A::DescribeClusters,
             A::ListTasks,
             A::DescribeTasks,
             A::DescribeServices,

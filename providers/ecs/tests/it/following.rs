@@ -31,6 +31,33 @@ fn labels(instance: &Instance) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_list_that_is_short_is_read_again() {
+    let world = web();
+    world.state().fates.push_back(Fate::Halved);
+    let provider = provider(&world, &settings());
+    let mut watch = Watch::new(&provider);
+    watch
+        .until("the service is told", |watch| !watch.of("web").is_empty())
+        .await;
+    assert_eq!(watch.of("web").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_never_fits_holds_nothing_up() {
+    let world = web();
+    let stopping = world.run("web");
+    world.stop(&stopping);
+    let provider = provider(&world, &settings());
+    let mut watch = Watch::new(&provider);
+    let start = tokio::time::Instant::now();
+    watch
+        .until("the service is told", |watch| !watch.of("web").is_empty())
+        .await;
+    assert_eq!(watch.of("web").len(), 2);
+    assert!(start.elapsed() <= Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_service_is_a_scope_and_the_list_of_all_comes_first() {
     let world = web();
     world.service("api", "awsvpc", &[]);
