@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use futures::{Stream, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 use mesh_remote::Settle;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{Followed, answer::Allocation, client::Client, cursor::Cursor, is_forbidden, table::Table};
@@ -45,14 +46,14 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
         };
         let report = match position.next(followed).await {
             Ok(table) => {
-                followed.join(|join| join.learn(table));
+                followed.join(|join| join.learn(table, Instant::now()));
                 replaced(scope)
             }
             Err(error) => {
                 position.cursor.restart();
                 let forbidden = is_forbidden(&error);
                 followed.join(|join| match forbidden {
-                    true => join.learn(Table::Blind),
+                    true => join.learn(Table::Blind, Instant::now()),
                     false => join.table_failed(),
                 });
                 match forbidden && !position.seen {

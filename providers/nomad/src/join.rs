@@ -27,11 +27,17 @@ pub const LINGER: Duration = Duration::from_secs(60);
 /// took the service away on purpose.
 pub const LAG: Duration = Duration::from_secs(2);
 
+/// How long a canary that was promoted counts as one for want of other tags. Nomad promotes first and changes the tags
+/// then; in between it would be the newest of its service with tags that were meant for a canary.
+pub const PROMOTION: Duration = Duration::from_secs(10);
+
 /// What is known of a namespace.
 #[derive(Debug)]
 pub(crate) struct Join {
     translation: Translation,
     table: Table,
+    /// Allocations that were promoted and still count as canaries, and since when.
+    promoted: BTreeMap<String, Instant>,
     services: BTreeMap<String, Known>,
     /// Services to look at again.
     touched: BTreeSet<String>,
@@ -57,6 +63,7 @@ impl Join {
         Self {
             translation,
             table: Table::default(),
+            promoted: BTreeMap::new(),
             services: BTreeMap::new(),
             touched: BTreeSet::new(),
             listed: None,
@@ -93,7 +100,10 @@ impl Join {
         now: Instant,
     ) -> Vec<Instance> {
         let known = self.services.entry(service.to_owned()).or_default();
+        let changed = known.retagged(&registered);
         known.leave(registered, now);
+        self.end_promotions(|allocation, _| changed.contains(allocation));
+        let known = self.services.entry(service.to_owned()).or_default();
         known.forget(&self.table, now);
         known.fresh = true;
         known.reported = known.instances(&self.translation, &self.table);
@@ -128,9 +138,30 @@ impl Join {
     }
 
     /// What is known of allocations from now on.
-    pub(crate) fn learn(&mut self, table: Table) {
+    pub(crate) fn learn(&mut self, mut table: Table, now: Instant) {
+        for (id, allocation) in table.allocations_mut() {
+            let canary = &mut allocation.deployment_status.canary;
+            let before = self.table.allocation(id);
+            if !*canary && before.is_some_and(|before| before.deployment_status.canary) {
+                self.promoted.entry(id.clone()).or_insert(now);
+                *canary = true;
+            }
+        }
+        self.promoted.retain(|id, _| table.allocation(id).is_some());
         self.table = table;
         self.touched = self.services.keys().cloned().collect();
+    }
+
+    /// Those that were promoted and have `ended` count as canaries no longer.
+    fn end_promotions(&mut self, ended: impl Fn(&str, Instant) -> bool) {
+        let known = self.services.keys();
+        for (id, allocation) in self.table.allocations_mut() {
+            if self.promoted.get(id).is_some_and(|since| ended(id, *since)) {
+                self.promoted.remove(id);
+                allocation.deployment_status.canary = false;
+                self.touched.extend(known.clone().cloned());
+            }
+        }
     }
 
     /// Allocations could not be read: what was known of them stays, and nothing holds back what is not in it.
@@ -143,6 +174,7 @@ impl Join {
 
     /// The next thing that changed although its own scope was not read again.
     pub(crate) fn next_change(&mut self, now: Instant) -> Option<Report> {
+        self.end_promotions(|_, since| since + PROMOTION <= now);
         for (service, known) in &mut self.services {
             if known.ends(&self.table).any(|end| end <= now) {
                 self.touched.insert(service.clone());
@@ -173,10 +205,12 @@ impl Join {
         })
     }
 
-    /// When the next instance has lingered long enough.
+    /// When the next instance has lingered, or been a canary, long enough.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let known = self.services.values();
-        known.flat_map(|known| known.ends(&self.table)).min()
+        let lingering = known.flat_map(|known| known.ends(&self.table));
+        let promoted = self.promoted.values().map(|since| *since + PROMOTION);
+        lingering.chain(promoted).min()
     }
 
     /// The services that are listed, those whose instances linger, and the allocations.
@@ -193,6 +227,14 @@ impl Join {
 }
 
 impl Known {
+    /// The allocations whose instances have other tags in `registered` than before.
+    fn retagged(&self, registered: &[Registration]) -> BTreeSet<String> {
+        let before = |id: &str| self.registered.iter().find(|old| old.id == id);
+        let changed = |new: &&Registration| before(&new.id).is_some_and(|old| old.tags != new.tags);
+        let changed = registered.iter().filter(changed);
+        changed.map(|new| new.alloc_id.clone()).collect()
+    }
+
     /// Those that are registered no longer linger from now on.
     fn leave(&mut self, registered: Vec<Registration>, now: Instant) {
         for registration in std::mem::replace(&mut self.registered, registered) {

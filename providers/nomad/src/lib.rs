@@ -39,7 +39,7 @@ pub use client::{Client, DEFAULT_WAIT, HttpClient};
 use followers::Followers;
 pub use instances::Translation;
 use join::Join;
-pub use join::{LAG, LINGER};
+pub use join::{LAG, LINGER, PROMOTION};
 pub use namespaces::Namespaces;
 use settings::ALL_NAMESPACES;
 pub use settings::{EndpointSettings, Settings, SettingsError};

@@ -48,6 +48,16 @@ impl Table {
         }
     }
 
+    /// All that are listed.
+    pub(crate) fn allocations_mut(&mut self) -> impl Iterator<Item = (&String, &mut Allocation)> {
+        match self {
+            Self::Blind => None,
+            Self::Known { allocations, .. } => Some(allocations.iter_mut()),
+        }
+        .into_iter()
+        .flatten()
+    }
+
     /// How far the instance `registration` is.
     pub fn standing(&self, registration: &Registration) -> Standing {
         let Self::Known {

@@ -51,7 +51,10 @@ pub fn decode(sets: &[LabelSet], prefixes: &[String]) -> Declaration {
     let mut decoder = Decoder {
         merged: &merged,
         prefix: &KeyPath::Key(&KeyPath::Root, prefix),
-        declaration: Declaration::default(),
+        declaration: Declaration {
+            canary: is_canary(&keys),
+            ..Declaration::default()
+        },
         other_protocols: false,
         closed: keys.iter().any(is_locked_out),
     };
@@ -74,6 +77,14 @@ fn is_locked_out(keys: &Keys<'_>) -> bool {
         last.is_some_and(|(_, text)| flag(text) == Some(wanted))
     };
     says("enable", false) && says("lock", true)
+}
+
+/// True when the strongest set that says `canary` means it. A weaker one may say `canary.weight`, and a stronger one,
+/// without taking that back.
+fn is_canary(sets: &[Keys<'_>]) -> bool {
+    let mut pairs = sets.iter().rev().flat_map(|keys| keys.pairs.iter().rev());
+    let said = pairs.find(|(path, _)| path.eq_ignore_ascii_case("canary"));
+    said.is_some_and(|(_, text)| flag(text) == Some(true))
 }
 
 /// Fills a declaration from the merged labels.
@@ -131,16 +142,16 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// `canary` and `canary.weight`
+    /// `canary.weight`, and what is wrong with `canary`, which was read before.
     fn canary(&mut self, value: &Value, path: &KeyPath<'_>) {
         let Value::Dict(_, dict) = value else {
-            self.declaration.canary |= self.part(value, path).unwrap_or(false);
+            self.part::<bool>(value, path);
             return;
         };
         for (key, value) in dict {
             let below = KeyPath::Key(path, key);
             if key == ITSELF {
-                self.declaration.canary |= self.part(value, path).unwrap_or(false);
+                self.part::<bool>(value, path);
             } else if key.eq_ignore_ascii_case("weight") {
                 match self.part::<u8>(value, &below) {
                     Some(101..) => self.problem(value, &below, "more than 100 per cent", None),

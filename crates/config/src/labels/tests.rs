@@ -141,6 +141,23 @@ fn simple_tags_make_one_router_and_one_service() {
 }
 
 #[test]
+fn one_source_may_call_an_instance_a_canary_and_another_one_give_the_share() {
+    let decoded = |weak: &[(&str, &str)], strong: &[(&str, &str)]| {
+        let sets = [set("weak", weak), set("strong", strong)];
+        let declaration = decode(&sets, &["mesh".to_owned()]);
+        (declaration.canary, declaration.canary_weight)
+    };
+    let (on, off, share) = (
+        &[("mesh.canary", "true")],
+        &[("mesh.canary", "false")],
+        &[("mesh.canary.weight", "20")],
+    );
+    assert_eq!(decoded(on, share), (true, Some(20)));
+    assert_eq!(decoded(share, on), (true, Some(20)));
+    assert_eq!(decoded(on, off), (false, None));
+}
+
+#[test]
 fn several_simple_routers_have_names() {
     let declaration = labels(&[
         ("mesh.routers.admin.rule", "Host:a.com PathPrefix:/admin"),

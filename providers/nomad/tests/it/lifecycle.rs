@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_config::instance::Lifecycle::{Ready, Starting, Unhealthy};
-use mesh_provider_nomad::{LAG, LINGER, Settings};
+use mesh_provider_nomad::{LAG, LINGER, PROMOTION, Settings};
 use tokio::time::Instant;
 
 use crate::{
@@ -101,6 +101,52 @@ async fn in_a_promotion_the_old_ones_stand_in_until_they_end() {
     world.allocation("a2", |placed| placed.client_status = "complete");
     world.run(Service::new("web", "b2", 8004));
     reports.until("web", &[("b2", Ready), ("c1", Ready)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promoted_one_is_a_canary_until_its_tags_are_those_of_its_job() {
+    for retagged in [true, false] {
+        let world = web();
+        let canary = Placed {
+            canary: true,
+            ..Placed::default()
+        };
+        let tagged = |tag| Service {
+            tags: vec![tag],
+            ..Service::new("web", "c1", 8003)
+        };
+        world.place("c1", canary);
+        world.register(tagged("mesh.canary.weight=20"));
+        let provider = provider(&world, &Settings::default());
+        let mut reports = Reports::of(&*provider);
+        reports
+            .until("web", &[("a1", Ready), ("a2", Ready), ("c1", Ready)])
+            .await;
+        world.allocation("c1", |placed| placed.canary = false);
+        world.end("a1");
+        reports.until("web", &[("a2", Ready), ("c1", Ready)]).await;
+        let keys = |reports: &Reports<'_>| {
+            let instances = reports.known["service web"].iter();
+            let mut canary = instances.filter(|one| one.id.contains("c1"));
+            let labels = canary.next().unwrap().labels.iter();
+            let keys = labels.flat_map(|set| set.labels.iter().map(|(key, _)| key.clone()));
+            keys.collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&reports), ["mesh.canary", "mesh.canary.weight"]);
+
+        let start = Instant::now();
+        if retagged {
+            world.register(tagged("mesh.host=web.example.com"));
+        }
+        while keys(&reports).len() > 1 {
+            reports.next().await;
+        }
+        let (expected, key) = match retagged {
+            true => (Duration::ZERO, "mesh.host"),
+            false => (PROMOTION, "mesh.canary.weight"),
+        };
+        assert_eq!((start.elapsed(), &*keys(&reports)[0]), (expected, key));
+    }
 }
 
 #[tokio::test(start_paused = true)]
