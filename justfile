@@ -15,7 +15,7 @@ tidy:
 test *arguments:
     cargo test --workspace {{arguments}}
 
-# All tests, with real servers.
+# All tests, with real servers; Nomad's where there is one on the path or in NOMAD_BIN.
 integration *arguments:
     CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
 

@@ -36,7 +36,8 @@ impl Backend {
     ///
     /// # Panics
     /// When the address is taken.
-    pub async fn at(address: &str, name: &'static str) -> Self {
+    pub async fn at(address: &str, name: impl Into<Bytes>) -> Self {
+        let name = name.into();
         let listener = TcpListener::bind(address).await.expect("a free address");
         let address = listener.local_addr().expect("a bound socket");
         let requests = Arc::new(AtomicUsize::new(0));
@@ -44,12 +45,11 @@ impl Backend {
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let counter = counter.clone();
+                let (counter, name) = (counter.clone(), name.clone());
                 let answer = service_fn(move |_| {
                     counter.fetch_add(1, Ordering::Relaxed);
-                    async move {
-                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(name.as_bytes()))))
-                    }
+                    let response = Response::new(Full::new(name.clone()));
+                    async move { Ok::<_, Infallible>(response) }
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
             }

@@ -13,16 +13,22 @@
 pub mod aws;
 pub mod backend;
 pub mod consul;
+pub mod job;
 pub mod load;
 pub mod mesh;
+pub mod nomad;
 pub mod port;
 pub mod skip;
+pub mod times;
 pub mod wait;
 
 pub use aws::Aws;
 pub use backend::Backend;
 pub use consul::Consul;
+pub use job::Job;
 pub use load::Load;
 pub use mesh::Mesh;
 pub use mesh_testkit::{Fault, FaultProxy};
+pub use nomad::Nomad;
+pub use times::Times;
 pub use wait::until;

@@ -13,10 +13,7 @@ use std::{
 /// # Panics
 /// When there is none and `MESH_INTEGRATION=required`.
 pub fn consul() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|directory| directory.join("consul"));
-    let found = named("CONSUL_BIN")
-        .chain(on_path)
+    let found = installed("CONSUL_BIN", "consul")
         .chain(cached("consul"))
         .find(|binary| runs(binary, &["version"]));
     if found.is_none() {
@@ -38,6 +35,27 @@ pub fn moto() -> Option<PathBuf> {
         skipped("moto", "run integration/setup/moto, or set MOTO_PYTHON");
     }
     found
+}
+
+/// Nomad's binary: named by `NOMAD_BIN`, or on the path. No distribution packages it, so where it is missing the
+/// suite is skipped even with `MESH_INTEGRATION=required`.
+pub fn nomad() -> Option<PathBuf> {
+    let found = installed("NOMAD_BIN", "nomad").find(|binary| runs(binary, &["version"]));
+    if found.is_none() {
+        say(
+            "nomad",
+            "get it from releases.hashicorp.com, and set NOMAD_BIN to its binary",
+        );
+    }
+    found
+}
+
+/// The binary that `variable` names, then those called `name` on the path.
+fn installed(variable: &str, name: &str) -> impl Iterator<Item = PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<_> = env::split_paths(&path).collect();
+    let on_path = directories.into_iter().map(move |directory| directory.join(name));
+    named(variable).chain(on_path)
 }
 
 fn named(variable: &str) -> impl Iterator<Item = PathBuf> {
@@ -74,6 +92,10 @@ pub fn skipped(what: &str, remedy: &str) {
         env::var("MESH_INTEGRATION").as_deref() != Ok("required"),
         "no {what} on this machine and MESH_INTEGRATION=required: {remedy}"
     );
+    say(what, remedy);
+}
+
+fn say(what: &str, remedy: &str) {
     // Not by a macro: the test harness would keep that to itself.
     let _ = writeln!(std::io::stderr(), "skipped: no {what}; {remedy}");
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesh_integration::{Backend, Consul, Mesh, until};
+use mesh_integration::{Backend, Consul, Mesh, Times, until};
 
 use crate::consul_at;
 
@@ -54,19 +54,6 @@ async fn a_change_among_more_services_than_watches_reaches_routing_in_two_tenths
     assert!(times.at(worst) <= Duration::from_millis(200), "{times:?}");
 }
 
-/// How long each change took, the shortest first.
-#[derive(Debug)]
-struct Times(Vec<Duration>);
-
-impl Times {
-    /// What that share of changes did not exceed.
-    #[expect(clippy::unwrap_used, reason = "there is a change")]
-    fn at(&self, share: f64) -> Duration {
-        let place = (self.0.len() as f64 * share) as usize;
-        self.0.get(place).or(self.0.last()).copied().unwrap()
-    }
-}
-
 /// Changes a port in `consul` again and again, each time until a request meets it through a Mesh with `settings`.
 #[expect(clippy::print_stdout, reason = "figures for the manual")]
 async fn measure(consul: &Consul, settings: &str) -> Times {
@@ -100,14 +87,7 @@ async fn measure(consul: &Consul, settings: &str) -> Times {
         }
         times.push(start.elapsed());
     }
-    times.sort();
-    let times = Times(times);
-    println!(
-        "{} changes: p50 {:?}, p99 {:?}, max {:?}",
-        times.0.len(),
-        times.at(0.5),
-        times.at(0.99),
-        times.at(1.0)
-    );
+    let times: Times = times.into_iter().collect();
+    println!("{times}");
     times
 }
