@@ -19,6 +19,7 @@ pub mod mesh;
 pub mod nomad;
 pub mod port;
 pub mod skip;
+pub mod stand_in;
 pub mod times;
 pub mod wait;
 
@@ -30,5 +31,6 @@ pub use load::Load;
 pub use mesh::Mesh;
 pub use mesh_testkit::{Fault, FaultProxy};
 pub use nomad::Nomad;
+pub use stand_in::StandIn;
 pub use times::Times;
 pub use wait::until;
