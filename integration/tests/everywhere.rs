@@ -1,7 +1,5 @@
 //! One Mesh, every provider.
 
-#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
-
 use mesh_integration::{Aws, Backend, Consul, Mesh, StandIn, aws, port, until};
 use serde_json::json;
 
