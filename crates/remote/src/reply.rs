@@ -1,5 +1,7 @@
 //! An answer that was read to its end.
 
+use std::{error::Error, io};
+
 use futures::StreamExt;
 use http::HeaderMap;
 use mesh_discovery::ProviderError;
@@ -78,6 +80,12 @@ pub(crate) fn unreachable(endpoint: &str, error: reqwest::Error) -> ProviderErro
         endpoint: endpoint.to_owned(),
         reason: if error.is_timeout() {
             "timed out".to_owned()
+        } else if is_hung_up(&error) {
+            format!(
+                "it closed the connection without an answer: it stopped, or takes no more connections from this \
+                 address: {}",
+                chain(&error.without_url())
+            )
         } else {
             chain(&error.without_url())
         },
@@ -91,12 +99,26 @@ pub(crate) fn malformed(endpoint: &str, reason: &dyn std::fmt::Display) -> Provi
     }
 }
 
+/// True when the other side took the connection and then closed it.
+fn is_hung_up(error: &reqwest::Error) -> bool {
+    let is_end = |cause: &(dyn Error + 'static)| {
+        let http = cause.downcast_ref::<hyper::Error>();
+        let io = cause.downcast_ref::<io::Error>();
+        http.is_some_and(hyper::Error::is_incomplete_message)
+            || io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionReset)
+    };
+    !error.is_connect() && causes(error).any(is_end)
+}
+
 /// An error with its causes, which hold what a user can act on (`connection refused`).
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     texts.dedup();
     texts.join(": ")
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 /// The beginning of a text on one line.

@@ -131,3 +131,33 @@ async fn what_is_known_of_each_scope_shows_its_age() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn twenty_crashes_in_a_row_leave_connections_to_consul_for_others() {
+    let Some(consul) = Consul::start().await else {
+        return;
+    };
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    consul.register("shop", "shop-1", one.port(), &TAGS).await;
+    for number in 0..110 {
+        let name = format!("other-{number}");
+        consul.register(&name, &name, 9, &[]).await;
+    }
+    let mut mesh = Mesh::start(&consul_at(&consul.address())).await;
+    for _ in 0..20 {
+        until("all is read", async || {
+            let scopes = mesh.scopes("consulcatalog").await;
+            scopes.len() > 110 && scopes.iter().all(|scope| scope["state"] == "fresh")
+        })
+        .await;
+        mesh.kill().await;
+        mesh.restart();
+    }
+    // Consul still counts the queries of the dead, and refuses all of an address that has too many.
+    consul.register("shop", "shop-1", two.port(), &TAGS).await;
+    until("the change arrives", async || {
+        mesh.who(HOST).await.as_deref() == Some("two")
+    })
+    .await;
+    assert!(mesh.errors("consulcatalog").await.is_empty());
+}

@@ -39,8 +39,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// Consul Enterprise admin partition; absent means the agent's.
     pub partition: Option<String>,
-    /// Most services that are followed by a blocking query each. Consul takes 200 connections of one address;
-    /// with more services than this, two queries notice changes for all.
+    /// Most services that are followed by a blocking query each. Consul takes 200 connections of one address, and
+    /// goes on with the queries of one who died; with more services than this, two queries notice changes for all.
     pub max_watches: usize,
     /// Mesh is not ready before all services have been read once.
     pub required: bool,
@@ -76,7 +76,7 @@ impl Default for Settings {
             strict_checks: vec![Check::Passing, Check::Warning],
             namespaces: Vec::new(),
             partition: None,
-            max_watches: 150,
+            max_watches: 120,
             required: true,
             exposed_by_default: true,
             constraints: String::new(),

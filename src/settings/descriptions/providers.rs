@@ -110,7 +110,7 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
     ),
     (
         "providers.consulCatalog.maxWatches",
-        "150",
+        "120",
         "Most services that are followed by a blocking query each; beyond, two queries notice changes for all.",
     ),
     (

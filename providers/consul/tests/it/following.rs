@@ -77,6 +77,16 @@ impl Reports<'_> {
         {}
     }
 
+    /// Takes whatever comes in `time`.
+    async fn pass(&mut self, time: Duration) {
+        let all = async {
+            loop {
+                self.next().await;
+            }
+        };
+        tokio::time::timeout(time, all).await.ok();
+    }
+
     /// True when nothing is said for `time`, but that all is as it was.
     async fn silent_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.failure()).await.is_err()
@@ -444,6 +454,49 @@ async fn above_the_limit_a_change_makes_nobody_else_read() {
         "{:?}",
         start.elapsed()
     );
+}
+
+const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "web"];
+
+/// More services than have a watch each where connections are scarce.
+fn twelve() -> World {
+    World::new(NAMES.map(|name| Registration::new(name, name, 8001)))
+}
+
+/// That long a query of an earlier run hangs.
+const EARLIER: Duration = Duration::from_secs(70);
+
+#[tokio::test(start_paused = true)]
+async fn while_queries_of_an_earlier_run_may_hang_two_watches_serve_for_all() {
+    let world = twelve();
+    let provider = provider(&world, &Settings::default());
+    let mut reports = Reports(provider.reports());
+    reports.rest().await;
+    assert_eq!(world.blocking(), 2);
+    let start = Instant::now();
+    world.register(Registration::new("web", "web", 8009));
+    reports.until("web", |instances| has_port(instances, 8009)).await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+
+    assert!(reports.silent_for(2 * EARLIER).await);
+    assert_eq!(world.blocking(), NAMES.len() + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_connections_are_refused_two_watches_serve_for_all() {
+    let world = twelve();
+    world.set_connections(NAMES.len() / 2);
+    let provider = provider(&world, &Settings::default());
+    let mut reports = Reports(provider.reports());
+    assert!(!reports.silent_for(2 * EARLIER).await, "there were enough");
+    // The next answer of the list says so to all.
+    reports.pass(EARLIER).await;
+    assert_eq!(world.blocking(), 2);
+    assert!(reports.silent_for(4 * EARLIER).await);
+    let start = Instant::now();
+    world.register(Registration::new("web", "web", 8009));
+    reports.until("web", |instances| has_port(instances, 8009)).await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

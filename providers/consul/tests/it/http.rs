@@ -1,6 +1,6 @@
 //! The real client on real sockets, and what it makes of broken answers.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use mesh_discovery::ProviderError;
 use mesh_provider_consul::{Client, EndpointSettings, HttpClient, Settings};
@@ -16,8 +16,12 @@ async fn ask(fault: Fault) -> Result<usize, ProviderError> {
         .serve()
         .await;
     let proxy = FaultProxy::start(upstream, fault).await.unwrap();
+    ask_at(proxy.address()).await
+}
+
+async fn ask_at(address: SocketAddr) -> Result<usize, ProviderError> {
     let endpoint = EndpointSettings {
-        address: Some(proxy.address().to_string()),
+        address: Some(address.to_string()),
         ..EndpointSettings::default()
     };
     let http = HttpClient::new(
@@ -52,6 +56,24 @@ async fn answers_that_are_cut_or_no_json_or_a_web_page_are_malformed() {
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
     client::nobody_there(ask).await;
+}
+
+#[tokio::test]
+async fn one_who_hangs_up_may_have_too_many_connections() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let hang_up = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+        }
+    });
+    let error = ask_at(address).await.unwrap_err().to_string();
+    assert!(
+        error.contains("takes no more connections from this address"),
+        "{error}"
+    );
+    hang_up.abort();
 }
 
 fn with_token(token: &str) -> Settings {

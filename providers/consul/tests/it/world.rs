@@ -66,6 +66,28 @@ struct State {
     down: bool,
     /// Queries for nodes fail.
     nodes_down: bool,
+    /// Blocking queries beyond this number fail.
+    connections: Option<usize>,
+}
+
+/// A blocking query under way.
+struct Blocking {
+    all: Arc<AtomicUsize>,
+    number: usize,
+}
+
+impl Blocking {
+    fn new(all: &Arc<AtomicUsize>) -> Self {
+        let number = all.fetch_add(1, Ordering::Relaxed) + 1;
+        let all = all.clone();
+        Self { all, number }
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Consul.
@@ -75,6 +97,8 @@ pub(crate) struct World {
     /// A server that lags: what it holds, and how many of the next answers are its own.
     lagging: Arc<Mutex<(State, usize)>>,
     calls: Arc<AtomicUsize>,
+    /// How many blocking queries are under way.
+    blocking: Arc<AtomicUsize>,
     /// Services whose instances were asked for.
     asked: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -89,6 +113,7 @@ impl World {
             state,
             lagging: Arc::default(),
             calls: Arc::default(),
+            blocking: Arc::default(),
             asked: Arc::default(),
         };
         registrations
@@ -143,6 +168,15 @@ impl World {
         self.change(|state| state.nodes_down = down);
     }
 
+    pub(crate) fn set_connections(&self, limit: usize) {
+        self.change(|state| state.connections = Some(limit));
+    }
+
+    /// How many blocking queries are under way.
+    pub(crate) fn blocking(&self) -> usize {
+        self.blocking.load(Ordering::Relaxed)
+    }
+
     /// All is lost, and history begins anew.
     pub(crate) fn lose_state(&self) {
         self.state.send_replace(State {
@@ -187,6 +221,15 @@ impl World {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let mut receiver = self.state.subscribe();
         if after > 0 {
+            let blocking = Blocking::new(&self.blocking);
+            if self
+                .state
+                .borrow()
+                .connections
+                .is_some_and(|limit| blocking.number > limit)
+            {
+                return Err(self.refused());
+            }
             let news = receiver.wait_for(|state| state.index > after || state.down);
             let _ = tokio::time::timeout(wait, news).await;
         }
