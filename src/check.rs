@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use mesh_config::{Entry, Origin, Problem, ProviderName, QualifiedName};
+use mesh_config::{Entry, Kind, Origin, Problem, ProviderName, QualifiedName};
 use mesh_proxy::Status;
 
 use crate::{exit::Exit, offline::Offline, report, settings::Plan};
@@ -22,13 +22,17 @@ pub(crate) async fn check(plan: &Plan, files: &[PathBuf]) -> Exit {
     let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let runtime = offline.table.runtime();
     let declared = |name: &&QualifiedName| name.provider.as_str() != ProviderName::INTERNAL;
-    let routers = runtime.routers.keys().filter(declared).count();
-    let services = runtime.services.keys().filter(declared).count();
-    let middlewares = runtime.middlewares.keys().filter(declared).count();
+    let counted = |serving: usize, kind: Kind| {
+        let broken = runtime.set_aside.keys().filter(|(broken, _)| *broken == kind);
+        count(serving + broken.count(), &kind.to_string())
+    };
     let found = [
-        count(routers, "router"),
-        count(services, "service"),
-        count(middlewares, "middleware"),
+        counted(runtime.routers.keys().filter(declared).count(), Kind::Router),
+        counted(runtime.services.keys().filter(declared).count(), Kind::Service),
+        counted(
+            runtime.middlewares.keys().filter(declared).count(),
+            Kind::Middleware,
+        ),
     ]
     .join(", ");
     if problems.is_empty() {
@@ -64,11 +68,7 @@ fn problems(offline: &Offline) -> Vec<Problem> {
             &info.errors,
         )
     });
-    let general = offline
-        .unreadable
-        .iter()
-        .chain(&offline.configuration.problems)
-        .chain(&runtime.problems);
+    let general = offline.unreadable.iter().chain(offline.configuration.unusable());
     let mut problems: Vec<Problem> = Vec::new();
     for problem in general.cloned().chain(routers).chain(services).chain(middlewares) {
         if !problems.contains(&problem) {

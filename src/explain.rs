@@ -49,8 +49,8 @@ pub(crate) async fn offline(arguments: &ExplainArguments, plan: &Plan) -> Exit {
             return Exit::Configuration;
         }
     };
-    let unusable = [&offline.unreadable[..], &offline.configuration.problems].concat();
-    report::problems("warning", &unusable);
+    let unusable = offline.unreadable.iter().chain(offline.configuration.unusable());
+    report::problems("warning", &unusable.cloned().collect::<Vec<_>>());
     match ask(arguments, plan, offline).await {
         Some(response) => tell(&response, arguments),
         None => Exit::Failure,

@@ -132,3 +132,49 @@ fn the_access_log_is_opened_again_when_it_was_moved_away() {
             .filter(|text| text.contains("/again"))
     });
 }
+
+#[test]
+fn an_object_that_never_was_good_is_listed_with_its_error_and_serves_nothing() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let text = routes(&[("one", &a.url())])
+        + "    torn: {loadBalancr: {}}\n  middlewares:\n    mad: {stripPrefix: {prefixes: 7, secret: hunter2}}\n";
+    let text = text.replace(
+        "  services:\n",
+        "    bad: {rule: \"Host(`bad.test`\", service: one, entryPoints: [web], priority: 7}\n  services:\n",
+    );
+    let file = place.write("routes.yml", &text);
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    let bad = mesh.ask("/api/http/routers/bad@file").json();
+    assert_eq!(bad["status"], "disabled", "{bad}");
+    assert_eq!(bad["rule"], "Host(`bad.test`");
+    assert_eq!(
+        (&bad["service"], &bad["entryPoints"][0]),
+        (&"one".into(), &"web".into())
+    );
+    assert_eq!((&bad["priority"], &bad["provider"]), (&7.into(), &"file".into()));
+    let error = bad["error"][0].to_string();
+    assert!(error.contains("routes.yml:4"), "{error}");
+    for kind in ["services/torn", "middlewares/mad"] {
+        let object = mesh.ask(&format!("/api/http/{kind}@file")).json();
+        assert_eq!(object["status"], "disabled", "{kind}: {object}");
+        assert!(!object.to_string().contains("hunter2"), "{object}");
+    }
+    let names = mesh.ask("/api/http/routers?status=disabled").json();
+    assert_eq!(names.as_array().unwrap().len(), 1, "{names}");
+    let numbers = mesh.ask("/api/overview").json();
+    assert_eq!(numbers["http"]["routers"]["errors"], 1, "{numbers}");
+    assert_eq!(mesh.get("bad.test", "/").status, 404);
+    // A good version of it serves, and goes on when the next one is bad.
+    place.write(
+        "routes.yml",
+        &text.replace("Host(`bad.test`\"", "Host(`bad.test`)\""),
+    );
+    mesh.eventually("bad.test", "/", |answer| answer.body == "a");
+    place.write("routes.yml", &text);
+    eventually("the warning", || {
+        let bad = mesh.ask("/api/http/routers/bad@file").json();
+        (bad["status"] == "warning").then_some(())
+    });
+    assert_eq!(mesh.get("bad.test", "/").status, 200);
+}

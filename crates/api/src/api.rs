@@ -11,8 +11,7 @@ use crate::{
     answer::{self, Answer},
     explain,
     list::{self, Listed},
-    objects::{MiddlewareView, RouterView, ServiceView},
-    overview, providers,
+    objects, overview, providers,
     query::Query,
     views::Views,
 };
@@ -55,41 +54,21 @@ fn http(views: &Views, path: &str, query: &Query) -> Answer {
         .split_once('/')
         .map_or((path, None), |(kind, id)| (kind, Some(id)));
     match kind {
-        "routers" => objects(
-            "router",
-            runtime.routers.iter().map(|(name, info)| RouterView(name, info)),
-            id,
-            query,
-        ),
-        "services" => objects(
-            "service",
-            runtime
-                .services
-                .iter()
-                .map(|(name, info)| ServiceView(name, info)),
-            id,
-            query,
-        ),
-        "middlewares" => {
-            let all = runtime
-                .middlewares
-                .iter()
-                .map(|(name, info)| MiddlewareView(name, info));
-            objects("middleware", all, id, query)
-        }
+        "routers" => page_or_one("router", objects::routers(runtime), id, query),
+        "services" => page_or_one("service", objects::services(runtime), id, query),
+        "middlewares" => page_or_one("middleware", objects::middlewares(runtime), id, query),
         _ => unknown_path(path),
     }
 }
 
 /// One page of `all`, or the one called `id`.
-fn objects<T: Listed>(kind: &str, all: impl Iterator<Item = T>, id: Option<&str>, query: &Query) -> Answer {
+fn page_or_one(kind: &str, all: Vec<Box<dyn Listed + '_>>, id: Option<&str>, query: &Query) -> Answer {
     let Some(id) = id else {
-        return list::page(all.collect(), query);
+        return list::page(all, query);
     };
-    let mut all = all;
     one(id, kind, |wanted| {
         let (name, provider) = wanted.rsplit_once('@')?;
-        let found = all.find(|object| {
+        let found = all.iter().find(|object| {
             let known = object.name();
             *known.name == *name && known.provider.as_str() == provider
         });

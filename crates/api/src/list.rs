@@ -47,7 +47,7 @@ pub(crate) enum SortKey {
 }
 
 /// The page of `objects` that `query` asks for.
-pub(crate) fn page<T: Listed>(objects: Vec<T>, query: &Query) -> Answer {
+pub(crate) fn page(objects: Vec<Box<dyn Listed + '_>>, query: &Query) -> Answer {
     let (page, length) = match (
         number(query, "page", 1),
         number(query, "per_page", DEFAULT_PAGE_LENGTH),
@@ -61,7 +61,11 @@ pub(crate) fn page<T: Listed>(objects: Vec<T>, query: &Query) -> Answer {
         let reason = format!("invalid request: page: {page}, per_page: {length}");
         return answer::message(StatusCode::BAD_REQUEST, reason);
     }
-    let shown = chosen.iter().skip(start).take(length).map(Listed::render);
+    let shown = chosen
+        .iter()
+        .skip(start)
+        .take(length)
+        .map(|object| object.render());
     let mut answer = answer::json(StatusCode::OK, shown.collect());
     let next = if start.saturating_add(length) < chosen.len() {
         page + 1
@@ -83,7 +87,7 @@ fn number(query: &Query, name: &str, default: usize) -> Result<usize, Box<Answer
     }
 }
 
-fn filtered<T: Listed>(objects: Vec<T>, query: &Query) -> Vec<T> {
+fn filtered<'a>(objects: Vec<Box<dyn Listed + 'a>>, query: &Query) -> Vec<Box<dyn Listed + 'a>> {
     let search = query.get("search").map(str::to_lowercase);
     let status = query.get("status").map(str::to_lowercase);
     let chosen = objects.into_iter().filter(|object| {
@@ -97,7 +101,7 @@ fn filtered<T: Listed>(objects: Vec<T>, query: &Query) -> Vec<T> {
 }
 
 /// Objects come in the order of their names, and keep it where nothing else tells them apart.
-fn sorted<T: Listed>(mut objects: Vec<T>, query: &Query) -> Vec<T> {
+fn sorted<'a>(mut objects: Vec<Box<dyn Listed + 'a>>, query: &Query) -> Vec<Box<dyn Listed + 'a>> {
     let descending = query
         .get("direction")
         .is_some_and(|direction| direction.eq_ignore_ascii_case("desc"));

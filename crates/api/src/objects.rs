@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mesh_config::{QualifiedName, Reference, model::ServiceKind};
+use mesh_config::{Kind, QualifiedName, Reference, SetAside, model::ServiceKind};
 use mesh_proxy::{
-    Status,
+    Runtime, Status,
     table::{MiddlewareInfo, RouterInfo, ServiceInfo},
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{
 
 /// A router with its name.
 #[derive(Debug)]
-pub(crate) struct RouterView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a RouterInfo);
+struct RouterView<'a>(&'a QualifiedName, &'a RouterInfo);
 
 /// A service with its name.
 #[derive(Debug)]
@@ -26,7 +26,44 @@ pub(crate) struct ServiceView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a S
 
 /// A middleware with its name.
 #[derive(Debug)]
-pub(crate) struct MiddlewareView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a MiddlewareInfo);
+struct MiddlewareView<'a>(&'a QualifiedName, &'a MiddlewareInfo);
+
+/// An object that cannot be used and never could, with its name.
+#[derive(Debug)]
+struct BrokenView<'a>(&'a QualifiedName, &'a SetAside);
+
+/// All routers, in the order of their names.
+pub(crate) fn routers(runtime: &Runtime) -> Vec<Box<dyn Listed + '_>> {
+    let routers = runtime.routers.iter();
+    let views = routers.map(|(name, info)| -> Box<dyn Listed> { Box::new(RouterView(name, info)) });
+    with_broken(runtime, Kind::Router, views)
+}
+
+/// All services, in the order of their names.
+pub(crate) fn services(runtime: &Runtime) -> Vec<Box<dyn Listed + '_>> {
+    let services = runtime.services.iter();
+    let views = services.map(|(name, info)| -> Box<dyn Listed> { Box::new(ServiceView(name, info)) });
+    with_broken(runtime, Kind::Service, views)
+}
+
+/// All middlewares, in the order of their names.
+pub(crate) fn middlewares(runtime: &Runtime) -> Vec<Box<dyn Listed + '_>> {
+    let middlewares = runtime.middlewares.iter();
+    let views = middlewares.map(|(name, info)| -> Box<dyn Listed> { Box::new(MiddlewareView(name, info)) });
+    with_broken(runtime, Kind::Middleware, views)
+}
+
+fn with_broken<'a>(
+    runtime: &'a Runtime,
+    kind: Kind,
+    views: impl Iterator<Item = Box<dyn Listed + 'a>>,
+) -> Vec<Box<dyn Listed + 'a>> {
+    let broken = runtime.set_aside.iter().filter(|((found, _), _)| *found == kind);
+    let broken = broken.map(|((_, name), object)| -> Box<dyn Listed> { Box::new(BrokenView(name, object)) });
+    let mut all: Vec<_> = views.chain(broken).collect();
+    all.sort_by(|a, b| a.name().cmp(b.name()));
+    all
+}
 
 // === impl RouterView ===
 
@@ -55,10 +92,8 @@ impl Listed for RouterView<'_> {
 
     fn passes(&self, query: &Query) -> bool {
         let service = query.get("serviceName").is_none_or(|wanted| {
-            self.service().is_some_and(|service| {
-                let bare = wanted.split('@').next().unwrap_or_default();
-                service.to_string() == wanted || (service.provider.is_none() && *service.name == *bare)
-            })
+            self.service()
+                .is_some_and(|service| is_meant(&service.to_string(), wanted))
         });
         let mut middlewares = self.1.entry.value.middlewares.iter();
         let wanted = query.get("middlewareName");
@@ -186,7 +221,64 @@ impl Listed for MiddlewareView<'_> {
     }
 }
 
+// === impl BrokenView ===
+
+impl Listed for BrokenView<'_> {
+    fn name(&self) -> &QualifiedName {
+        self.0
+    }
+
+    fn status(&self) -> Status {
+        Status::Disabled
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let rule = &self.1.outline.rule;
+        self.0.to_string().to_lowercase().contains(text) || rule.to_lowercase().contains(text)
+    }
+
+    fn passes(&self, query: &Query) -> bool {
+        let outline = &self.1.outline;
+        let has_service = |wanted| is_meant(&outline.service, wanted);
+        let has_middleware = |wanted| outline.middlewares.iter().any(|name| name == wanted);
+        query.get("serviceName").is_none_or(has_service)
+            && query.get("middlewareName").is_none_or(has_middleware)
+    }
+
+    fn key(&self, field: &str) -> Option<SortKey> {
+        let outline = &self.1.outline;
+        match field {
+            "priority" => Some(SortKey::Number(outline.priority)),
+            "rule" => Some(SortKey::Text(outline.rule.clone())),
+            "service" => Some(SortKey::Text(outline.service.clone())),
+            "type" => Some(SortKey::Text(outline.variant.to_lowercase())),
+            _ => None,
+        }
+    }
+
+    fn render(&self) -> Value {
+        let mut object = object(&self.1.outline);
+        let variant = object.remove("variant");
+        let kind = variant.as_ref().and_then(Value::as_str).map(str::to_lowercase);
+        if self.1.kind == Kind::Router {
+            let priority = self.1.outline.priority.to_string();
+            object.insert("priorityStr".to_owned(), priority.into());
+        } else {
+            object.remove("priority");
+        }
+        state(&mut object, Status::Disabled, &[self.1.problem.to_string()]);
+        object.insert("origin".to_owned(), json!(self.1.problem.origin));
+        identity(object, self.0, kind)
+    }
+}
+
 // === parts of objects ===
+
+/// True when a reference to a service, as it is written, may mean the `wanted` one.
+fn is_meant(reference: &str, wanted: &str) -> bool {
+    let bare = wanted.split('@').next().unwrap_or_default();
+    reference == wanted || (!reference.contains('@') && reference == bare)
+}
 
 /// The definition, without secrets.
 fn object(definition: &impl Serialize) -> Map<String, Value> {

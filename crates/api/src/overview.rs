@@ -3,12 +3,7 @@
 use mesh_proxy::{Runtime, Status};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    list::Listed,
-    objects::{MiddlewareView, RouterView, ServiceView},
-    providers,
-    views::Views,
-};
+use crate::{list::Listed, objects, providers, views::Views};
 
 /// `/api/overview`
 pub(crate) fn overview(views: &Views) -> Value {
@@ -21,9 +16,9 @@ pub(crate) fn overview(views: &Views) -> Value {
     let metrics = views.telemetry.metrics.as_ref().map_or("", |_| "Prometheus");
     json!({
         "http": {
-            "routers": totals(runtime.routers.values().map(|info| info.status)),
-            "services": totals(runtime.services.values().map(|info| info.status)),
-            "middlewares": totals(runtime.middlewares.values().map(|info| info.status)),
+            "routers": totals(&objects::routers(runtime)),
+            "services": totals(&objects::services(runtime)),
+            "middlewares": totals(&objects::middlewares(runtime)),
         },
         "problems": runtime.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "features": {
@@ -35,27 +30,23 @@ pub(crate) fn overview(views: &Views) -> Value {
     })
 }
 
-fn totals(statuses: impl Iterator<Item = Status>) -> Value {
-    let (mut total, mut warnings, mut errors) = (0_usize, 0_usize, 0_usize);
-    for status in statuses {
-        total += 1;
-        warnings += usize::from(status == Status::Warning);
-        errors += usize::from(status == Status::Disabled);
-    }
-    json!({"total": total, "warnings": warnings, "errors": errors})
+fn totals(objects: &[Box<dyn Listed + '_>]) -> Value {
+    let count = |status| objects.iter().filter(|object| object.status() == status).count();
+    json!({"total": objects.len(), "warnings": count(Status::Warning), "errors": count(Status::Disabled)})
 }
 
 /// `/api/rawdata`
 pub(crate) fn rawdata(runtime: &Runtime) -> Value {
     json!({
-        "routers": by_name(runtime.routers.iter().map(|(name, info)| RouterView(name, info))),
-        "services": by_name(runtime.services.iter().map(|(name, info)| ServiceView(name, info))),
-        "middlewares": by_name(runtime.middlewares.iter().map(|(name, info)| MiddlewareView(name, info))),
+        "routers": by_name(&objects::routers(runtime)),
+        "services": by_name(&objects::services(runtime)),
+        "middlewares": by_name(&objects::middlewares(runtime)),
     })
 }
 
-fn by_name<T: Listed>(objects: impl Iterator<Item = T>) -> Map<String, Value> {
+fn by_name(objects: &[Box<dyn Listed + '_>]) -> Map<String, Value> {
     objects
+        .iter()
         .map(|object| (object.name().to_string(), object.render()))
         .collect()
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    fragment::{Kind, SetAside},
     model::{Middleware, Router, ServersTransport, Service},
     name::QualifiedName,
     origin::{Origin, Problem},
@@ -34,7 +35,27 @@ pub struct Configuration {
     pub middlewares: BTreeMap<QualifiedName, Arc<Entry<Middleware>>>,
     /// Servers transports by qualified name.
     pub servers_transports: BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>,
-    /// Problems that belong to no object above: a source that could not be read, an object that was set aside
-    /// and never had a good version.
+    /// Objects that cannot be used and never had a good version, under names that none of those above has. They
+    /// are shown, and serve nothing.
+    pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
+    /// Problems that belong to no object above, such as a source that could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl Configuration {
+    /// The problems of everything that does not serve.
+    pub fn unusable(&self) -> impl Iterator<Item = &Problem> {
+        let set_aside = self.set_aside.values().map(|object| &object.problem);
+        self.problems.iter().chain(set_aside)
+    }
+
+    /// True if an object of this kind serves under the name.
+    pub fn serves(&self, kind: Kind, name: &QualifiedName) -> bool {
+        match kind {
+            Kind::Router => self.routers.contains_key(name),
+            Kind::Service => self.services.contains_key(name),
+            Kind::Middleware => self.middlewares.contains_key(name),
+            Kind::ServersTransport => self.servers_transports.contains_key(name),
+        }
+    }
 }

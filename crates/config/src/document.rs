@@ -12,6 +12,7 @@ use crate::{
     layer::{Format, KeyPath, Layer, Layers, Lists, Merged, suggestion},
     model::Router,
     origin::Problem,
+    outline::Outline,
 };
 
 /// The sections of a document. Only the first is served.
@@ -163,7 +164,11 @@ impl<'a> Reader<'a> {
                 Ok(value) => {
                     objects.insert(name.clone(), Declared { value, origin });
                 }
-                Err(problems) => self.fragment.set_aside.push(SetAside::new(kind, name, problems)),
+                Err(problems) => {
+                    let outline = Outline::read(kind, self.merged, value, &path, Lists::Commas);
+                    let set_aside = SetAside::new(kind, name, outline, problems);
+                    self.fragment.set_aside.push(set_aside);
+                }
             }
         }
         objects

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::{Middleware, Router, ServersTransport, Service},
     origin::{Origin, Problem},
+    outline::Outline,
 };
 
 /// The kinds of object a provider can deliver.
@@ -60,13 +61,16 @@ pub struct SetAside {
     pub kind: Kind,
     /// Its name within the source.
     pub name: String,
+    /// As much of it as is shown.
+    #[serde(default)]
+    pub outline: Outline,
     /// Why, and where.
     pub problem: Problem,
 }
 
 impl SetAside {
     /// Sets an object aside for all of `problems`: the first says where, the others follow in its message.
-    pub fn new(kind: Kind, name: impl Into<String>, problems: Vec<Problem>) -> Self {
+    pub fn new(kind: Kind, name: impl Into<String>, outline: Outline, problems: Vec<Problem>) -> Self {
         let mut problems = problems.into_iter();
         let mut problem = problems
             .next()
@@ -78,6 +82,7 @@ impl SetAside {
         Self {
             kind,
             name: name.into(),
+            outline,
             problem,
         }
     }

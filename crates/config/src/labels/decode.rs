@@ -89,7 +89,7 @@ fn is_canary(sets: &[Keys<'_>]) -> bool {
 
 /// Fills a declaration from the merged labels.
 pub(super) struct Decoder<'a> {
-    merged: &'a Merged,
+    pub(super) merged: &'a Merged,
     prefix: &'a KeyPath<'a>,
     pub(super) declaration: Declaration,
     /// There are labels for tcp, udp or tls.

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     fragment::{Declared, Kind, SetAside},
-    layer::{ITSELF, KeyPath},
+    layer::{ITSELF, KeyPath, Lists},
     model::Router,
     origin::Problem,
+    outline::Outline,
     tag_rule,
 };
 
@@ -43,7 +44,10 @@ impl<'a> Decoder<'a> {
             let path = KeyPath::Key(path, name);
             match self.declared(name, value, &path, self.object(value, &path)) {
                 Ok(middleware) => drop(self.declaration.middlewares.insert(name.clone(), middleware)),
-                Err(problems) => self.set_aside(Kind::Middleware, name, problems),
+                Err(problems) => {
+                    let outline = self.outline(Kind::Middleware, value, &path);
+                    self.set_aside(Kind::Middleware, name, outline, problems);
+                }
             }
         }
     }
@@ -100,7 +104,10 @@ impl<'a> Decoder<'a> {
         }
         match self.declared(name, value, path, router) {
             Ok(router) => drop(self.declaration.routers.insert(name.to_owned(), router)),
-            Err(problems) => self.set_aside(Kind::Router, name, problems),
+            Err(problems) => {
+                let outline = self.outline(Kind::Router, value, path);
+                self.set_aside(Kind::Router, name, outline, problems);
+            }
         }
     }
 
@@ -113,7 +120,10 @@ impl<'a> Decoder<'a> {
     ) {
         match self.declared(name, value, path, service) {
             Ok(service) => drop(self.declaration.services.insert(name.to_owned(), service)),
-            Err(problems) => self.set_aside(Kind::Service, name, problems),
+            Err(problems) => {
+                let outline = Outline::of_labelled_service();
+                self.set_aside(Kind::Service, name, outline, problems);
+            }
         }
     }
 
@@ -132,8 +142,12 @@ impl<'a> Decoder<'a> {
         object.map(|value| Declared { value, origin })
     }
 
-    fn set_aside(&mut self, kind: Kind, name: &str, problems: Vec<Problem>) {
-        let set_aside = SetAside::new(kind, name, problems);
+    fn outline(&self, kind: Kind, value: &Value, path: &KeyPath<'_>) -> Outline {
+        Outline::read(kind, self.merged, value, path, Lists::CommasAndBlanks)
+    }
+
+    fn set_aside(&mut self, kind: Kind, name: &str, outline: Outline, problems: Vec<Problem>) {
+        let set_aside = SetAside::new(kind, name, outline, problems);
         self.declaration.set_aside.push(set_aside);
     }
 
@@ -145,7 +159,7 @@ impl<'a> Decoder<'a> {
             Kind::Middleware => forget(&mut self.declaration.middlewares, name),
             Kind::ServersTransport => {}
         }
-        self.set_aside(kind, name, vec![problem]);
+        self.set_aside(kind, name, Outline::default(), vec![problem]);
     }
 }
 

@@ -21,7 +21,7 @@ pub use persist::CatalogSnapshot;
 pub(crate) use unit::{Objects, UnitKey};
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::{Duration, SystemTime},
 };
 
@@ -126,6 +126,14 @@ impl Catalog {
             .flat_map(ProviderState::problems)
             .cloned()
             .collect();
+        for (name, object) in self.providers.values().flat_map(ProviderState::set_aside) {
+            let serves = configuration.serves(object.kind, &name);
+            match configuration.set_aside.entry((object.kind, name)) {
+                Entry::Vacant(free) if !serves => drop(free.insert(object.clone())),
+                // Somebody else has the name, and what is wrong here must not be taken for his.
+                _ => configuration.problems.push(object.problem.clone()),
+            }
+        }
         configuration
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mesh_config::{
-    Configuration, Problem, ProviderName,
+    Configuration, Problem, ProviderName, QualifiedName, SetAside,
     instance::{Instance, Lifecycle},
     model::{Middleware, Router, ServersTransport, Service},
 };
@@ -138,9 +138,20 @@ impl ProviderState {
         }
     }
 
-    /// Problems of objects that do not serve.
+    /// Problems of no object.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.units.values().flat_map(|unit| &unit.problems)
+    }
+
+    /// Objects that were never good in the unit that declares them.
+    pub(crate) fn set_aside(&self) -> impl Iterator<Item = (QualifiedName, &Arc<SetAside>)> {
+        let all = self.units.values().flat_map(|unit| &unit.objects.set_aside);
+        all.map(|object| {
+            (
+                QualifiedName::new(object.name.as_str(), self.name.clone()),
+                object,
+            )
+        })
     }
 
     /// Notices when everything was read once that can be read. From then on names belong to whoever has them.
@@ -177,8 +188,7 @@ impl ProviderState {
         let (mut objects, problems, rebuilt) = match key {
             UnitKey::Document(scope) => match self.scopes.get(scope).map(|data| &data.held) {
                 Some(Held::Document(fragment)) => {
-                    let (objects, problems) = document(fragment);
-                    (objects, problems, Rebuilt::Alive)
+                    (document(fragment), fragment.problems.clone(), Rebuilt::Alive)
                 }
                 Some(Held::Nothing | Held::Instances(_) | Held::Listing(_)) | None => {
                     (Objects::default(), Vec::new(), Rebuilt::Forgotten)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use mesh_config::{
-    Entry, Fragment, Kind, Origin, Problem,
+    Entry, Fragment, Kind, Origin, Problem, SetAside,
     fragment::Declared,
     model::{Middleware, Router, ServersTransport, Service},
 };
@@ -58,6 +58,8 @@ pub(crate) struct Objects {
     pub(crate) middlewares: Entries<Middleware>,
     /// `http.serversTransports`
     pub(crate) servers_transports: Entries<ServersTransport>,
+    /// Objects that never were any of the above.
+    pub(crate) set_aside: Vec<Arc<SetAside>>,
 }
 
 impl Objects {
@@ -80,14 +82,14 @@ fn share<T: PartialEq>(new: &mut Entries<T>, old: &Entries<T>) {
     }
 }
 
-/// The objects of a document, each with what is wrong around it, and the problems of no object.
-pub(crate) fn document(fragment: &Fragment) -> (Objects, Vec<Problem>) {
-    let mut problems = fragment.problems.clone();
-    let objects = Objects {
+/// The objects of a document, each with what is wrong around it.
+pub(crate) fn document(fragment: &Fragment) -> Objects {
+    let mut objects = Objects {
         routers: entries(&fragment.routers, Kind::Router, fragment),
         services: entries(&fragment.services, Kind::Service, fragment),
         middlewares: entries(&fragment.middlewares, Kind::Middleware, fragment),
         servers_transports: entries(&fragment.servers_transports, Kind::ServersTransport, fragment),
+        set_aside: Vec::new(),
     };
     let serves = |kind, name: &str| match kind {
         Kind::Router => objects.routers.contains_key(name),
@@ -95,12 +97,10 @@ pub(crate) fn document(fragment: &Fragment) -> (Objects, Vec<Problem>) {
         Kind::Middleware => objects.middlewares.contains_key(name),
         Kind::ServersTransport => objects.servers_transports.contains_key(name),
     };
-    for aside in &fragment.set_aside {
-        if !serves(aside.kind, &aside.name) {
-            problems.push(aside.problem.clone());
-        }
-    }
-    (objects, problems)
+    let broken = fragment.set_aside.iter();
+    let broken = broken.filter(|aside| !serves(aside.kind, &aside.name));
+    objects.set_aside = broken.map(|aside| Arc::new(aside.clone())).collect();
+    objects
 }
 
 fn entries<T: Clone>(

@@ -63,7 +63,7 @@ pub(crate) struct Combined {
     pub(crate) definitions: Definitions,
     /// The objects to serve.
     pub(crate) objects: Objects,
-    /// Problems of no object that serves.
+    /// Problems of no object.
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn combine(
         limits.permits_router(router)
     }) {
         let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.routers) else {
-            combined.problems.extend(settled.problems);
+            combined.objects.set_aside.extend(settled.set_aside);
             continue;
         };
         combined
@@ -111,7 +111,7 @@ pub(crate) fn combine(
         limits.permits_middleware(middleware)
     }) {
         let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.middlewares) else {
-            combined.problems.extend(settled.problems);
+            combined.objects.set_aside.extend(settled.set_aside);
             continue;
         };
         combined
@@ -168,7 +168,7 @@ fn combine_services(
     );
     for (name, mut settled) in settled {
         let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.services) else {
-            combined.problems.extend(settled.problems);
+            combined.objects.set_aside.extend(settled.set_aside);
             continue;
         };
         let servers = servers(&name, members, &declared.value, share, &mut settled.problems);

@@ -1,9 +1,9 @@
 //! What one instance declares, with everything filled in that its labels leave out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{
-    Origin, Problem, ProviderName, Reference,
+    Origin, Outline, Problem, ProviderName, Reference, SetAside,
     fragment::{Declared, Kind},
     instance::Instance,
     labels::{self, Declaration, DeclaredService},
@@ -16,7 +16,7 @@ use super::limits::Limits;
 use crate::{catalog::UnitKey, exposure::Exposure};
 
 /// An object as one instance declares it, or why it cannot be used.
-pub(crate) type Claim<T> = Result<Declared<T>, Problem>;
+pub(crate) type Claim<T> = Result<Declared<T>, Arc<SetAside>>;
 
 /// What one instance declares. Depends on nothing but the instance and the settings of its provider.
 #[derive(Debug)]
@@ -132,13 +132,14 @@ fn fill(
             name
         }
     };
-    for aside in declaration.set_aside {
-        let (name, problem) = (named(aside.name), aside.problem);
+    for mut aside in declaration.set_aside {
+        aside.name = named(aside.name);
+        let (name, aside) = (aside.name.clone(), Arc::new(aside));
         match aside.kind {
-            Kind::Router => drop(completed.routers.insert(name, Err(problem))),
-            Kind::Service => drop(completed.services.insert(name, Err(problem))),
-            Kind::Middleware => drop(completed.middlewares.insert(name, Err(problem))),
-            Kind::ServersTransport => completed.problems.push(problem),
+            Kind::Router => drop(completed.routers.insert(name, Err(aside))),
+            Kind::Service => drop(completed.services.insert(name, Err(aside))),
+            Kind::Middleware => drop(completed.middlewares.insert(name, Err(aside))),
+            Kind::ServersTransport => completed.problems.push(aside.problem.clone()),
         }
     }
     for (name, service) in declaration.services {
@@ -186,11 +187,9 @@ fn finish(
             (Some(only), None) => Some(Reference::local(only.as_str())),
             _ => {
                 let all: Vec<_> = completed.services.keys().map(String::as_str).collect();
-                let key = format!("http.routers.{name}.service");
-                return Err(
-                    Problem::new(router.origin, key, "it could mean more than one service")
-                        .with_help(format!("name one of {}", all.join(", "))),
-                );
+                let message = "it could mean more than one service";
+                let help = format!("name one of {}", all.join(", "));
+                return Err(unfinished(name, &router, "service", message, &help));
             }
         };
     }
@@ -198,13 +197,23 @@ fn finish(
         match default_rule(completed.unit.name(), instance, exposure) {
             Ok(rule) => router.value.rule = Some(rule),
             Err(message) => {
-                let key = format!("http.routers.{name}.rule");
-                return Err(Problem::new(router.origin, key, message)
-                    .with_help("give the router a rule, or mend defaultRule of the provider"));
+                let help = "give the router a rule, or mend defaultRule of the provider";
+                return Err(unfinished(name, &router, "rule", &message, help));
             }
         }
     }
     Ok(router)
+}
+
+/// A router that leaves out more than can be filled in.
+fn unfinished(name: &str, router: &Declared<Router>, key: &str, message: &str, help: &str) -> Arc<SetAside> {
+    let key = format!("http.routers.{name}.{key}");
+    Arc::new(SetAside {
+        kind: Kind::Router,
+        name: name.to_owned(),
+        outline: Outline::of_router(&router.value),
+        problem: Problem::new(router.origin.clone(), key, message).with_help(help),
+    })
 }
 
 fn default_rule(name: &str, instance: &Instance, exposure: &Exposure) -> Result<Rule, String> {

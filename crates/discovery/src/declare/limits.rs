@@ -1,7 +1,9 @@
 //! What the labels of one provider may ask for. They are written by tenants; the limits by the operator.
 
+use std::sync::Arc;
+
 use mesh_config::{
-    Origin, Problem, ProviderName, Reference,
+    Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
     model::{Middleware, Router},
     rule::{Expr, HostPattern, Matcher},
@@ -35,13 +37,19 @@ impl<'a> Limits<'a> {
             if let Ok(router) = claim {
                 self.narrow(&mut router.value);
             }
-            self.check(claim, who, "routers", name, |router| self.router(router));
+            self.check(claim, who, (Kind::Router, name), Outline::of_router, |router| {
+                self.router(router)
+            });
         }
         for (name, claim) in &mut completed.services {
-            self.check(claim, who, "services", name, |service| self.service(service));
+            let outline = |_: &_| Outline::of_labelled_service();
+            self.check(claim, who, (Kind::Service, name), outline, |service| {
+                self.service(service)
+            });
         }
         for (name, claim) in &mut completed.middlewares {
-            self.check(claim, who, "middlewares", name, |middleware| {
+            let outline = |middleware: &Middleware| Outline::of_variant(middleware.kind());
+            self.check(claim, who, (Kind::Middleware, name), outline, |middleware| {
                 self.middleware(middleware)
             });
         }
@@ -66,14 +74,19 @@ impl<'a> Limits<'a> {
         &self,
         claim: &mut Claim<T>,
         who: &Origin,
-        section: &str,
-        name: &str,
+        (kind, name): (Kind, &str),
+        outline: impl Fn(&T) -> Outline,
         test: impl Fn(&T) -> Result<(), Violation>,
     ) {
         let Ok(declared) = claim else { return };
         if let Err(violation) = test(&declared.value) {
-            let key = format!("http.{section}.{name}.{}", violation.key);
-            *claim = Err(Problem::new(who.clone(), key, violation.message).with_help(violation.help));
+            let key = format!("http.{kind}s.{name}.{}", violation.key);
+            *claim = Err(Arc::new(SetAside {
+                kind,
+                name: name.to_owned(),
+                outline: outline(&declared.value),
+                problem: Problem::new(who.clone(), key, violation.message).with_help(violation.help),
+            }));
         }
     }
 

@@ -1,6 +1,8 @@
 //! One definition out of what several instances say.
 
-use mesh_config::{Origin, Problem, fragment::Declared};
+use std::sync::Arc;
+
+use mesh_config::{Origin, Problem, SetAside, fragment::Declared};
 
 use super::complete::Claim;
 
@@ -25,6 +27,8 @@ pub(super) struct Settled<T> {
     pub(super) declared: Option<Declared<T>>,
     /// Why a stronger voice was not heard, and who disagrees.
     pub(super) problems: Vec<Problem>,
+    /// What that voice says.
+    pub(super) set_aside: Option<Arc<SetAside>>,
 }
 
 /// Takes the strongest good definition, else the one that held until now.
@@ -42,14 +46,14 @@ pub(super) fn settle<T: Clone>(
             .filter_map(|voice| voice.claim.as_ref().ok().map(|declared| (voice, declared)))
     };
     let mut problems = Vec::new();
-    let broken = voices.iter().filter(|voice| !voice.leaving);
-    if let Some(problem) = broken.filter_map(|voice| voice.claim.as_ref().err()).next() {
-        problems.push(problem.clone());
-    }
+    let mut broken = voices.iter().filter(|voice| !voice.leaving);
+    let set_aside = broken.find_map(|voice| voice.claim.as_ref().err()).cloned();
+    problems.extend(set_aside.as_ref().map(|object| object.problem.clone()));
     let Some((strongest, winner)) = good().next() else {
         return Settled {
             declared: previous.cloned(),
             problems,
+            set_aside,
         };
     };
     let dissenters: Vec<_> = good()
@@ -73,6 +77,7 @@ pub(super) fn settle<T: Clone>(
     Settled {
         declared: Some(kept.unwrap_or(winner).clone()),
         problems,
+        set_aside,
     }
 }
 

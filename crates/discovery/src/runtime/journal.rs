@@ -62,8 +62,7 @@ fn problems(configuration: &Configuration) -> impl Iterator<Item = &Problem> {
         .values()
         .flat_map(|entry| &entry.problems);
     configuration
-        .problems
-        .iter()
+        .unusable()
         .chain(routers)
         .chain(services)
         .chain(middlewares)

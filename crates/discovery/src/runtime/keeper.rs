@@ -200,5 +200,6 @@ fn same(new: &Configuration, old: &Configuration) -> bool {
         && entries(&new.services, &old.services)
         && entries(&new.middlewares, &old.middlewares)
         && entries(&new.servers_transports, &old.servers_transports)
+        && new.set_aside == old.set_aside
         && new.problems == old.problems
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mesh_config::{
-    Entry, Problem, ProviderName, QualifiedName,
+    Entry, Kind, Problem, ProviderName, QualifiedName, SetAside,
     model::{Middleware, Router, Service},
 };
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub struct Runtime {
     pub services: BTreeMap<QualifiedName, Arc<ServiceInfo>>,
     /// Middlewares.
     pub middlewares: BTreeMap<QualifiedName, Arc<MiddlewareInfo>>,
+    /// Objects that cannot be used and never could, as [`Configuration`](mesh_config::Configuration) has them.
+    pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
     /// Problems of no object above.
     pub problems: Vec<Problem>,
 }
@@ -138,6 +140,7 @@ pub(super) struct Verdicts {
     pub(super) middlewares: Vec<Arc<MiddlewareVerdict>>,
     /// Names of services inside Mesh.
     pub(super) internal: Vec<String>,
+    pub(super) set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -188,6 +191,7 @@ impl Verdicts {
                 .collect(),
             services,
             middlewares: middlewares.collect(),
+            set_aside: self.set_aside.clone(),
             problems: self.problems.clone(),
         }
     }

@@ -142,7 +142,7 @@ impl World {
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
-        self.configuration().problems
+        self.configuration().unusable().cloned().collect()
     }
 
     pub(super) fn status(&self, provider: &ProviderName) -> ProviderStatus {

@@ -12,6 +12,7 @@ use super::{
     cycle,
     difference::Difference,
     log::tell,
+    missing::Missing,
 };
 use crate::middleware::{Chain, Middleware, Step};
 
@@ -30,14 +31,15 @@ pub(super) struct Middlewares {
 type Known = BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>;
 
 impl Middlewares {
-    pub(super) fn update(&mut self, definitions: &Definitions) {
+    pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing) {
         let same = |known: &Arc<MiddlewareVerdict>, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         self.changed = !Difference::new(&self.known, definitions, same).is_empty();
-        if !self.changed {
+        if !self.changed && !missing.changed() {
             return;
         }
         let mut update = Update {
             definitions,
+            missing,
             before: std::mem::take(&mut self.known),
             known: Known::new(),
         };
@@ -48,8 +50,8 @@ impl Middlewares {
     }
 
     /// The steps of a middleware.
-    pub(super) fn resolve(&self, name: &QualifiedName) -> Result<Chain, String> {
-        resolve(&self.known, name)
+    pub(super) fn resolve(&self, name: &QualifiedName, missing: &Missing) -> Result<Chain, String> {
+        resolve(&self.known, name, missing)
     }
 
     /// True if the last update changed anything.
@@ -63,9 +65,9 @@ impl Middlewares {
     }
 }
 
-fn resolve(known: &Known, name: &QualifiedName) -> Result<Chain, String> {
+fn resolve(known: &Known, name: &QualifiedName, missing: &Missing) -> Result<Chain, String> {
     let Some(verdict) = known.get(name) else {
-        return Err(format!("middleware {name} does not exist"));
+        return Err(missing.why(Kind::Middleware, name));
     };
     match &verdict.serving {
         Some(chain) => Ok(chain.clone()),
@@ -79,6 +81,7 @@ fn resolve(known: &Known, name: &QualifiedName) -> Result<Chain, String> {
 /// One run of the stage.
 struct Update<'d> {
     definitions: &'d Definitions,
+    missing: &'d Missing,
     before: Known,
     known: Known,
 }
@@ -141,7 +144,7 @@ impl Update<'_> {
                 return Err(format!("recursion detected: {}", cycle(visiting, &member)));
             }
             self.compile(&member, visiting);
-            steps.extend(resolve(&self.known, &member)?.iter().cloned());
+            steps.extend(resolve(&self.known, &member, self.missing)?.iter().cloned());
             if steps.len() > MAX_STEPS {
                 return Err(format!("it has more than {MAX_STEPS} steps"));
             }

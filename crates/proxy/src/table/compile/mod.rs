@@ -7,6 +7,7 @@
 mod difference;
 mod log;
 mod middlewares;
+mod missing;
 mod precedence;
 mod routers;
 mod services;
@@ -17,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use mesh_config::{Configuration, QualifiedName, model::ServersTransport};
 
 use self::{
-    middlewares::Middlewares, precedence::Precedence, routers::Routers, services::Services,
+    middlewares::Middlewares, missing::Missing, precedence::Precedence, routers::Routers, services::Services,
     transports::Transports,
 };
 use super::{
@@ -55,6 +56,7 @@ pub struct EntryPointInfo {
 pub struct Compiler {
     settings: CompilerSettings,
     precedence: Precedence,
+    missing: Missing,
     transports: Transports,
     middlewares: Middlewares,
     services: Services,
@@ -69,6 +71,7 @@ impl Compiler {
     pub fn new(settings: CompilerSettings) -> Self {
         Self {
             precedence: Precedence::new(&settings.precedence),
+            missing: Missing::default(),
             transports: Transports::new(settings.default_transport.clone()),
             middlewares: Middlewares::default(),
             services: Services::default(),
@@ -81,15 +84,21 @@ impl Compiler {
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
     pub fn compile(&mut self, configuration: &Configuration) -> Arc<RoutingTable> {
         self.retired.retain(|table| Arc::strong_count(table) > 1);
+        self.missing.update(&configuration.set_aside);
         self.transports.update(&configuration.servers_transports);
-        self.middlewares.update(&configuration.middlewares);
-        self.services
-            .update(&configuration.services, &self.transports, &self.middlewares);
+        self.middlewares.update(&configuration.middlewares, &self.missing);
+        self.services.update(
+            &configuration.services,
+            &self.missing,
+            &self.transports,
+            &self.middlewares,
+        );
         self.routers.update(
             &configuration.routers,
             &routers::Surroundings {
                 settings: &self.settings,
                 precedence: &self.precedence,
+                missing: &self.missing,
                 middlewares: &self.middlewares,
                 services: &self.services,
             },
@@ -101,6 +110,7 @@ impl Compiler {
                 services: self.services.verdicts(),
                 middlewares: self.middlewares.verdicts(),
                 internal: self.settings.internal.keys().cloned().collect(),
+                set_aside: configuration.set_aside.clone(),
                 problems: configuration.problems.clone(),
             },
             runtime: OnceLock::new(),

@@ -13,6 +13,7 @@ use super::{
     difference::Difference,
     log::tell,
     middlewares::Middlewares,
+    missing::Missing,
     precedence::Precedence,
     services::Services,
 };
@@ -33,6 +34,7 @@ pub(super) struct Routers {
 pub(super) struct Surroundings<'c> {
     pub(super) settings: &'c CompilerSettings,
     pub(super) precedence: &'c Precedence,
+    pub(super) missing: &'c Missing,
     pub(super) middlewares: &'c Middlewares,
     pub(super) services: &'c Services,
 }
@@ -277,7 +279,7 @@ impl Surroundings<'_> {
         let mut middlewares = Vec::with_capacity(router.middlewares.len());
         for reference in &router.middlewares {
             let middleware = reference.resolve(&name.provider);
-            match self.middlewares.resolve(&middleware) {
+            match self.middlewares.resolve(&middleware, self.missing) {
                 Ok(chain) => middlewares.push((middleware, chain)),
                 Err(error) => match held.and_then(|held| held.middleware(&middleware)) {
                     Some(chain) => middlewares.push((middleware, chain)),
@@ -305,7 +307,7 @@ impl Surroundings<'_> {
         {
             return Ok(Answer::Internal(name.clone(), service.clone()));
         }
-        self.services.resolve(name).map(Answer::Service)
+        self.services.resolve(name, self.missing).map(Answer::Service)
     }
 
     /// What a definition says by itself, or why it says nothing that can be served.

@@ -16,6 +16,7 @@ use super::{
     difference::Difference,
     log::tell,
     middlewares::Middlewares,
+    missing::Missing,
     transports::Transports,
 };
 use crate::{
@@ -60,6 +61,7 @@ impl Services {
     pub(super) fn update(
         &mut self,
         definitions: &Definitions,
+        missing: &Missing,
         transports: &Transports,
         middlewares: &Middlewares,
     ) {
@@ -67,7 +69,7 @@ impl Services {
         let same = |known: &Compiled, entry: &Arc<_>| !anew && Arc::ptr_eq(&known.verdict.entry, entry);
         let difference = Difference::new(&self.known, definitions, same);
         self.touched.clear();
-        if difference.is_empty() {
+        if difference.is_empty() && !missing.changed() {
             return;
         }
         let dependents = self.known.iter().filter(|(_, known)| known.depends());
@@ -78,6 +80,7 @@ impl Services {
         let before = before.filter_map(|name| self.known.remove_entry(name)).collect();
         let mut update = Update {
             definitions,
+            missing,
             transports,
             middlewares,
             before,
@@ -94,8 +97,8 @@ impl Services {
     }
 
     /// A service by name.
-    pub(super) fn resolve(&self, name: &QualifiedName) -> Result<Arc<Service>, String> {
-        resolve(&self.known, name)
+    pub(super) fn resolve(&self, name: &QualifiedName, missing: &Missing) -> Result<Arc<Service>, String> {
+        resolve(&self.known, name, missing)
     }
 
     /// Every service and what became of it.
@@ -115,20 +118,25 @@ impl Compiled {
     }
 }
 
-fn resolve(known: &BTreeMap<QualifiedName, Compiled>, name: &QualifiedName) -> Result<Arc<Service>, String> {
+fn resolve(
+    known: &BTreeMap<QualifiedName, Compiled>,
+    name: &QualifiedName,
+    missing: &Missing,
+) -> Result<Arc<Service>, String> {
     match known.get(name) {
         Some(Compiled { good: Some(good), .. }) => Ok(good.service.clone()),
         Some(Compiled { verdict, .. }) => Err(format!(
             "service {name} cannot be used: {}",
             verdict.errors.join("; ")
         )),
-        None => Err(format!("service {name} does not exist")),
+        None => Err(missing.why(ObjectKind::Service, name)),
     }
 }
 
 /// One run of the stage.
 struct Update<'d> {
     definitions: &'d Definitions,
+    missing: &'d Missing,
     transports: &'d Transports,
     middlewares: &'d Middlewares,
     before: BTreeMap<QualifiedName, Compiled>,
@@ -190,7 +198,7 @@ impl Update<'_> {
             let held = held.and_then(|held| find(&held.middlewares, &middleware));
             match self
                 .middlewares
-                .resolve(&middleware)
+                .resolve(&middleware, self.missing)
                 .or_else(|error| held.ok_or(error))
             {
                 Ok(chain) => parts.middlewares.push((middleware, chain)),
@@ -200,9 +208,11 @@ impl Update<'_> {
         match &entry.value.kind {
             ServiceKind::LoadBalancer(balancer) => {
                 let held = held.and_then(|held| held.transport.clone());
-                let transport = self
-                    .transports
-                    .resolve(balancer.servers_transport.as_ref(), &name.provider);
+                let transport = self.transports.resolve(
+                    balancer.servers_transport.as_ref(),
+                    &name.provider,
+                    self.missing,
+                );
                 match transport.or_else(|error| held.ok_or(error)) {
                     Ok(transport) => parts.transport = Some(transport),
                     Err(error) => errors.push(error),
@@ -236,7 +246,7 @@ impl Update<'_> {
             ));
         }
         self.compile(name, visiting);
-        resolve(self.known, name)
+        resolve(self.known, name, self.missing)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, ProviderName, QualifiedName, Reference, model::ServersTransport};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, Reference, model::ServersTransport};
 
-use super::difference::Difference;
+use super::{difference::Difference, missing::Missing};
 
 /// The transports of the newest configuration. A definition that did not change keeps its `Arc`, so that
 /// connections go on being used.
@@ -58,6 +58,7 @@ impl Transports {
         &self,
         reference: Option<&Reference>,
         home: &ProviderName,
+        missing: &Missing,
     ) -> Result<Arc<ServersTransport>, String> {
         let Some(name) = reference.map(|reference| reference.resolve(home)) else {
             return Ok(self.default.clone());
@@ -67,7 +68,7 @@ impl Transports {
             None if &*name.name == "default" && name.provider.as_str() == ProviderName::INTERNAL => {
                 Ok(self.default.clone())
             }
-            None => Err(format!("serversTransport {name} does not exist")),
+            None => Err(missing.why(Kind::ServersTransport, &name)),
         }
     }
 }
