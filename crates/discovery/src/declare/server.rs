@@ -17,13 +17,21 @@ pub(super) fn server(instance: &Instance, template: &ServerTemplate, gone: bool)
         (instance.lifecycle, instance.reason.clone())
     };
     Ok(Server {
-        url: url(instance, template)?,
+        url: url(instance, template).map_err(|missing| because(missing, instance))?,
         weight: template.weight.unwrap_or(instance.weight),
         preserve_path: template.preserve_path,
         lifecycle,
         reason,
         origin: Some(instance.origin.clone()),
     })
+}
+
+/// What is missing, and what its provider says of that.
+fn because(missing: String, instance: &Instance) -> String {
+    match &instance.reason {
+        Some(reason) => format!("{missing}: {reason}"),
+        None => missing,
+    }
 }
 
 fn url(instance: &Instance, template: &ServerTemplate) -> Result<ServerUrl, String> {

@@ -111,6 +111,20 @@ fn an_instance_without_port_is_no_server_and_its_route_stays() {
 }
 
 #[test]
+fn what_a_provider_says_of_an_instance_without_address_is_told() {
+    let mut world = World::new();
+    let mut web = instance("web", 1);
+    web.address = None;
+    web.reason = Some("its machine is unknown".to_owned());
+    world.replace("web", [web]);
+    let problem = world.service("web").unwrap().problems[0].to_string();
+    assert!(
+        problem.ends_with("its provider gives no address for it: its machine is unknown"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn a_label_beats_the_providers_weight_and_zero_is_a_weight() {
     let mut world = World::new();
     let (mut first, mut second) = (instance("web", 1), instance("web", 2));
