@@ -133,7 +133,23 @@ pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     }
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut clap, "mesh", &mut script);
-    script
+    match shell {
+        Shell::Fish => for_fish(&String::from_utf8_lossy(&script)).into_bytes(),
+        _ => script,
+    }
+}
+
+/// fish's `argparse` takes no dots in names of options, and gives up at one that it does not know: it is told of those
+/// without, and to pass over the others.
+fn for_fish(script: &str) -> String {
+    let lines = script.lines().map(|line| match line.trim_start() {
+        specs if specs.starts_with("string join \\n ") => {
+            let plain: Vec<_> = specs.split(' ').filter(|word| !word.contains('.')).collect();
+            format!("    {}\n", plain.join(" "))
+        }
+        _ => line.replace("argparse -s ", "argparse -s -i ") + "\n",
+    });
+    lines.collect()
 }
 
 /// The static options as clap would have them; but for the names of the user's choice, which nobody can complete.

@@ -206,6 +206,16 @@ fn flags_are_completed_after_every_command_that_takes_them() {
 }
 
 #[test]
+fn fish_is_told_of_no_option_that_its_parser_refuses() {
+    let script = Place::new().run(&["completions", "fish"]).stdout();
+    let mut specs = script.lines().filter(|line| line.contains("string join"));
+    let known = specs.next().unwrap();
+    assert!(known.contains(" config= ") && !known.contains('.'), "{known}");
+    assert!(!script.contains("argparse -s (") && script.contains("argparse -s -i ("));
+    assert!(script.contains("-l providers.file.filename"));
+}
+
+#[test]
 fn help_lists_a_word_once() {
     let help = Place::new().run(&["--help"]).stdout();
     assert!(help.contains("--accessLog.format=<common|genericCLF|json>"));
