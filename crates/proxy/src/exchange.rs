@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
     upload: Option<Rc<Upload>>,
     has_body: bool,
     refused: bool,
+    /// What there is of the answer waits for the client to take it.
+    waiting: bool,
     status: Option<u16>,
     grpc: GrpcStatus,
     sent: u64,
@@ -80,6 +82,7 @@ impl Exchange {
             upload: None,
             has_body: !request.body().is_end_stream(),
             refused: false,
+            waiting: false,
             status: None,
             grpc: GrpcStatus::default(),
             sent: 0,
@@ -131,9 +134,24 @@ impl Exchange {
         }
     }
 
-    /// True when no further request is wanted on its connection.
-    pub(crate) fn is_last(&self) -> bool {
-        self.refused || self.client.is_worn_out(self.started)
+    /// Says in its answer when no further request is wanted on its connection. Where requests share one, a
+    /// refused one ends alone.
+    pub(crate) fn announce_end(&self, headers: &mut HeaderMap) {
+        let worn_out = self.client.is_worn_out(self.started);
+        if self.client.is_multiplexed() {
+            if worn_out {
+                self.client.leave();
+            }
+        } else if self.refused || worn_out {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// The client takes further parts of the answer.
+    pub(crate) fn wanted(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.client.waiting(false);
+        }
     }
 
     /// A part of the answer goes to the client; `received` from a server, or made here.
@@ -142,6 +160,10 @@ impl Exchange {
             self.told(trailers);
         }
         let bytes = part.data_ref().map_or(0, Bytes::len);
+        if bytes > 0 && self.client.is_multiplexed() {
+            self.waiting = true;
+            self.client.waiting(true);
+        }
         self.sent += bytes as u64;
         if received {
             self.trail.received(bytes);
@@ -266,6 +288,8 @@ impl Drop for Exchange {
         self.count(status, now);
         self.log(status, now);
         let rest = self.rest();
+        self.wanted();
+        self.client.abandons(self.status.is_none());
         self.client.end_request(now, rest, self.refused);
     }
 }

@@ -109,12 +109,7 @@ pub(crate) fn panicked() -> Response<ResponseBody> {
 /// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
 pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
     exchange.answered(&answer.head);
-    if exchange.is_last() {
-        answer
-            .head
-            .headers
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
+    exchange.announce_end(&mut answer.head.headers);
     let source = match answer.body {
         Source::Local(bytes) => Sending::Local(bytes),
         Source::Server(body) => Sending::Server(body),
@@ -163,6 +158,9 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.wanted();
+        }
         let frame = match &mut self.source {
             Sending::Local(bytes) if bytes.is_empty() => None,
             Sending::Local(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),

@@ -124,6 +124,21 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "What happens to request headers with `_` in their name; `reject` answers 400.",
     ),
     (
+        "entryPoints.<name>.http2.maxConcurrentStreams",
+        "250",
+        "Most open requests of one HTTP/2 connection.",
+    ),
+    (
+        "entryPoints.<name>.http2.maxDecoderHeaderTableSize",
+        "4096",
+        "Bytes of the header table of an HTTP/2 client.",
+    ),
+    (
+        "entryPoints.<name>.http2.maxHeaderListSize",
+        "65536",
+        "Largest head of an HTTP/2 request, in bytes.",
+    ),
+    (
         "entryPoints.<name>.maxConnections",
         "20000",
         "Most client connections at a time; further ones wait.",

@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use hyper::server::conn::http1;
 use mesh_telemetry::metrics::Connections;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -11,7 +10,11 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{client::Client, connection};
+use super::{
+    client::Client,
+    connection::{self, Codecs},
+    http2::Streams,
+};
 use crate::{
     drain::{Stage, StageCell, Stop},
     settings::EntryPoint,
@@ -23,9 +26,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(180);
 
 /// Pause when the system has no room for a connection (out of file descriptors).
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
-
-/// Smallest buffer that the codec works with.
-const MIN_BUFFER: usize = 8192;
 
 /// One entrypoint as one worker serves it: everything that its connections share.
 #[derive(Debug)]
@@ -45,33 +45,21 @@ pub(crate) struct Entry {
     pub(crate) worker: Rc<Worker>,
 }
 
-impl Entry {
-    /// The codec of its connections.
-    pub(crate) fn codec(&self) -> http1::Builder {
-        let limit = self.settings.http.max_header_bytes;
-        let mut codec = http1::Builder::new();
-        codec
-            .half_close(true)
-            .max_header_size(limit)
-            .max_buf_size(limit.max(MIN_BUFFER));
-        codec
-    }
-}
-
 /// Accepts connections until the entrypoint drains; then takes what has come already, and closes.
 pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
-    let codec = entry.codec();
+    let streams = Streams(entry.stop.live.clone());
+    let codecs = Rc::new(Codecs::new(&entry.settings, streams));
     loop {
         tokio::select! {
             biased;
-            accepted = listener.accept() => admit(accepted, &entry, &codec).await,
+            accepted = listener.accept() => admit(accepted, &entry, &codecs).await,
             () = entry.stage.reached(Stage::Draining) => break,
         }
     }
     // The runtime may not have noticed yet who is waiting; the socket knows.
     let Ok(listener) = listener.into_std() else { return };
     while let Ok((stream, address)) = listener.accept() {
-        admit(take_over(stream).map(|stream| (stream, address)), &entry, &codec).await;
+        admit(take_over(stream).map(|stream| (stream, address)), &entry, &codecs).await;
     }
 }
 
@@ -82,7 +70,7 @@ fn take_over(stream: std::net::TcpStream) -> io::Result<TcpStream> {
 }
 
 /// Starts serving a connection, once there is room for it.
-async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>, codec: &http1::Builder) {
+async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>, codecs: &Rc<Codecs>) {
     let (stream, address) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
@@ -105,7 +93,7 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
     }
     let gauge = entry.connections.as_ref().map(Connections::open);
     let client = Client::new(entry.clone(), address);
-    let serving = connection::serve(stream, client, codec.clone());
+    let serving = connection::serve(stream, client, codecs.clone());
     entry.stop.live.spawn_local(async move {
         serving.await;
         drop((permit, gauge));

@@ -32,6 +32,10 @@ pub(crate) enum Rest {
     Unread,
 }
 
+/// Requests of one connection that a client may give up, beside as many as it lets come to an end; then the
+/// connection ends. Browsers give up dozens at once; what gives up more wants the work and not the answer.
+const MAX_ABANDONED: u32 = 128;
+
 /// What its requests share: made once, when the connection is accepted.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -43,6 +47,8 @@ pub(crate) struct Client {
     requests: Cell<u64>,
     refused: Cell<bool>,
     reset: Cell<bool>,
+    leaving: Cell<bool>,
+    abandoned: Cell<u32>,
     tunnel: RefCell<Option<(OnUpgrade, InFlight)>>,
 }
 
@@ -60,6 +66,8 @@ impl Client {
             requests: Cell::new(0),
             refused: Cell::new(false),
             reset: Cell::new(false),
+            leaving: Cell::new(false),
+            abandoned: Cell::new(0),
             tunnel: RefCell::new(None),
         })
     }
@@ -118,6 +126,39 @@ impl Client {
     /// The target of the request in hand came with a fragment.
     pub(crate) fn has_fragment(&self) -> bool {
         self.phases.has_fragment()
+    }
+
+    /// True if requests share the connection.
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.phases.is_multiplexed()
+    }
+
+    /// One answer more (or less) waits for the client to take what there is of it.
+    pub(crate) fn waiting(&self, more: bool) {
+        self.phases.waiting(more);
+    }
+
+    /// The client gave up a request (`true`), or let it come to an answer.
+    pub(crate) fn abandons(&self, request: bool) {
+        let known = self.abandoned.get();
+        self.abandoned.set(match request {
+            true => known.saturating_add(1),
+            false => known.saturating_sub(1),
+        });
+    }
+
+    /// True when the client gives up more than is served to it.
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.is_multiplexed() && self.abandoned.get() > MAX_ABANDONED
+    }
+
+    /// Serve what is open, and nothing more.
+    pub(crate) fn leave(&self) {
+        self.leaving.set(true);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.get()
     }
 
     /// A request is over; after a refused one nothing on the connection is taken for a request.

@@ -8,26 +8,23 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Phases;
+use super::{Phases, wire::Wire};
 
-/// A client's socket that tells the connection's [`Phases`] what passes.
+/// A client's wire that tells the connection's [`Phases`] what passes.
 ///
 /// It is shared with the connection, which watches it for a reset while the codec does not read.
 #[derive(Debug, Clone)]
 pub(super) struct ClientIo {
-    stream: Rc<RefCell<TcpStream>>,
+    wire: Rc<RefCell<Wire>>,
     phases: Rc<Phases>,
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, phases: Rc<Phases>) -> Self {
+    pub(super) fn new(wire: Wire, phases: Rc<Phases>) -> Self {
         Self {
-            stream: Rc::new(RefCell::new(stream)),
+            wire: Rc::new(RefCell::new(wire)),
             phases,
         }
     }
@@ -35,7 +32,8 @@ impl ClientIo {
     /// Ready when the client has reset the connection. A half-closed one may still wait for its answer, so
     /// the end of its stream says nothing.
     pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let stream = self.stream.borrow();
+        let wire = self.wire.borrow();
+        let stream = wire.socket();
         match stream.poll_read_ready(cx) {
             Poll::Ready(Err(_)) => Poll::Ready(()),
             Poll::Ready(Ok(())) if matches!(stream.take_error(), Ok(None)) => Poll::Pending,
@@ -46,8 +44,9 @@ impl ClientIo {
 
     /// Makes the coming close a reset, for clients who would take an orderly close for the end of an answer.
     pub(super) fn reset_on_close(&self) {
-        let stream = self.stream.borrow();
-        if let Err(error) = socket2::SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO)) {
+        let wire = self.wire.borrow();
+        if let Err(error) = socket2::SockRef::from(wire.socket()).set_linger(Some(std::time::Duration::ZERO))
+        {
             tracing::debug!(%error, "cannot reset a client's connection");
         }
     }
@@ -56,7 +55,7 @@ impl ClientIo {
 impl AsyncRead for ClientIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
+        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_read(cx, buf);
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
             self.phases.received(bytes);
         }
@@ -66,7 +65,7 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, buf);
+        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_write(cx, buf);
         self.phases.wrote(polled.is_pending());
         polled
     }
@@ -76,20 +75,20 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_write_vectored(cx, bufs);
         self.phases.wrote(polled.is_pending());
         polled
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.wire.borrow().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.wire.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.wire.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -5,9 +5,14 @@
 mod accept;
 mod client;
 mod connection;
+mod drive;
+mod http1;
+mod http2;
 mod io;
 mod listener;
 mod phase;
+mod sniff;
+mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};

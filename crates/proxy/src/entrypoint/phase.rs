@@ -23,6 +23,17 @@ enum Phase {
     Tunnel,
 }
 
+/// Requests that share one connection.
+#[derive(Debug, Clone, Copy)]
+struct Streams {
+    /// Those that are being answered.
+    open: usize,
+    /// Those of them whose answer waits for the client to take it.
+    waiting: usize,
+    /// When bytes passed for the last time.
+    moved: Instant,
+}
+
 /// Follows one connection through its phases. Written by the socket and by the requests, read by the
 /// connection's one timer, so that no request starts or stops a timer.
 #[derive(Debug)]
@@ -33,6 +44,8 @@ pub(crate) struct Phases {
     upload: RefCell<Option<Rc<Upload>>>,
     in_target: Cell<bool>,
     fragment: Cell<bool>,
+    /// Only where requests share the connection.
+    streams: Cell<Option<Streams>>,
     head_limit: Option<Duration>,
     idle_limit: Option<Duration>,
     tunnel_limit: Option<Duration>,
@@ -49,6 +62,7 @@ impl Phases {
             upload: RefCell::default(),
             in_target: Cell::new(false),
             fragment: Cell::new(false),
+            streams: Cell::new(None),
             head_limit: limits.head(),
             idle_limit: limit(limits.idle_timeout),
             tunnel_limit: limit(limits.tunnel_idle_timeout),
@@ -56,8 +70,46 @@ impl Phases {
         }
     }
 
+    /// From now on requests share the connection: each may begin before the one before is over. What passes
+    /// while none is open ends no idle time.
+    pub(crate) fn multiplexing(&self) {
+        let moved = Instant::now();
+        self.streams.set(Some(Streams {
+            open: 0,
+            waiting: 0,
+            moved,
+        }));
+    }
+
+    /// True if requests share the connection.
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.streams.get().is_some()
+    }
+
+    /// One answer more (or less) waits for the client to take what there is of it.
+    pub(crate) fn waiting(&self, more: bool) {
+        self.update_streams(|streams| match more {
+            true => streams.waiting += 1,
+            false => streams.waiting = streams.waiting.saturating_sub(1),
+        });
+    }
+
+    /// Changes what is known of the streams. `None` where requests come one after the other.
+    fn update_streams(&self, change: impl FnOnce(&mut Streams)) -> Option<Streams> {
+        let mut streams = self.streams.get()?;
+        change(&mut streams);
+        self.streams.set(Some(streams));
+        Some(streams)
+    }
+
     /// Bytes came in.
     pub(crate) fn received(&self, bytes: &[u8]) {
+        if self
+            .update_streams(|streams| streams.moved = Instant::now())
+            .is_some()
+        {
+            return;
+        }
         self.settle();
         if self.phase.get() == Phase::Tunnel {
             self.since.set(Instant::now());
@@ -92,6 +144,10 @@ impl Phases {
 
     /// A head is complete. Returns when its first byte came.
     pub(crate) fn answering(&self) -> Instant {
+        if self.update_streams(|streams| streams.open += 1).is_some() {
+            self.phase.set(Phase::Answering);
+            return Instant::now();
+        }
         // A request that came together with the one before has made no read of its own.
         if self.phase.replace(Phase::Answering) != Phase::Head {
             self.since.set(Instant::now());
@@ -101,6 +157,10 @@ impl Phases {
 
     /// An answer is complete.
     pub(crate) fn answered(&self, now: Instant) {
+        let streams = self.update_streams(|streams| streams.open = streams.open.saturating_sub(1));
+        if streams.is_some_and(|streams| streams.open > 0) {
+            return;
+        }
         self.phase.set(Phase::Idle);
         self.since.set(now);
         self.fragment.set(false);
@@ -110,6 +170,9 @@ impl Phases {
     /// Without one nobody takes the rest; the codec skips it or ends the connection.
     pub(crate) fn answered_early(&self, now: Instant, upload: Option<Rc<Upload>>) {
         self.answered(now);
+        if self.is_multiplexed() {
+            return;
+        }
         self.phase.set(Phase::Early);
         self.upload.replace(upload);
     }
@@ -141,6 +204,7 @@ impl Phases {
     /// The client took bytes, or took none.
     pub(crate) fn wrote(&self, blocked: bool) {
         if !blocked {
+            self.update_streams(|streams| streams.moved = Instant::now());
             if self.phase.get() == Phase::Tunnel {
                 self.since.set(Instant::now());
             }
@@ -184,9 +248,10 @@ impl Phases {
             }
         };
         let phase = phase.map(|limit| self.since.get() + limit);
-        let write = self
-            .write_limit
-            .and_then(|limit| Some(self.blocked_since.get()? + limit));
+        let streams = self.streams.get().filter(|streams| streams.waiting > 0);
+        let stuck = [self.blocked_since.get(), streams.map(|streams| streams.moved)];
+        let stuck = stuck.into_iter().flatten().min();
+        let write = self.write_limit.and_then(|limit| Some(stuck? + limit));
         [phase, write].into_iter().flatten().min()
     }
 }
@@ -253,6 +318,24 @@ mod tests {
         }
         phases.received(b"GET / HTTP/1.1\r\nX: #\r\n");
         assert!(!phases.has_fragment());
+    }
+
+    #[test]
+    fn requests_that_share_a_connection_keep_it_until_the_last_is_over() {
+        let (phases, now) = phases();
+        phases.multiplexing();
+        phases.answering();
+        phases.answering();
+        phases.received(b"a frame");
+        phases.answered(now);
+        assert!(phases.is_answering() && phases.deadline().is_none());
+        phases.waiting(true);
+        assert!(phases.deadline().is_some(), "the client takes nothing");
+        phases.waiting(false);
+        phases.answered_early(now, None);
+        phases.received(b"a frame");
+        assert!(!phases.is_reading_head());
+        assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod forwarded;
 mod headers;
 mod host;
+mod http2;
 mod owned;
 mod path;
 mod query;
@@ -49,6 +50,9 @@ pub(crate) enum Rejection {
     /// An encoded slash that would lead to another router if it were a slash.
     #[error("path is ambiguous: its encoded slash would change the route")]
     Ambiguous,
+    /// A header value that HTTP/2 forbids.
+    #[error("header value is invalid")]
+    Value,
     /// A header name with `_`, where the settings refuse those.
     #[error("header name has an underscore")]
     Underscore,
@@ -64,6 +68,7 @@ impl Rejection {
             | Self::Escape
             | Self::EncodedCharacter
             | Self::Ambiguous
+            | Self::Value
             | Self::Underscore => StatusCode::BAD_REQUEST,
         }
     }
@@ -89,6 +94,7 @@ pub(crate) fn sanitize(
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Rejection::Method);
     }
+    http2::flatten(head)?;
     let seen = headers::Seen::in_head(head, settings.http.underscore_headers_strategy)?;
     take_authority(head)?;
     check_host(head, seen.hosts)?;
@@ -113,8 +119,7 @@ fn take_authority(head: &mut request::Parts) -> Result<(), Rejection> {
         return if fits { Ok(()) } else { Err(Rejection::Target) };
     }
     let uri = std::mem::take(&mut head.uri).into_parts();
-    let known = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
-    let (Some(authority), true) = (uri.authority, uri.scheme.as_ref().is_some_and(known)) else {
+    let (Some(authority), true) = (uri.authority, uri.scheme.as_ref().is_some_and(is_web)) else {
         return Err(Rejection::Target);
     };
     if !head.headers.contains_key(header::HOST) {
@@ -126,6 +131,10 @@ fn take_authority(head: &mut request::Parts) -> Result<(), Rejection> {
         .path_and_query
         .map_or_else(|| Uri::from_static("/"), Uri::from);
     Ok(())
+}
+
+fn is_web(scheme: &Scheme) -> bool {
+    *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS
 }
 
 /// Exactly one valid Host. HTTP/1.0 may have none.

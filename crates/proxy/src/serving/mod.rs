@@ -4,6 +4,7 @@ mod access_log;
 mod drain;
 mod forwarding;
 mod framing;
+mod http2;
 mod inner;
 mod limits;
 mod retries;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, ForwardedHeaders, HttpSettings, NotServed, Transport};
+use super::{Address, ForwardedHeaders, Http2Settings, HttpSettings, NotServed, Transport};
 
 /// A named listener, and how it treats what it accepts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ pub struct EntryPoint {
     /// Not served yet.
     #[serde(default, skip_serializing)]
     pub proxy_protocol: Option<NotServed>,
-    /// Not served yet.
-    #[serde(default, skip_serializing)]
-    pub http2: Option<NotServed>,
+    /// HTTP/2 on this entrypoint.
+    #[serde(default)]
+    pub http2: Http2Settings,
     /// Not served yet.
     #[serde(default, skip_serializing)]
     pub http3: Option<NotServed>,
@@ -64,7 +64,7 @@ impl EntryPoint {
             http: HttpSettings::default(),
             observability: EntryPointObservability::default(),
             proxy_protocol: None,
-            http2: None,
+            http2: Http2Settings::default(),
             http3: None,
             udp: None,
             allow_acme_by_pass: None,
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_option_that_is_not_served_is_refused_and_says_so() {
-        for option in ["proxyProtocol", "http2", "http3", "udp", "allowACMEByPass"] {
+        for option in ["proxyProtocol", "http3", "udp", "allowACMEByPass"] {
             let error = read(json!({"address": ":80", option: {}})).unwrap_err();
             assert!(error.contains("does not serve"), "{option}: {error}");
         }
