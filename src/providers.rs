@@ -37,7 +37,10 @@ impl Providers {
         providers
             .add_nomad(settings)
             .map_err(|error| vec![problem("providers.nomad", &error)])?;
-        Ok(providers)
+        match clash(&providers.registrations) {
+            Some(clash) => Err(vec![clash]),
+            None => Ok(providers),
+        }
     }
 
     /// The providers that need nothing but this machine's disk.
@@ -121,6 +124,24 @@ impl Providers {
         }
         Ok(())
     }
+}
+
+/// Two providers of one name, or one that could find another of that name: nobody could tell their objects apart.
+fn clash(registrations: &[Registration]) -> Option<Problem> {
+    let named: Vec<_> = registrations
+        .iter()
+        .map(|registration| (registration.provider.name(), &registration.provider))
+        .collect();
+    named.iter().enumerate().find_map(|(index, (name, provider))| {
+        let mut others = named.iter().enumerate().filter(|(other, _)| *other != index);
+        let (_, (other, _)) =
+            others.find(|(_, (other, _))| other == name || provider.member(other).is_some())?;
+        let message = format!(
+            "{other} would be the name of two providers: an instance, and another instance's namespace or \
+             datacenter; give one of the instances another name"
+        );
+        Some(Problem::new(Origin::new("settings"), "providers", message))
+    })
 }
 
 /// A block by its own name, or each of its `instances`; then the block around them is only what they inherit.

@@ -224,6 +224,27 @@ fn an_instance_of_a_provider_inherits_and_is_checked() {
 }
 
 #[test]
+fn instances_whose_objects_would_have_one_name_are_refused() {
+    for namespaces in ["[b, c]", "['*']"] {
+        let place = Place::new();
+        let file = format!(
+            "providers:\n  nomad:\n    instances:\n      a: {{namespaces: {namespaces}}}\n      a-b: {{namespaces: [x]}}\n"
+        );
+        place.write("mesh.yml", &file);
+        let run = place.run(&[]);
+        assert_eq!(run.code(), 78);
+        assert!(
+            run.stderr()
+                .contains("nomad-a-b would be the name of two providers"),
+            "{}",
+            run.stderr()
+        );
+        place.write("mesh.yml", &file.replace("a-b", "d"));
+        assert_eq!(place.run(&["check"]).code(), 0);
+    }
+}
+
+#[test]
 fn nomad_is_looked_for_where_its_own_variables_say() {
     let place = Place::new();
     place.write("mesh.yml", PORTS);
