@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use mesh_config::{Entry, Kind, Origin, Problem, ProviderName, QualifiedName};
+use mesh_config::{Configuration, Entry, Kind, Origin, Problem, ProviderName, QualifiedName};
 use mesh_proxy::Status;
+use mesh_tls::Keeper;
 
 use crate::{exit::Exit, offline::Offline, report, settings::Plan};
 
@@ -69,14 +70,28 @@ fn problems(offline: &Offline) -> Vec<Problem> {
         )
     });
     let general = offline.unreadable.iter().chain(offline.configuration.unusable());
+    let general = general.cloned().chain(certificates(&offline.configuration));
     let mut problems: Vec<Problem> = Vec::new();
-    for problem in general.cloned().chain(routers).chain(services).chain(middlewares) {
+    for problem in general.chain(routers).chain(services).chain(middlewares) {
         if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
     problems.sort_by(|one, other| place(&one.origin).cmp(&place(&other.origin)));
     problems
+}
+
+/// What is wrong with the files of certificates.
+fn certificates(configuration: &Configuration) -> Vec<Problem> {
+    let mut keeper = match Keeper::new() {
+        Ok(keeper) => keeper,
+        Err(error) => return vec![Problem::new(Origin::default(), "tls", error.to_string())],
+    };
+    keeper.update(configuration);
+    let troubles = keeper.troubles().into_iter();
+    troubles
+        .map(|trouble| Problem::new(trouble.origin, "tls.certificates", trouble.error.to_string()))
+        .collect()
 }
 
 /// The problems of an object's definition, and what the compiler found besides.

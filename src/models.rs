@@ -1,22 +1,33 @@
-//! What an entrypoint adds to every router on it: its middlewares, before the router's own.
+//! What an entrypoint adds to every router on it: its middlewares, before the router's own, and TLS to those that
+//! say nothing of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use mesh_config::{Configuration, Entry, QualifiedName, Reference, model::Router};
+use mesh_config::{
+    Configuration, Entry, QualifiedName, Reference,
+    model::{Router, RouterTls},
+};
 use mesh_proxy::EntryPointInfo;
 
 use crate::settings::Settings;
 
 type RouterEntry = Arc<Entry<Router>>;
 
+/// What one entrypoint adds.
+#[derive(Debug, Clone, Default)]
+struct Added {
+    middlewares: Vec<Reference>,
+    tls: bool,
+}
+
 /// Rewrites routers for the entrypoints that add something, and remembers how, so that a router that did not
 /// change stays the same for the compiler.
 #[derive(Debug)]
 pub(crate) struct Models {
-    middlewares: BTreeMap<String, Vec<Reference>>,
+    added: BTreeMap<String, Added>,
     defaults: Vec<String>,
     made: HashMap<QualifiedName, (RouterEntry, Vec<(QualifiedName, RouterEntry)>)>,
 }
@@ -24,18 +35,20 @@ pub(crate) struct Models {
 impl Models {
     /// The models of `settings`.
     pub(crate) fn new(settings: &Settings, entry_points: &[EntryPointInfo]) -> Self {
-        let middlewares = settings
-            .entry_points
-            .iter()
-            .filter(|(_, entry_point)| !entry_point.http.middlewares.is_empty())
-            .map(|(name, entry_point)| (name.clone(), entry_point.http.middlewares.clone()))
-            .collect();
+        let added = settings.entry_points.iter().map(|(name, entry_point)| {
+            let added = Added {
+                middlewares: entry_point.http.middlewares.clone(),
+                tls: entry_point.http.tls.is_some(),
+            };
+            (name.clone(), added)
+        });
+        let added = added.filter(|(_, added)| added.tls || !added.middlewares.is_empty());
         let defaults = entry_points
             .iter()
             .filter(|info| info.default)
             .map(|info| info.name.to_string());
         Self {
-            middlewares,
+            added: added.collect(),
             defaults: defaults.collect(),
             made: HashMap::new(),
         }
@@ -43,7 +56,7 @@ impl Models {
 
     /// The configuration as its entrypoints want it.
     pub(crate) fn apply(&mut self, configuration: &Arc<Configuration>) -> Arc<Configuration> {
-        if self.middlewares.is_empty() {
+        if self.added.is_empty() {
             return configuration.clone();
         }
         let mut before = std::mem::take(&mut self.made);
@@ -81,22 +94,22 @@ impl Models {
         let is_only = on.len() == 1;
         let (modelled, plain): (Vec<_>, Vec<_>) = on
             .into_iter()
-            .partition(|entry_point| self.middlewares.contains_key(entry_point));
+            .partition(|entry_point| self.added.contains_key(entry_point));
         let mut made = Vec::new();
         if modelled.is_empty() {
             return vec![(name.clone(), entry.clone())];
         }
         if !plain.is_empty() {
-            made.push((name.clone(), variant(entry, plain, &[])));
+            made.push((name.clone(), variant(entry, plain, &Added::default())));
         }
         for entry_point in modelled {
-            let added = self.middlewares.get(&entry_point).map_or(&[][..], Vec::as_slice);
+            let added = self.added.get(&entry_point).cloned().unwrap_or_default();
             let own_name = if is_only {
                 name.clone()
             } else {
                 QualifiedName::new(format!("{entry_point}-{}", name.name), name.provider.clone())
             };
-            made.push((own_name, variant(entry, vec![entry_point.clone()], added)));
+            made.push((own_name, variant(entry, vec![entry_point.clone()], &added)));
         }
         made
     }
@@ -113,10 +126,13 @@ fn free_name(wanted: &QualifiedName, is_free: impl Fn(&QualifiedName) -> bool) -
     name
 }
 
-fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &[Reference]) -> RouterEntry {
+fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &Added) -> RouterEntry {
     let mut value = entry.value.clone();
     value.entry_points = entry_points;
-    value.middlewares.splice(0..0, added.iter().cloned());
+    value.middlewares.splice(0..0, added.middlewares.iter().cloned());
+    if added.tls && value.tls.is_none() {
+        value.tls = Some(RouterTls::default());
+    }
     Arc::new(Entry {
         value,
         origin: entry.origin.clone(),
@@ -156,8 +172,12 @@ mod tests {
     }
 
     fn models() -> Models {
+        let added = Added {
+            middlewares: vec!["auth@file".parse().unwrap()],
+            tls: true,
+        };
         Models {
-            middlewares: BTreeMap::from([("web".to_owned(), vec!["auth@file".parse().unwrap()])]),
+            added: BTreeMap::from([("web".to_owned(), added)]),
             defaults: vec!["other".to_owned(), "web".to_owned()],
             made: HashMap::new(),
         }
@@ -169,9 +189,14 @@ mod tests {
             .map(|(name, entry)| {
                 let middlewares: Vec<_> = entry.value.middlewares.iter().map(ToString::to_string).collect();
                 format!(
-                    "{name} on {} through {}",
+                    "{name} on {} through {}{}",
                     entry.value.entry_points.join(","),
-                    middlewares.join(",")
+                    middlewares.join(","),
+                    if entry.value.tls.is_some() {
+                        " with tls"
+                    } else {
+                        ""
+                    }
                 )
             })
             .collect()
@@ -180,7 +205,7 @@ mod tests {
     #[test]
     fn a_router_on_one_entrypoint_keeps_its_name_and_gets_the_middlewares_first() {
         let applied = models().apply(&configuration(&["web"]));
-        assert_eq!(seen(&applied), ["r@file on web through auth@file,own"]);
+        assert_eq!(seen(&applied), ["r@file on web through auth@file,own with tls"]);
     }
 
     #[test]
@@ -190,7 +215,7 @@ mod tests {
             seen(&applied),
             [
                 "r@file on other through own",
-                "web-r@file on web through auth@file,own"
+                "web-r@file on web through auth@file,own with tls"
             ]
         );
     }
@@ -212,8 +237,8 @@ mod tests {
             [
                 "a@file on other through own",
                 "web-a@file on other through own",
-                "web-a-2@file on web through auth@file,own",
-                "web-web-a@file on web through auth@file,own"
+                "web-a-2@file on web through auth@file,own with tls",
+                "web-web-a@file on web through auth@file,own with tls"
             ]
         );
     }
@@ -221,7 +246,7 @@ mod tests {
     #[test]
     fn an_entrypoint_that_is_named_twice_is_one() {
         let applied = models().apply(&configuration(&["web", "web"]));
-        assert_eq!(seen(&applied), ["r@file on web through auth@file,own"]);
+        assert_eq!(seen(&applied), ["r@file on web through auth@file,own with tls"]);
     }
 
     #[test]

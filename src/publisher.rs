@@ -3,12 +3,17 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use mesh_config::Configuration;
 use mesh_proxy::Publishing;
 use mesh_telemetry::RequestTelemetry;
-use tokio::sync::watch;
+use mesh_tls::Keeper;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 use tracing::{error, info};
 
 use crate::{
@@ -18,6 +23,9 @@ use crate::{
     signals::{Request, Signals},
 };
 
+/// How often the files of certificates are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(2);
+
 /// Puts configurations in use, and does what signals ask for in between.
 #[derive(Debug)]
 pub(crate) struct Publisher {
@@ -25,6 +33,8 @@ pub(crate) struct Publisher {
     pub(crate) models: Models,
     /// Configurations as they come.
     pub(crate) configurations: watch::Receiver<Arc<Configuration>>,
+    /// Certificates of this side.
+    pub(crate) certificates: Keeper,
     /// Workers that serve by them.
     pub(crate) publishing: Publishing,
     /// Files that can be opened again.
@@ -62,6 +72,8 @@ impl Ended {
 impl Publisher {
     /// Publishes every change until a signal asks to stop.
     pub(crate) async fn follow(&mut self, signals: &mut Signals) -> Ended {
+        let mut looks = interval(CERTIFICATE_PERIOD);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
                 request = signals.next() => request,
@@ -72,6 +84,10 @@ impl Publisher {
                     }
                     // Compiling many routers takes a while; other tasks of this thread move over.
                     tokio::task::block_in_place(|| self.publish());
+                    continue;
+                }
+                _ = looks.tick() => {
+                    tokio::task::block_in_place(|| self.certificates.refresh());
                     continue;
                 }
             };
@@ -94,7 +110,11 @@ impl Publisher {
     fn publish(&mut self) {
         let configuration = self.configurations.borrow_and_update().clone();
         // Safe to go on with: a table is put in use whole, as the last step.
-        let act = AssertUnwindSafe(|| self.publishing.publish(&self.models.apply(&configuration)));
+        let act = AssertUnwindSafe(|| {
+            // First: whoever sees a new route finds its certificate.
+            self.certificates.update(&configuration);
+            self.publishing.publish(&self.models.apply(&configuration));
+        });
         if catch_unwind(act).is_err() {
             error!(
                 "a configuration could not be put in use, the one before serves on; this is a bug of Mesh"

@@ -7,6 +7,8 @@ use mesh_config::Problem;
 use mesh_discovery::{Discovery, DiscoverySettings, Registration, settings::PublishSettings};
 use mesh_proxy::{BindError, Drained, InternalServices, Proxy, Running};
 use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, logs, metrics::Metrics};
+use mesh_tls::{Keeper, TlsError};
+
 use tokio::runtime::{self, Runtime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -115,8 +117,16 @@ impl Router {
         first_reports(&discovery).await;
         let mut configurations = discovery.configurations();
         let mut models = Models::new(&plan.settings, &plan.entry_points());
-        let first = models.apply(&configurations.borrow_and_update());
-        let running = proxy.start(plan.compiler(services), &first, telemetry.clone())?;
+        let mut certificates = Keeper::new()?;
+        let first = configurations.borrow_and_update().clone();
+        certificates.update(&first);
+        let first = models.apply(&first);
+        let running = proxy.start(
+            plan.compiler(services),
+            &first,
+            telemetry.clone(),
+            &certificates.tls()?,
+        )?;
         let _ = window.table.set(Box::new(running.table_source()));
         for (entry_point, address) in running.addresses() {
             info!(%entry_point, %address, "entrypoint listens");
@@ -125,6 +135,7 @@ impl Router {
         let mut publisher = Publisher {
             models,
             configurations,
+            certificates,
             publishing: running.publishing(),
             telemetry: telemetry.clone(),
             providers,
@@ -133,16 +144,8 @@ impl Router {
         let exit = publisher.follow(&mut signals).await.exit();
         info!("stopping; a second signal stops at once");
         draining.begin();
-        // Requests that are still accepted are routed by what is true now.
-        tokio::select! {
-            drained = running.drain() => match drained {
-                Drained::Clean => info!("all requests finished"),
-                Drained::Cut(count) => warn!(count, "connections outlived the grace period and were cut"),
-            },
-            () = asked(&mut publisher, &mut signals) => {
-                warn!("stopped at once");
-                return Ok(Exit::Failure);
-            }
+        if !finish(running, &mut publisher, &mut signals).await {
+            return Ok(Exit::Failure);
         }
         stop.cancel();
         close(&tracker, &telemetry).await;
@@ -156,6 +159,9 @@ enum RunError {
     /// An address cannot be had, or the system has no threads left.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// TLS cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// No threads for the control plane.
     #[error("cannot start the control plane")]
     Control(#[source] std::io::Error),
@@ -180,6 +186,22 @@ async fn first_reports(discovery: &Discovery) {
             "serving what is known so far; providers are slow to answer"
         );
     }
+}
+
+/// Lets requests end. Those that are still accepted are routed by what is true now. False if a signal asked to stop
+/// at once.
+async fn finish(running: Running, publisher: &mut Publisher, signals: &mut Signals) -> bool {
+    tokio::select! {
+        drained = running.drain() => match drained {
+            Drained::Clean => info!("all requests finished"),
+            Drained::Cut(count) => warn!(count, "connections outlived the grace period and were cut"),
+        },
+        () = asked(publisher, signals) => {
+            warn!("stopped at once");
+            return false;
+        }
+    }
+    true
 }
 
 /// Publishes what comes until a signal asks to stop.

@@ -74,7 +74,10 @@ impl Node {
             }
         };
         match self {
-            Self::Block(block) if block.is_empty() => options.push((path.to_owned(), self)),
+            // Nothing in it can be set: it is there or not.
+            Self::Block(block) if block.values().all(|node| matches!(node, Self::Refused)) => {
+                options.push((path.to_owned(), self))
+            }
             Self::Block(block) => {
                 for (name, node) in block {
                     node.collect(&join(name), options);

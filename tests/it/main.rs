@@ -18,4 +18,5 @@ mod restart;
 mod routing;
 mod server;
 mod settings;
+mod tls;
 mod views;

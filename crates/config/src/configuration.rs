@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fragment::{Kind, SetAside},
-    model::{Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service},
     name::QualifiedName,
     origin::{Origin, Problem},
 };
@@ -35,6 +35,8 @@ pub struct Configuration {
     pub middlewares: BTreeMap<QualifiedName, Arc<Entry<Middleware>>>,
     /// Servers transports by qualified name.
     pub servers_transports: BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>,
+    /// Certificates of this side by qualified name.
+    pub certificates: BTreeMap<QualifiedName, Arc<Entry<Certificate>>>,
     /// Objects that cannot be used and never had a good version, under names that none of those above has. They
     /// are shown, and serve nothing.
     pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
@@ -56,6 +58,7 @@ impl Configuration {
             Kind::Service => self.services.contains_key(name),
             Kind::Middleware => self.middlewares.contains_key(name),
             Kind::ServersTransport => self.servers_transports.contains_key(name),
+            Kind::Certificate => self.certificates.contains_key(name),
         }
     }
 }

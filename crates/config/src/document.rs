@@ -15,10 +15,12 @@ use crate::{
     outline::Outline,
 };
 
-/// The sections of a document. Only the first is served.
+mod tls;
+
+/// The sections of a document. `tcp` and `udp` are not served.
 const SECTIONS: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
-/// The sections of `http`, each for one of [`Kind::ALL`].
+/// The sections of `http`, each for a [`Kind`].
 const KINDS: [&str; 4] = ["routers", "services", "middlewares", "serversTransports"];
 
 /// Reads a document. `name` is shown to users; places are `name:line`.
@@ -66,10 +68,10 @@ impl<'a> Reader<'a> {
         };
         for (section, key, value) in reader.sections(&merged.root, &KeyPath::Root, &SECTIONS) {
             let path = KeyPath::Key(&KeyPath::Root, key);
-            if section == "http" {
-                reader.http(value, &path);
-            } else {
-                reader.problem(value, &path, "not served by this version", None, &[]);
+            match section {
+                "http" => reader.http(value, &path),
+                "tls" => reader.tls(value, &path),
+                _ => reader.problem(value, &path, "not served by this version", None, &[]),
             }
         }
         reader.fragment

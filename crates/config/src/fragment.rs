@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service},
     origin::{Origin, Problem},
     outline::Outline,
 };
@@ -22,15 +22,18 @@ pub enum Kind {
     Middleware,
     /// `http.serversTransports`
     ServersTransport,
+    /// `tls.certificates`, and those of `tls.stores`
+    Certificate,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Router,
         Self::Service,
         Self::Middleware,
         Self::ServersTransport,
+        Self::Certificate,
     ];
 }
 
@@ -41,6 +44,7 @@ impl std::fmt::Display for Kind {
             Self::Service => "service",
             Self::Middleware => "middleware",
             Self::ServersTransport => "serversTransport",
+            Self::Certificate => "certificate",
         })
     }
 }
@@ -99,6 +103,9 @@ pub struct Fragment {
     pub middlewares: BTreeMap<String, Declared<Middleware>>,
     /// `http.serversTransports`
     pub servers_transports: BTreeMap<String, Declared<ServersTransport>>,
+    /// `tls.certificates`, and the one of `tls.stores.default`
+    #[serde(default)]
+    pub certificates: BTreeMap<String, Declared<Certificate>>,
     /// Objects that are there but broken.
     pub set_aside: Vec<SetAside>,
     /// Kinds of which a part could not be read, each with a problem that says where. An object that is missing may

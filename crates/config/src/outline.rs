@@ -82,6 +82,7 @@ impl Outline {
                 variant: String::new(),
             },
             Kind::Service | Kind::Middleware | Kind::ServersTransport => Self::of_variant(reader.only_key()),
+            Kind::Certificate => Self::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ fn look_up(bencher: Bencher<'_, '_>, table: &RoutingTable, requests: &[(String, 
             method: &Method::GET,
             headers: &headers,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: false,
         };
         let route = black_box(table.route(0, black_box(&request)));
         assert_eq!(route.is_some(), found);

@@ -262,7 +262,7 @@ impl Exchange {
             method: self.method.clone(),
             uri: draft.uri,
             version: self.version,
-            scheme: "http",
+            scheme: self.client.peer().scheme(),
             host: draft.host,
             request_bytes: self.request_bytes(),
             forwarded_for: draft.forwarded_for,

@@ -113,6 +113,7 @@ pub(crate) fn with_request<R>(url: &str, ask: impl FnOnce(&RequestView<'_>) -> R
         method: &Method::GET,
         headers: &HeaderMap::new(),
         peer: IpAddr::from(Ipv4Addr::LOCALHOST),
+        secure: uri.scheme_str() == Some("https"),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The path of one request.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use futures::FutureExt;
 use http::{Request, Response, header, request};
@@ -12,7 +12,7 @@ use crate::{
     forward::{Answer, Call, forward},
     middleware::{meet, unwind},
     respond::{Failure, ResponseBody, panicked, respond},
-    sanitize::{Rejection, Sanitized, resolve_encoded_slashes, sanitize},
+    sanitize::{Peer, Rejection, Sanitized, resolve_encoded_slashes, sanitize},
     table::{RequestView, Route, RoutingTable, Target, canonical_host, routing_path},
     upstream::RequestBody,
 };
@@ -59,7 +59,7 @@ pub(crate) async fn serve_alone(client: Rc<Client>, request: Request<Incoming>) 
 /// What rules see of a sanitized head.
 pub(crate) fn with_view<R>(
     head: &request::Parts,
-    peer: IpAddr,
+    peer: &Peer,
     look: impl FnOnce(&RequestView<'_>) -> R,
 ) -> R {
     let host = head
@@ -73,7 +73,8 @@ pub(crate) fn with_view<R>(
         query: head.uri.query(),
         method: &head.method,
         headers: &head.headers,
-        peer,
+        peer: peer.ip,
+        secure: peer.is_secure(),
     })
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn found(
     table: &RoutingTable,
     entry_point: usize,
     head: &request::Parts,
-    peer: IpAddr,
+    peer: &Peer,
 ) -> Result<Option<Arc<Route>>, Rejection> {
     with_view(head, peer, |view| {
         let found = table.route(entry_point, view);
@@ -99,7 +100,7 @@ pub(crate) fn found(
 
 /// The route of a request of `client`.
 fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> {
-    let found = found(&client.table(), client.entry_point(), head, client.peer().ip)?;
+    let found = found(&client.table(), client.entry_point(), head, client.peer())?;
     found.ok_or(Failure::NoRoute)
 }
 

@@ -28,19 +28,21 @@ impl RoutingTable {
             HeaderValue::from_static("mesh"),
             &settings.forwarded_headers,
         );
+        if request.uri().scheme_str() == Some("https") {
+            peer.secure();
+        }
         let (mut head, ()) = request.into_parts();
         let sanitized = if had_fragment {
             Err(Rejection::Target)
         } else {
             sanitize(&mut head, &peer, settings)
         };
-        let explain =
-            |head: &request::Parts| with_view(head, peer.ip, |view| self.explain(entry_point, view));
+        let explain = |head: &request::Parts| with_view(head, &peer, |view| self.explain(entry_point, view));
         if let Err(rejection) = sanitized {
             return refused(explain(&head), rejection);
         }
         let mut explanation = explain(&head);
-        let route = match found(self, entry_point, &head, peer.ip) {
+        let route = match found(self, entry_point, &head, &peer) {
             Ok(route) => route,
             Err(rejection) => return refused(explanation, rejection),
         };

@@ -46,6 +46,7 @@ pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
         .servers_transports
         .keys()
         .map(|name| (Kind::ServersTransport, name));
+    let certificates = fragment.certificates.keys().map(|name| (Kind::Certificate, name));
     let broken = fragment
         .set_aside
         .iter()
@@ -54,6 +55,7 @@ pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
         .chain(services)
         .chain(middlewares)
         .chain(transports)
+        .chain(certificates)
         .chain(broken);
     all.map(|(kind, name)| (kind, name.as_str())).collect()
 }
@@ -65,6 +67,7 @@ pub(crate) fn holds(fragment: &Fragment, kind: Kind, name: &str) -> bool {
         Kind::Service => fragment.services.contains_key(name),
         Kind::Middleware => fragment.middlewares.contains_key(name),
         Kind::ServersTransport => fragment.servers_transports.contains_key(name),
+        Kind::Certificate => fragment.certificates.contains_key(name),
     };
     let broken = &fragment.set_aside;
     whole
@@ -84,6 +87,9 @@ pub(crate) fn retain(fragment: &mut Fragment, stays: impl Fn(Kind, &str) -> bool
         .servers_transports
         .retain(|name, _| stays(Kind::ServersTransport, name));
     fragment
+        .certificates
+        .retain(|name, _| stays(Kind::Certificate, name));
+    fragment
         .set_aside
         .retain(|object| stays(object.kind, &object.name));
     fragment.unread.clear();
@@ -96,6 +102,7 @@ pub(crate) fn add(fragment: &mut Fragment, other: Fragment) {
     fragment.services.extend(other.services);
     fragment.middlewares.extend(other.middlewares);
     fragment.servers_transports.extend(other.servers_transports);
+    fragment.certificates.extend(other.certificates);
     fragment.set_aside.extend(other.set_aside);
 }
 

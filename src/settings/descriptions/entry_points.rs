@@ -119,6 +119,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "Resolve `..`, `.` and `//` before routing.",
     ),
     (
+        "entryPoints.<name>.http.tls",
+        "",
+        "Give TLS to every router here that has no `tls` of its own.",
+    ),
+    (
         "entryPoints.<name>.http.underscoreHeadersStrategy",
         "keep",
         "What happens to request headers with `_` in their name; `reject` answers 400.",
@@ -202,6 +207,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "entryPoints.<name>.transport.respondingTimeouts.readTimeout",
         "1m",
         "Longest wait for the next bytes of a request's body; 0 means no limit.",
+    ),
+    (
+        "entryPoints.<name>.transport.respondingTimeouts.tlsHandshakeTimeout",
+        "10s",
+        "From the first byte of a TLS handshake to its end.",
     ),
     (
         "entryPoints.<name>.transport.respondingTimeouts.tunnelIdleTimeout",

@@ -157,7 +157,7 @@ impl<'a> Decoder<'a> {
             Kind::Router => forget(&mut self.declaration.routers, name),
             Kind::Service => forget(&mut self.declaration.services, name),
             Kind::Middleware => forget(&mut self.declaration.middlewares, name),
-            Kind::ServersTransport => {}
+            Kind::ServersTransport | Kind::Certificate => {}
         }
         self.set_aside(kind, name, Outline::default(), vec![problem]);
     }

@@ -3,11 +3,13 @@
 //! A value of these types needs no further checks: rules are parsed, durations and URLs are typed. Only
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
+mod certificate;
 mod middleware;
 mod router;
 mod service;
 mod transport;
 
+pub use certificate::{Certificate, Pem};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use service::{

@@ -119,6 +119,7 @@ impl Catalog {
                 Kind::Service => names.services.restore(object, owner),
                 Kind::Middleware => names.middlewares.restore(object, owner),
                 Kind::ServersTransport => names.servers_transports.restore(object, owner),
+                Kind::Certificate => names.certificates.restore(object, owner),
             }
         }
     }
@@ -212,6 +213,12 @@ fn save(state: &ProviderState) -> ProviderSnapshot {
             .servers_transports
             .contested()
             .map(|(name, unit)| (Kind::ServersTransport, name, unit)),
+    )
+    .chain(
+        names
+            .certificates
+            .contested()
+            .map(|(name, unit)| (Kind::Certificate, name, unit)),
     );
     ProviderSnapshot {
         scopes: scopes.collect(),

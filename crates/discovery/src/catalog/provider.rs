@@ -9,7 +9,7 @@ use std::{
 use mesh_config::{
     Configuration, Problem, ProviderName, QualifiedName, SetAside,
     instance::{Instance, Lifecycle},
-    model::{Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service},
 };
 
 use super::{
@@ -63,6 +63,7 @@ pub(crate) struct Namespaces {
     pub(crate) services: Namespace<Service>,
     pub(crate) middlewares: Namespace<Middleware>,
     pub(crate) servers_transports: Namespace<ServersTransport>,
+    pub(crate) certificates: Namespace<Certificate>,
 }
 
 /// One provider.
@@ -108,6 +109,7 @@ impl ProviderState {
                 services: Namespace::new("services"),
                 middlewares: Namespace::new("middlewares"),
                 servers_transports: Namespace::new("serversTransports"),
+                certificates: Namespace::new("certificates"),
             },
             kin: Kin::default(),
             synced: false,
@@ -176,6 +178,7 @@ impl ProviderState {
         names
             .servers_transports
             .give_all(order, &mut published.servers_transports);
+        names.certificates.give_all(order, &mut published.certificates);
     }
 
     /// Builds the objects of `key` again and publishes those that changed.
@@ -299,6 +302,13 @@ impl ProviderState {
             &new.servers_transports,
             order,
             &mut published.servers_transports,
+        );
+        names.certificates.claim(
+            key,
+            &old.certificates,
+            &new.certificates,
+            order,
+            &mut published.certificates,
         );
     }
 }

@@ -134,6 +134,7 @@ impl ScopeData {
                     + fragment.services.len()
                     + fragment.middlewares.len()
                     + fragment.servers_transports.len()
+                    + fragment.certificates.len()
             }
         };
         ScopeStatus {

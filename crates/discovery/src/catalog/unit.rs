@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use mesh_config::{
     Entry, Fragment, Kind, Origin, Problem, SetAside,
     fragment::Declared,
-    model::{Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service},
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,8 @@ pub(crate) struct Objects {
     pub(crate) middlewares: Entries<Middleware>,
     /// `http.serversTransports`
     pub(crate) servers_transports: Entries<ServersTransport>,
+    /// `tls.certificates`
+    pub(crate) certificates: Entries<Certificate>,
     /// Objects that never were any of the above.
     pub(crate) set_aside: Vec<Arc<SetAside>>,
 }
@@ -69,6 +71,7 @@ impl Objects {
         share(&mut self.services, &old.services);
         share(&mut self.middlewares, &old.middlewares);
         share(&mut self.servers_transports, &old.servers_transports);
+        share(&mut self.certificates, &old.certificates);
     }
 }
 
@@ -89,6 +92,7 @@ pub(crate) fn document(fragment: &Fragment) -> Objects {
         services: entries(&fragment.services, Kind::Service, fragment),
         middlewares: entries(&fragment.middlewares, Kind::Middleware, fragment),
         servers_transports: entries(&fragment.servers_transports, Kind::ServersTransport, fragment),
+        certificates: entries(&fragment.certificates, Kind::Certificate, fragment),
         set_aside: Vec::new(),
     };
     let serves = |kind, name: &str| match kind {
@@ -96,6 +100,7 @@ pub(crate) fn document(fragment: &Fragment) -> Objects {
         Kind::Service => objects.services.contains_key(name),
         Kind::Middleware => objects.middlewares.contains_key(name),
         Kind::ServersTransport => objects.servers_transports.contains_key(name),
+        Kind::Certificate => objects.certificates.contains_key(name),
     };
     let broken = fragment.set_aside.iter();
     let broken = broken.filter(|aside| !serves(aside.kind, &aside.name));
@@ -146,6 +151,7 @@ pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
             Kind::Service => keep(name, &mut new.services, &old.services),
             Kind::Middleware => keep(name, &mut new.middlewares, &old.middlewares),
             Kind::ServersTransport => keep(name, &mut new.servers_transports, &old.servers_transports),
+            Kind::Certificate => keep(name, &mut new.certificates, &old.certificates),
         }
     }
     for kind in &new.unread {
@@ -154,6 +160,7 @@ pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
             Kind::Service => keep_all(&mut new.services, &old.services),
             Kind::Middleware => keep_all(&mut new.middlewares, &old.middlewares),
             Kind::ServersTransport => keep_all(&mut new.servers_transports, &old.servers_transports),
+            Kind::Certificate => keep_all(&mut new.certificates, &old.certificates),
         }
     }
     new

@@ -139,7 +139,7 @@ fn fill(
             Kind::Router => drop(completed.routers.insert(name, Err(aside))),
             Kind::Service => drop(completed.services.insert(name, Err(aside))),
             Kind::Middleware => drop(completed.middlewares.insert(name, Err(aside))),
-            Kind::ServersTransport => completed.problems.push(aside.problem.clone()),
+            Kind::ServersTransport | Kind::Certificate => completed.problems.push(aside.problem.clone()),
         }
     }
     for (name, service) in declaration.services {

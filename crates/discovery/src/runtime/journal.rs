@@ -61,10 +61,15 @@ fn problems(configuration: &Configuration) -> impl Iterator<Item = &Problem> {
         .servers_transports
         .values()
         .flat_map(|entry| &entry.problems);
+    let certificates = configuration
+        .certificates
+        .values()
+        .flat_map(|entry| &entry.problems);
     configuration
         .unusable()
         .chain(routers)
         .chain(services)
         .chain(middlewares)
         .chain(transports)
+        .chain(certificates)
 }

@@ -200,6 +200,7 @@ fn same(new: &Configuration, old: &Configuration) -> bool {
         && entries(&new.services, &old.services)
         && entries(&new.middlewares, &old.middlewares)
         && entries(&new.servers_transports, &old.servers_transports)
+        && entries(&new.certificates, &old.certificates)
         && new.set_aside == old.set_aside
         && new.problems == old.problems
 }

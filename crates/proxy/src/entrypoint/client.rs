@@ -97,6 +97,12 @@ impl Client {
         self.address
     }
 
+    /// What follows comes over TLS.
+    pub(super) fn secured(&self) {
+        self.peer.secure();
+        self.phases.answered(Instant::now());
+    }
+
     /// The routing table in force.
     pub(crate) fn table(&self) -> Guard<Arc<RoutingTable>> {
         self.entry.worker.table.load()

@@ -1,16 +1,17 @@
 //! One client connection, from accept to close.
 
-use std::{rc::Rc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use hyper::server::conn::{http1, http2};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor, server::TlsStream};
 
 use super::{
     Client, http1 as one, http2 as two,
     sniff::{Opening, sniff},
     wire::Wire,
 };
-use crate::settings::EntryPoint;
+use crate::{drain::Stage, settings::EntryPoint};
 
 /// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
 /// closing on it would lose it.
@@ -39,6 +40,41 @@ pub(super) async fn serve(mut stream: TcpStream, client: Rc<Client>, codecs: Rc<
         Some(Opening::Http2(early)) => {
             Box::pin(two::serve(Wire::Plain { stream, early }, client, &codecs.http2)).await;
         }
+        Some(Opening::Tls) => Box::pin(serve_secured(stream, client, codecs)).await,
         None => {}
     }
+}
+
+/// The same behind TLS.
+async fn serve_secured(stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
+    let limits = &client.entry.settings.transport.responding_timeouts;
+    let shaken = tokio::select! {
+        shaken = timeout(limits.handshake(), shake_hands(stream, &client)) => shaken,
+        () = client.entry.stage.reached(Stage::Cut) => return,
+    };
+    let stream = match shaken {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(client = %client.address(), %error, "TLS handshake failed"),
+        Err(_) => return tracing::debug!(client = %client.address(), "TLS handshake took too long"),
+    };
+    client.secured();
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let wire = Wire::Tls(Box::new(stream));
+    if speaks_http2 {
+        Box::pin(two::serve(wire, client, &codecs.http2)).await;
+    } else {
+        Box::pin(one::serve(wire, client, &codecs.http1)).await;
+    }
+}
+
+/// Agrees with the client. Nothing is chosen before all of its hello is there, however it was cut.
+async fn shake_hands(stream: TcpStream, client: &Client) -> io::Result<TlsStream<TcpStream>> {
+    let address = stream.local_addr()?.ip();
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let tls = &client.entry.worker.tls;
+    let config = match start.client_hello().server_name() {
+        Some(_) => tls.config(),
+        None => tls.config_at(address),
+    };
+    start.into_stream(config).await
 }

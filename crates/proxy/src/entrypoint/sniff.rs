@@ -12,11 +12,16 @@ use crate::{drain::Stage, patience::Timer};
 /// HTTP/1.1 begins like this.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
+/// What every connection of TLS begins with (RFC 8446 5.1); no method of HTTP does.
+const HANDSHAKE: u8 = 22;
+
 /// What a connection begins with.
 #[derive(Debug)]
 pub(super) enum Opening {
     /// HTTP/1.1, or something that its codec will refuse.
     Http1(Bytes),
+    /// A handshake of TLS.
+    Tls,
     /// The preface of HTTP/2.
     Http2(Bytes),
 }
@@ -40,6 +45,7 @@ async fn look(stream: &mut TcpStream) -> io::Result<Opening> {
     let mut seen = [0; PREFACE.len()];
     let length = stream.peek(&mut seen).await?;
     match seen.get(..length) {
+        Some([HANDSHAKE, ..]) => Ok(Opening::Tls),
         Some(PREFACE) => Ok(Opening::Http2(Bytes::new())),
         // Only here is it worth taking the bytes off the socket: what stays on it cannot be waited for.
         Some(part) if length > 0 && PREFACE.starts_with(part) => Box::pin(read(stream)).await,

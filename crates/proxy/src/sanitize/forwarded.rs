@@ -1,6 +1,6 @@
 //! What servers learn about the client: the `X-Forwarded-*` family.
 
-use std::net::IpAddr;
+use std::{cell::Cell, net::IpAddr};
 
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request};
@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     trusted: bool,
     /// This machine's name.
     server: HeaderValue,
+    /// It is spoken to over TLS.
+    secure: Cell<bool>,
 }
 
 impl Peer {
@@ -38,7 +40,23 @@ impl Peer {
             ip_value: HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown")),
             trusted: settings.trusts(ip),
             server,
+            secure: Cell::new(false),
         }
+    }
+
+    /// From now on it is spoken to over TLS.
+    pub(crate) fn secure(&self) {
+        self.secure.set(true);
+    }
+
+    /// True if it is spoken to over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure.get()
+    }
+
+    /// How it came: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_secure() { "https" } else { "http" }
     }
 
     /// The client that the peer speaks for, in its own words, if it is believed.
@@ -60,11 +78,20 @@ pub(super) fn set(
         drop_managed(&mut head.headers);
     }
     let known = seen.managed && peer.trusted;
-    let proto = HeaderValue::from_static(if websocket { "ws" } else { "http" });
+    let (proto, usual_port) = match (websocket, peer.is_secure()) {
+        (false, false) => ("http", "80"),
+        (false, true) => ("https", "443"),
+        (true, false) => ("ws", "80"),
+        (true, true) => ("wss", "443"),
+    };
+    let (proto, usual_port) = (
+        HeaderValue::from_static(proto),
+        HeaderValue::from_static(usual_port),
+    );
     let host = head.headers.get(header::HOST).cloned();
     let port = match host.as_ref().and_then(|host| host::port(host.to_str().ok()?)) {
-        None | Some("80") => HeaderValue::from_static("80"),
-        Some(port) => HeaderValue::from_str(port).unwrap_or(HeaderValue::from_static("80")),
+        None => usual_port,
+        Some(port) => HeaderValue::from_str(port).unwrap_or(usual_port),
     };
     let headers = &mut head.headers;
     let mut say = |name: &HeaderName, value: HeaderValue| {

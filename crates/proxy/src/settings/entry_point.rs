@@ -127,7 +127,7 @@ mod tests {
             let error = read(json!({"address": ":80", option: {}})).unwrap_err();
             assert!(error.contains("does not serve"), "{option}: {error}");
         }
-        let error = read(json!({"address": ":80", "http": {"tls": {}}})).unwrap_err();
+        let error = read(json!({"address": ":80", "http": {"tls": {"certResolver": "le"}}})).unwrap_err();
         assert!(error.contains("does not serve"), "{error}");
     }
 

@@ -26,9 +26,9 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     /// Say in `X-Mesh-Reason` why an answer was made by Mesh itself.
     pub reason_header: bool,
-    /// Not served yet.
-    #[serde(skip_serializing)]
-    pub tls: Option<NotServed>,
+    /// Routers here without `tls` of their own have it all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<EntryPointTls>,
 }
 
 impl Default for HttpSettings {
@@ -45,6 +45,21 @@ impl Default for HttpSettings {
             tls: None,
         }
     }
+}
+
+/// TLS of all routers of an entrypoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct EntryPointTls {
+    /// Not served yet.
+    #[serde(skip_serializing)]
+    pub options: Option<NotServed>,
+    /// Not served yet.
+    #[serde(skip_serializing)]
+    pub cert_resolver: Option<NotServed>,
+    /// Not served yet.
+    #[serde(skip_serializing)]
+    pub domains: Option<NotServed>,
 }
 
 /// Redirections of a whole entrypoint.

@@ -15,7 +15,9 @@ mod transport;
 pub use address::{Address, AddressError};
 pub use entry_point::{EntryPoint, EntryPointObservability};
 pub use forwarded::{ForwardedHeaders, TrustedRange};
-pub use http::{EncodedCharacters, EntryPointRedirection, HttpSettings, Redirections, UnderscoreHeaders};
+pub use http::{
+    EncodedCharacters, EntryPointRedirection, EntryPointTls, HttpSettings, Redirections, UnderscoreHeaders,
+};
 pub use http2::Http2Settings;
 pub use not_served::NotServed;
 pub use proxy::ProxySettings;

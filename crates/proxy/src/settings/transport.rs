@@ -44,6 +44,9 @@ impl Default for LifeCycle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct RespondingTimeouts {
+    /// From the first byte of a TLS handshake to its end.
+    #[serde(with = "mesh_config::duration")]
+    pub tls_handshake_timeout: Duration,
     /// From the first byte of a request until its head is complete.
     #[serde(with = "mesh_config::duration")]
     pub read_header_timeout: Duration,
@@ -70,6 +73,7 @@ pub struct RespondingTimeouts {
 impl Default for RespondingTimeouts {
     fn default() -> Self {
         Self {
+            tls_handshake_timeout: Duration::from_secs(10),
             read_header_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             min_body_rate: 100,
@@ -81,7 +85,18 @@ impl Default for RespondingTimeouts {
     }
 }
 
+/// The longest wait that a setting of 0 stands for where there has to be one.
+const AGES: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl RespondingTimeouts {
+    /// The limit of a TLS handshake.
+    pub fn handshake(&self) -> Duration {
+        match self.tls_handshake_timeout {
+            Duration::ZERO => AGES,
+            limit => limit,
+        }
+    }
+
     /// The limit of a request's head: the shorter of the two that bound it.
     pub fn head(&self) -> Option<Duration> {
         [self.read_header_timeout, self.read_timeout]

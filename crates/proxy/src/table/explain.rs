@@ -129,6 +129,11 @@ pub enum NearMissReason {
         /// Where.
         using: Vec<Arc<str>>,
     },
+    /// Its rule matches, and it sees the other kind of requests.
+    OtherProtocol {
+        /// It sees requests over TLS.
+        tls: bool,
+    },
     /// Its rule matches, and it is disabled.
     Disabled {
         /// What is wrong with it.
@@ -142,6 +147,12 @@ impl fmt::Display for NearMissReason {
             Self::Refused { matcher } => write!(f, "{matcher} does not match"),
             Self::Shadowed { by } => write!(f, "matches, but goes second: {by}"),
             Self::OtherEntryPoint { using } => write!(f, "matches, but listens on {}", using.join(", ")),
+            Self::OtherProtocol { tls: true } => {
+                f.write_str("matches, but has tls: it sees requests over TLS only")
+            }
+            Self::OtherProtocol { tls: false } => {
+                f.write_str("matches, but has no tls: it sees requests in the clear only")
+            }
             Self::Disabled { errors } => write!(f, "matches, but is disabled: {}", errors.join("; ")),
         }
     }
@@ -153,7 +164,7 @@ impl RoutingTable {
         let chosen = self.route(entry_point, request);
         let index = self.entry_points.get(entry_point);
         let candidates = index
-            .map(|index| index.plain.candidates(request))
+            .map(|index| index.index(request).candidates(request))
             .unwrap_or_default();
         let missed = candidates
             .into_iter()
@@ -174,7 +185,9 @@ impl RoutingTable {
         let here = self.entry_points.get(entry_point).map(|here| here.name.clone());
         self.runtime().routers.iter().filter_map(move |(name, info)| {
             let rule = info.entry.value.rule.as_ref()?;
-            let serves_here = info.using.iter().any(|name| Some(name) == here.as_ref());
+            let listens_here = info.using.iter().any(|name| Some(name) == here.as_ref());
+            let tls = info.entry.value.tls.is_some();
+            let serves_here = listens_here && tls == request.secure;
             if serves_here || refusal(rule.expr(), request).is_some() {
                 return None;
             }
@@ -182,6 +195,8 @@ impl RoutingTable {
                 NearMissReason::Disabled {
                     errors: info.errors.clone(),
                 }
+            } else if listens_here {
+                NearMissReason::OtherProtocol { tls }
             } else {
                 NearMissReason::OtherEntryPoint {
                     using: info.using.clone(),

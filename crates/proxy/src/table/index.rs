@@ -255,6 +255,7 @@ mod tests {
                 reason: "test".into(),
             },
             observability: mesh_config::model::Observability::default(),
+            secure: false,
         }))
     }
 
@@ -298,6 +299,7 @@ mod tests {
             method: &Method::GET,
             headers: &HeaderMap::new(),
             peer: IpAddr::from([127, 0, 0, 1]),
+            secure: false,
         };
         let linear = index.routes.iter().find(|route| route.matches(&request));
         [index.find(&request), linear].map(|route| route.map(|route| route.label.as_ref()))

@@ -87,6 +87,7 @@ mod tests {
             method: &Method::GET,
             headers: &headers,
             peer: "::ffff:10.1.2.3".parse::<IpAddr>().unwrap(),
+            secure: false,
         };
         matches(&Expr::Match(matcher), &request)
     }

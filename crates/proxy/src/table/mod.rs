@@ -42,13 +42,26 @@ pub struct RoutingTable {
 #[derive(Debug)]
 struct EntryPointRoutes {
     name: Arc<str>,
+    /// For requests in the clear.
     plain: Index,
+    /// For requests over TLS.
+    secure: Index,
+}
+
+impl EntryPointRoutes {
+    /// The routes that see a request: a router with `tls` sees those over TLS, one without the others.
+    fn index(&self, request: &RequestView<'_>) -> &Index {
+        match request.secure {
+            true => &self.secure,
+            false => &self.plain,
+        }
+    }
 }
 
 impl RoutingTable {
     /// The route of a request that came in at the `entry_point`-th entrypoint of the compiler's settings.
     pub fn route(&self, entry_point: usize, request: &RequestView<'_>) -> Option<&Arc<Route>> {
-        self.entry_points.get(entry_point)?.plain.find(request)
+        self.entry_points.get(entry_point)?.index(request).find(request)
     }
 
     /// State, errors and use of every object.

@@ -23,6 +23,8 @@ pub struct RequestView<'a> {
     pub headers: &'a HeaderMap,
     /// The address of the peer.
     pub peer: IpAddr,
+    /// It came over TLS.
+    pub secure: bool,
 }
 
 /// The host of a `Host` header or an authority in the form that rules compare: lower case, without port,

@@ -42,6 +42,8 @@ pub struct Route {
     pub target: Target,
     /// Which signals its requests produce.
     pub observability: Observability,
+    /// It sees requests over TLS, and no others.
+    pub secure: bool,
     /// Place of its provider in the precedence; lower wins.
     pub(super) precedence: usize,
     pub(super) wildcard: bool,
@@ -73,6 +75,7 @@ pub(super) struct RouteParts {
     pub(super) service: Option<Arc<str>>,
     pub(super) target: Target,
     pub(super) observability: Observability,
+    pub(super) secure: bool,
 }
 
 impl From<RouteParts> for Route {
@@ -88,6 +91,7 @@ impl From<RouteParts> for Route {
             service: parts.service,
             target: parts.target,
             observability: parts.observability,
+            secure: parts.secure,
             precedence: parts.precedence,
         }
     }

@@ -21,12 +21,7 @@ use self::{
     middlewares::Middlewares, missing::Missing, precedence::Precedence, routers::Routers, services::Services,
     transports::Transports,
 };
-use super::{
-    EntryPointRoutes, RoutingTable,
-    index::Index,
-    route::{InternalServices, Route},
-    runtime::Verdicts,
-};
+use super::{EntryPointRoutes, RoutingTable, index::Index, route::InternalServices, runtime::Verdicts};
 
 /// What the compiler knows besides the configuration; fixed for the life of the process.
 #[derive(Debug)]
@@ -120,10 +115,11 @@ impl Compiler {
     }
 
     fn entry_points(&self) -> Vec<EntryPointRoutes> {
-        let mut routes: Vec<Vec<Arc<Route>>> = vec![Vec::new(); self.settings.entry_points.len()];
+        let mut routes = vec![[Vec::new(), Vec::new()]; self.settings.entry_points.len()];
         for (route, entry_points) in self.routers.routes() {
             for entry_point in entry_points {
-                if let Some(routes) = routes.get_mut(*entry_point) {
+                if let Some([plain, secure]) = routes.get_mut(*entry_point) {
+                    let routes = if route.secure { secure } else { plain };
                     routes.push(route.clone());
                 }
             }
@@ -133,9 +129,10 @@ impl Compiler {
             .entry_points
             .iter()
             .map(|entry_point| entry_point.name.clone());
-        let entry_points = names.zip(routes).map(|(name, routes)| EntryPointRoutes {
+        let entry_points = names.zip(routes).map(|(name, [plain, secure])| EntryPointRoutes {
             name,
-            plain: Index::new(routes),
+            plain: Index::new(plain),
+            secure: Index::new(secure),
         });
         entry_points.collect()
     }

@@ -247,6 +247,7 @@ impl Surroundings<'_> {
             service,
             target,
             observability: serving.value.observability.clone(),
+            secure: serving.value.tls.is_some(),
         });
         let entry_points = frame.entry_points.iter();
         let using = entry_points.filter_map(|place| self.settings.entry_points.get(*place));
@@ -286,6 +287,13 @@ impl Surroundings<'_> {
                     None => errors.push(error),
                 },
             }
+        }
+        if let Some(options) = router.tls.as_ref().and_then(|tls| tls.options.as_ref())
+            && (&*options.name != "default" || options.provider.is_some())
+        {
+            errors.push(format!(
+                "tls.options {options} do not exist: there is only `default`"
+            ));
         }
         let service = match &router.service {
             Some(service) => self.service(&service.resolve(&name.provider)),
@@ -363,11 +371,12 @@ impl Surroundings<'_> {
         if router.entry_points.is_empty() {
             places.extend(known().filter(|(_, known)| known.default).map(|(place, _)| place));
         }
-        if router.tls.is_some() {
-            places.clear();
-            warnings.push(
-                "it has tls, and this version serves no TLS; without tls it sees plain requests".to_owned(),
-            );
+        if let Some(resolver) = router.tls.as_ref().map(|tls| &tls.cert_resolver)
+            && !resolver.is_empty()
+        {
+            warnings.push(format!(
+                "tls.certResolver {resolver:?} does not exist: it is shown the certificates there are"
+            ));
         }
         (places, warnings)
     }

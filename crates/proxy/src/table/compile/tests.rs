@@ -167,8 +167,20 @@ fn a_router_with_tls_never_sees_plain_requests() {
     document["routers"]["a@file"]["tls"] = json!({});
     let table = compiler().compile(&configuration(&document));
     assert!(route(&table, "http://a/").is_none());
-    assert_eq!(info(&table, "a@file").status, Status::Disabled);
-    assert!(info(&table, "a@file").errors[0].contains("tls"));
+    assert!(route(&table, "https://a/").is_some());
+    let told = crate::fixture::explain(&table, "http://a/")
+        .near_misses
+        .remove(0)
+        .reason
+        .to_string();
+    assert!(told.contains("TLS"), "{told}");
+    document["routers"]["a@file"]["tls"] = json!({"options": "mutual@file"});
+    let table = crate::fixture::compiler().compile(&configuration(&document));
+    assert!(matches!(
+        route(&table, "https://a/").unwrap().target,
+        Target::Unavailable { .. }
+    ));
+    assert!(info(&table, "a@file").errors[0].contains("mutual@file"));
 }
 
 #[test]

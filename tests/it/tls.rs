@@ -1,0 +1,349 @@
+//! TLS with clients.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
+    StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::{
+    http,
+    mesh::{Mesh, Place, eventually, flags, words},
+    server::Server,
+};
+
+/// A certificate as files have it.
+struct Pair {
+    der: Vec<u8>,
+    certificate: String,
+    key: String,
+}
+
+fn pair(names: &[&str]) -> Pair {
+    signed(names, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap())
+}
+
+fn signed(names: &[&str], key: &KeyPair) -> Pair {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let certificate = CertificateParams::new(names).unwrap().self_signed(key).unwrap();
+    Pair {
+        der: certificate.der().to_vec(),
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+impl Pair {
+    fn write(&self, place: &Place, name: &str) {
+        place.write(&format!("{name}.pem"), &self.certificate);
+        place.write(&format!("{name}.key"), &self.key);
+    }
+}
+
+/// Believes everybody: tests look at the certificate themselves.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn client(protocols: &[&str]) -> Arc<ClientConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A connection to `address` as if it were `name`; an address for a client that names nobody.
+fn connect(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Stream {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let tcp = TcpStream::connect(address).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut stream = StreamOwned::new(ClientConnection::new(config.clone(), name).unwrap(), tcp);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    stream
+}
+
+/// The certificate that clients of `name` are shown.
+fn shown(mesh: &Mesh, name: &str) -> Vec<u8> {
+    let stream = connect(mesh.address("web"), name, &client(&[]));
+    stream.conn.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// Asks over an open connection.
+fn get(stream: &mut Stream, host: &str) -> String {
+    write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let (mut text, mut part) = (String::new(), [0; 1024]);
+    loop {
+        let length = stream.read(&mut part).unwrap();
+        text.push_str(std::str::from_utf8(&part[..length]).unwrap());
+        let body = text.split_once("\r\n\r\n");
+        let length = text
+            .to_lowercase()
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next().unwrap().parse::<usize>().ok());
+        if let (Some((_, body)), Some(length)) = (body, length)
+            && body.len() >= length
+        {
+            return text;
+        }
+    }
+}
+
+/// Certificates by the names of their files, and a router over TLS for each `<name>.test`.
+fn document(certificates: &[&str], more: &str, server: &Server) -> String {
+    let mut text = String::from("tls:\n  certificates:\n");
+    for name in certificates {
+        text.push_str(&format!("  - {{certFile: {name}.pem, keyFile: {name}.key}}\n"));
+    }
+    text + more
+        + "http:\n  routers:\n    secure: {rule: 'HostRegexp(`.+`)', service: s, tls: {}}\n    \
+           plain: {rule: 'Host(`plain.test`)', service: s}\n  services:\n    s: {loadBalancer: {servers: [{url: \""
+        + &server.url()
+        + "\"}]}}\n"
+}
+
+fn start(place: &Place, file: &Path, more: &[&str]) -> Mesh {
+    let flags = flags(file);
+    place.start(&[&words(&flags)[..], more].concat())
+}
+
+#[test]
+fn a_client_is_shown_the_certificate_for_the_name_it_asks_for() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let (exact, wild, default, address) = (
+        pair(&["a.test"]),
+        pair(&["*.test"]),
+        pair(&["d"]),
+        pair(&["127.0.0.1"]),
+    );
+    let elliptic = exact.der.clone();
+    for (name, pair) in [
+        ("exact", &exact),
+        ("wild", &wild),
+        ("default", &default),
+        ("address", &address),
+    ] {
+        pair.write(&place, name);
+    }
+    let names = ["wild", "exact", "address"];
+    let more = "  stores: {default: {defaultCertificate: {certFile: default.pem, keyFile: default.key}}}\n";
+    let file = place.write("routes.yml", &document(&names, more, &server));
+    let mesh = start(&place, &file, &[]);
+    assert_eq!(shown(&mesh, "a.test"), elliptic);
+    assert_eq!(shown(&mesh, "A.TEST"), exact.der);
+    assert_eq!(shown(&mesh, "b.test"), wild.der);
+    assert_eq!(shown(&mesh, "b.c.test"), default.der, "a wildcard is one label");
+    assert_eq!(shown(&mesh, "else.where"), default.der);
+    assert_eq!(
+        shown(&mesh, "127.0.0.1"),
+        address.der,
+        "who asks for no name may mean the address"
+    );
+    place.write("routes.yml", &document(&names, "", &server));
+    eventually("a certificate of its own", || {
+        (shown(&mesh, "else.where") != default.der).then_some(())
+    });
+}
+
+#[test]
+fn of_two_certificates_for_a_name_clients_get_the_one_they_understand() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let Ok(key) = KeyPair::generate_for(&PKCS_RSA_SHA256) else {
+        return;
+    };
+    let (rsa, elliptic) = (signed(&["a.test"], &key), pair(&["a.test"]));
+    rsa.write(&place, "rsa");
+    elliptic.write(&place, "elliptic");
+    let file = place.write("routes.yml", &document(&["rsa", "elliptic"], "", &server));
+    let mesh = start(&place, &file, &[]);
+    assert_eq!(shown(&mesh, "a.test"), elliptic.der);
+}
+
+#[test]
+fn requests_over_tls_and_in_the_clear_share_a_port_and_no_routers() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    pair(&["a.test"]).write(&place, "a");
+    let file = place.write("routes.yml", &document(&["a"], "", &server));
+    let mesh = start(&place, &file, &[]);
+    let mut stream = connect(mesh.address("web"), "a.test", &client(&["http/1.1"]));
+    for _ in 0..2 {
+        assert!(get(&mut stream, "a.test").ends_with("\r\n\r\na"));
+    }
+    assert_eq!(http::get(mesh.address("web"), "a.test", "/").status, 404);
+    assert_eq!(http::get(mesh.address("web"), "plain.test", "/").body, "a");
+    let both = connect(mesh.address("web"), "a.test", &client(&["h2", "http/1.1"]));
+    assert_eq!(both.conn.alpn_protocol(), Some(&b"h2"[..]));
+}
+
+#[test]
+fn an_entrypoint_with_tls_gives_it_to_its_routers() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let file = place.write(
+        "routes.yml",
+        &document(&[], "", &server).replace("tls:\n  certificates:\n", ""),
+    );
+    let mesh = start(&place, &file, &["--entryPoints.web.http.tls=true"]);
+    let mut stream = connect(mesh.address("web"), "plain.test", &client(&[]));
+    assert!(get(&mut stream, "plain.test").ends_with("\r\n\r\na"));
+    assert_eq!(http::get(mesh.address("web"), "plain.test", "/").status, 404);
+}
+
+#[test]
+fn a_certificate_that_is_replaced_is_shown_from_then_on_and_open_connections_stay() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let (first, second) = (pair(&["a.test"]), pair(&["a.test"]));
+    first.write(&place, "a");
+    let file = place.write("routes.yml", &document(&["a"], "", &server));
+    let mesh = start(&place, &file, &[]);
+    let mut open = connect(mesh.address("web"), "a.test", &client(&[]));
+    assert!(get(&mut open, "a.test").ends_with('a'));
+    second.write(&place, "a");
+    eventually("the new certificate", || {
+        (shown(&mesh, "a.test") == second.der).then_some(())
+    });
+    assert!(get(&mut open, "a.test").ends_with('a'));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_leaves_its_last_version_and_the_others_alone() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let (a, b, other) = (pair(&["a.test"]), pair(&["b.test"]), pair(&["a.test"]));
+    a.write(&place, "a");
+    b.write(&place, "b");
+    let text = document(&["missing", "a", "b"], "", &server);
+    let file = place.write("routes.yml", &text);
+    let mesh = start(&place, &file, &[]);
+    assert_eq!(
+        (shown(&mesh, "a.test"), shown(&mesh, "b.test")),
+        (a.der.clone(), b.der.clone())
+    );
+    let told = |what: &str| {
+        let lines = mesh.log().into_iter();
+        let told: Vec<_> = lines
+            .filter(|line| line.contains("certificate cannot be used"))
+            .collect();
+        told.into_iter().find(|line| line.contains(what))
+    };
+    let missing = told("missing.pem").unwrap();
+    assert!(missing.contains("routes.yml:3"), "{missing}");
+    // One half of a new pair.
+    place.write("a.key", &other.key);
+    eventually("the complaint", || told("a.key"));
+    assert_eq!((shown(&mesh, "a.test"), shown(&mesh, "b.test")), (a.der, b.der));
+    assert!(!mesh.log().join("\n").contains("PRIVATE KEY"));
+    let check = place.run(&["check", "routes.yml"]);
+    assert_eq!(check.code(), 1);
+    assert!(
+        check
+            .stderr()
+            .contains("routes.yml:3: tls.certificates: cannot read missing.pem"),
+        "{}",
+        check.stderr()
+    );
+}
+
+#[test]
+fn sessions_are_resumed_whichever_worker_takes_the_connection() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let file = place.write(
+        "routes.yml",
+        &document(&[], "", &server).replace("tls:\n  certificates:\n", ""),
+    );
+    let mesh = start(&place, &file, &["--workers=2"]);
+    let config = client(&[]);
+    let mut kinds = Vec::new();
+    for _ in 0..6 {
+        let mut stream = connect(mesh.address("web"), "a.test", &config);
+        get(&mut stream, "a.test");
+        kinds.push(stream.conn.handshake_kind().unwrap());
+    }
+    assert!(
+        kinds[1..].iter().all(|kind| *kind == HandshakeKind::Resumed),
+        "{kinds:?}"
+    );
+}
+
+#[test]
+fn a_hello_may_come_in_pieces_but_not_for_ever() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    let a = pair(&["a.test"]);
+    a.write(&place, "a");
+    let file = place.write("routes.yml", &document(&["a"], "", &server));
+    let limit = "--entryPoints.web.transport.respondingTimeouts.tlsHandshakeTimeout=1s";
+    let mesh = start(&place, &file, &[limit]);
+    let name = ServerName::try_from("a.test").unwrap();
+    let mut connection = ClientConnection::new(client(&[]), name).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    let mut tcp = TcpStream::connect(mesh.address("web")).unwrap();
+    tcp.set_nodelay(true).unwrap();
+    for part in hello.chunks(64) {
+        tcp.write_all(part).unwrap();
+    }
+    while connection.is_handshaking() {
+        connection.complete_io(&mut tcp).unwrap();
+    }
+    assert_eq!(connection.peer_certificates().unwrap()[0].to_vec(), a.der);
+    let mut half = TcpStream::connect(mesh.address("web")).unwrap();
+    half.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    half.write_all(&hello[..hello.len() / 2]).unwrap();
+    let mut rest = Vec::new();
+    half.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+}
