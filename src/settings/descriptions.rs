@@ -193,6 +193,22 @@ const BETWEEN: &[Description] = &[
 /// Those behind `providers`.
 const AFTER: &[Description] = &[
     (
+        "serversTransport.certificates[0].certFile",
+        "",
+        "The certificate by which Mesh proves to servers who it is: a file, or PEM text.",
+    ),
+    ("serversTransport.certificates[0].keyFile", "", "Its key."),
+    (
+        "serversTransport.cipherSuites",
+        "",
+        "Cipher suites that may be used; absent means all that are safe.",
+    ),
+    (
+        "serversTransport.disableHTTP2",
+        "false",
+        "Speak HTTP/1.1 to `https` servers that could do HTTP/2.",
+    ),
+    (
         "serversTransport.forwardingTimeouts.dialTimeout",
         "30s",
         "Until a connection to a server stands; 0 means no limit.",
@@ -201,6 +217,16 @@ const AFTER: &[Description] = &[
         "serversTransport.forwardingTimeouts.idleConnTimeout",
         "1m30s",
         "How long an idle connection to a server is kept; 0 means no limit.",
+    ),
+    (
+        "serversTransport.forwardingTimeouts.pingTimeout",
+        "15s",
+        "How long an HTTP/2 server may take to say that it is still there.",
+    ),
+    (
+        "serversTransport.forwardingTimeouts.readIdleTimeout",
+        "0s",
+        "Silence after which an HTTP/2 server is asked that; 0 means never.",
     ),
     (
         "serversTransport.forwardingTimeouts.readTimeout",
@@ -218,9 +244,41 @@ const AFTER: &[Description] = &[
         "Longest wait until a server takes further bytes of a request; 0 means no limit.",
     ),
     (
+        "serversTransport.insecureSkipVerify",
+        "false",
+        "Believe every server to be who it says.",
+    ),
+    (
         "serversTransport.maxIdleConnsPerHost",
         "200",
         "Idle connections kept for each server, for the whole process; negative keeps none.",
+    ),
+    (
+        "serversTransport.maxVersion",
+        "",
+        "Highest version of TLS, `VersionTLS13` for one.",
+    ),
+    (
+        "serversTransport.minVersion",
+        "",
+        "Lowest version of TLS, `VersionTLS12` for one.",
+    ),
+    (
+        "serversTransport.peerCertSANs[0].type",
+        "",
+        "Kind of a name of which servers have to prove one: `DNSName` or `URI`.",
+    ),
+    ("serversTransport.peerCertSANs[0].value", "", "The name."),
+    ("serversTransport.peerCertURI", "", "The same for one URI."),
+    (
+        "serversTransport.rootCAs",
+        "",
+        "Who is believed to vouch for servers: files, or PEM text. Absent: whom the system believes.",
+    ),
+    (
+        "serversTransport.serverName",
+        "",
+        "The name that servers have to prove, and are asked for. Absent: the host of their URL.",
     ),
     (
         "snapshot.enabled",

@@ -7,6 +7,7 @@ mod exchange;
 mod fixture;
 mod forward;
 pub mod health;
+mod local_tasks;
 pub mod middleware;
 mod patience;
 mod proxy;
@@ -35,3 +36,4 @@ pub use table::{
     Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, InternalServices, Refused,
     RequestView, Route, RoutingTable, Runtime, Status, Target, canonical_host, routing_path,
 };
+pub use upstream::Transport;

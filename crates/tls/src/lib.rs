@@ -1,15 +1,17 @@
-//! TLS of this side: which certificate a client is shown, and where it comes from.
+//! TLS with clients (which certificate they are shown, and where it comes from) and with servers.
 //!
 //! The [`Keeper`] makes [`Certificates`] of configurations and files; handshakes look names up in them. A set is
 //! swapped as a whole: a handshake sees the one before or the one after.
 
 mod certificates;
+mod client;
 mod generated;
 mod keeper;
 mod pair;
 mod server;
 
 pub use certificates::Certificates;
+pub use client::ClientTls;
 pub use keeper::{Keeper, Trouble};
 pub use pair::PairError;
 pub use server::{Tls, TlsError};

@@ -153,7 +153,8 @@ fn read(pem: &Pem) -> Result<Vec<u8>, PairError> {
     fs::read(path).map_err(|error| failed(error.to_string()))
 }
 
-fn shown(pem: &Pem) -> String {
+/// How a text is named in messages.
+pub(crate) fn shown(pem: &Pem) -> String {
     match pem {
         Pem::File(path) => path.display().to_string(),
         Pem::Inline(_) => "the text in place".to_owned(),

@@ -225,6 +225,7 @@ fn transport() -> impl Strategy<Value = ServersTransport> {
                 read_timeout,
                 ..ForwardingTimeouts::default()
             },
+            ..ServersTransport::default()
         },
     )
 }

@@ -7,7 +7,7 @@ use super::Reader;
 use crate::{
     fragment::{Declared, Kind, SetAside},
     layer::{KeyPath, Lists},
-    model::{Certificate, Pem},
+    model::{Certificate, CertificatePair},
     origin::Problem,
     outline::Outline,
 };
@@ -22,14 +22,7 @@ const DEFAULT: &str = "default";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Store {
-    default_certificate: Option<Pair>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Pair {
-    cert_file: Pem,
-    key_file: Pem,
+    default_certificate: Option<CertificatePair>,
 }
 
 impl<'a> Reader<'a> {
@@ -94,10 +87,8 @@ impl<'a> Reader<'a> {
                 }) => Ok((
                     DEFAULT.to_owned(),
                     Certificate {
-                        cert_file: pair.cert_file,
-                        key_file: pair.key_file,
-                        stores: Vec::new(),
                         default: true,
+                        ..pair.into()
                     },
                 )),
             };

@@ -23,6 +23,27 @@ pub struct Certificate {
     pub default: bool,
 }
 
+/// The same without a place in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CertificatePair {
+    /// The certificate, followed by those that signed it.
+    pub cert_file: Pem,
+    /// Its key.
+    pub key_file: Pem,
+}
+
+impl From<CertificatePair> for Certificate {
+    fn from(pair: CertificatePair) -> Self {
+        Self {
+            cert_file: pair.cert_file,
+            key_file: pair.key_file,
+            stores: Vec::new(),
+            default: false,
+        }
+    }
+}
+
 impl Certificate {
     /// What it is called where it has no name of its own: its file, or a print of its text.
     pub fn name(&self) -> String {

@@ -9,14 +9,14 @@ mod router;
 mod service;
 mod transport;
 
-pub use certificate::{Certificate, Pem};
+pub use certificate::{Certificate, CertificatePair, Pem};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use service::{
     HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
     ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
 };
-pub use transport::{ForwardingTimeouts, ServersTransport};
+pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 
 /// True for values that the API and snapshots leave out.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -13,10 +13,10 @@ use tokio::{
 use super::{
     client::Client,
     connection::{self, Codecs},
-    http2::Streams,
 };
 use crate::{
     drain::{Stage, StageCell, Stop},
+    local_tasks::LocalTasks,
     settings::EntryPoint,
     worker::Worker,
 };
@@ -47,7 +47,7 @@ pub(crate) struct Entry {
 
 /// Accepts connections until the entrypoint drains; then takes what has come already, and closes.
 pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
-    let streams = Streams(entry.stop.live.clone());
+    let streams = LocalTasks(entry.stop.live.clone());
     let codecs = Rc::new(Codecs::new(&entry.settings, streams));
     loop {
         tokio::select! {

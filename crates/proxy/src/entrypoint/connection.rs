@@ -11,7 +11,7 @@ use super::{
     sniff::{Opening, sniff},
     wire::Wire,
 };
-use crate::{drain::Stage, settings::EntryPoint};
+use crate::{drain::Stage, local_tasks::LocalTasks, settings::EntryPoint};
 
 /// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
 /// closing on it would lose it.
@@ -21,11 +21,11 @@ pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Codecs {
     http1: http1::Builder,
-    http2: http2::Builder<two::Streams>,
+    http2: http2::Builder<LocalTasks>,
 }
 
 impl Codecs {
-    pub(super) fn new(settings: &EntryPoint, streams: two::Streams) -> Self {
+    pub(super) fn new(settings: &EntryPoint, streams: LocalTasks) -> Self {
         Self {
             http1: one::codec(settings),
             http2: two::codec(settings, streams),

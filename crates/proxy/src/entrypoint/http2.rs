@@ -1,10 +1,9 @@
 //! HTTP/2 with one client.
 
-use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc, task::Poll};
+use std::{convert::Infallible, pin::Pin, rc::Rc, task::Poll};
 
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio_util::task::TaskTracker;
 
 use super::{
     Client,
@@ -12,7 +11,7 @@ use super::{
     io::ClientIo,
     wire::Wire,
 };
-use crate::{request::serve_alone, settings::EntryPoint};
+use crate::{local_tasks::LocalTasks, request::serve_alone, settings::EntryPoint};
 
 /// Bytes of answers that wait for a client to take them, for each stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
@@ -23,29 +22,14 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same, for all streams of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// Streams of clients that were reset, and are still to be noticed, at most; then the connection ends.
+/// LocalTasks of clients that were reset, and are still to be noticed, at most; then the connection ends.
 const MAX_PENDING_RESETS: usize = 20;
 
-/// Streams that clients made Mesh reset at most; then the connection ends.
+/// LocalTasks that clients made Mesh reset at most; then the connection ends.
 const MAX_PROVOKED_RESETS: usize = 128;
 
-/// Runs the streams of an entrypoint's connections on the worker that accepted them.
-#[derive(Debug, Clone)]
-pub(crate) struct Streams(pub(super) TaskTracker);
-
-impl<F> hyper::rt::Executor<F> for Streams
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, stream: F) {
-        // Tracked, and never waited for: it ends with its stream.
-        self.0.spawn_local(stream);
-    }
-}
-
 /// The codec of an entrypoint's connections.
-pub(super) fn codec(settings: &EntryPoint, streams: Streams) -> http2::Builder<Streams> {
+pub(super) fn codec(settings: &EntryPoint, streams: LocalTasks) -> http2::Builder<LocalTasks> {
     let limits = &settings.http2;
     let mut codec = http2::Builder::new(streams);
     codec
@@ -61,7 +45,7 @@ pub(super) fn codec(settings: &EntryPoint, streams: Streams) -> http2::Builder<S
 }
 
 /// Serves the requests of one connection.
-pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder<Streams>) {
+pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder<LocalTasks>) {
     client.phases.multiplexing();
     let io = ClientIo::new(wire, client.phases.clone());
     let service = {
@@ -79,14 +63,14 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder
     }
 }
 
-impl<I, B, S> Codec for http2::Connection<I, S, Streams>
+impl<I, B, S> Codec for http2::Connection<I, S, LocalTasks>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    LocalTasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     fn shut_down(&mut self) {
         Pin::new(self).graceful_shutdown();

@@ -1,7 +1,11 @@
 //! A request on its way to servers.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header, request, uri::PathAndQuery};
+use http::{
+    HeaderValue, Request, Response, Uri, Version, header, request,
+    uri::{self, Authority, PathAndQuery},
+};
+use mesh_config::model::{Scheme, ServerUrl};
 
 use crate::{
     middleware::{Chain, meet},
@@ -93,9 +97,9 @@ impl Call {
         met
     }
 
-    /// The request for `server`. With `keep`, the call can be made again even when this request does not come
+    /// The request for `server`, `shared` if it goes over HTTP/2. With `keep`, the call can be made again even when this request does not come
     /// back.
-    pub(super) fn request(&mut self, server: &Server, keep: bool) -> Request<RequestBody> {
+    pub(super) fn request(&mut self, server: &Server, keep: bool, shared: bool) -> Request<RequestBody> {
         let headers = if keep {
             self.head.headers.clone()
         } else {
@@ -106,6 +110,9 @@ impl Call {
         *request.uri_mut() = self.head.uri.clone();
         *request.headers_mut() = headers;
         self.address(&mut request, server);
+        if shared {
+            name_authority(&mut request, &server.url);
+        }
         request
     }
 
@@ -125,7 +132,7 @@ impl Call {
         }
     }
 
-    /// Takes back a request that was never written.
+    /// Takes back a request that was never written, over whatever connection.
     pub(super) fn restore(&mut self, request: Request<RequestBody>) {
         let (head, body) = request.into_parts();
         self.body = body;
@@ -134,4 +141,22 @@ impl Call {
             self.head.headers.insert(header::HOST, host.clone());
         }
     }
+}
+
+/// HTTP/2 names scheme and host in the target, and no Host beside it (RFC 9113 8.3.1).
+pub(crate) fn name_authority<B>(request: &mut Request<B>, url: &ServerUrl) {
+    let host = request.headers_mut().remove(header::HOST);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(match url.scheme {
+        Scheme::Https => uri::Scheme::HTTPS,
+        Scheme::Http | Scheme::H2c => uri::Scheme::HTTP,
+    });
+    let named = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    parts.authority = named.or_else(|| url.authority().parse().ok());
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+    }
+    // All three parts are there: this cannot fail, and an empty target would be refused by the codec.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    *request.version_mut() = Version::HTTP_2;
 }

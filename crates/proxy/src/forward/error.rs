@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use mesh_config::model::Scheme;
 
 use crate::{
     service::NoServer,
@@ -54,9 +53,6 @@ pub(crate) enum ForwardError {
     /// The client did not finish its request.
     #[error(transparent)]
     Upload(UploadError),
-    /// A server that this version cannot speak to.
-    #[error("this version does not speak {} to servers", .0.as_str())]
-    Scheme(Scheme),
 }
 
 impl ForwardError {
@@ -72,7 +68,7 @@ impl ForwardError {
     /// What the client gets.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NoServer(_) | Self::Scheme(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unsent
             | Self::Connect { .. }
             | Self::Closed { .. }
@@ -106,8 +102,7 @@ impl ForwardError {
             | Self::UnaskedUpgrade(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. }
-            | Self::Upload(_)
-            | Self::Scheme(_) => false,
+            | Self::Upload(_) => false,
         }
     }
 }

@@ -12,20 +12,19 @@ mod trail;
 use std::{error::Error as _, io, rc::Rc, sync::Arc, time::Duration};
 
 use http::Response;
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
-use mesh_config::model::Scheme;
+use hyper::body::Incoming;
 use mesh_telemetry::access_log::AccessLog;
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use answer::{Answer, Source};
-pub(crate) use call::Call;
+pub(crate) use call::{Call, name_authority};
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
 use crate::{
     service::{Server, ServerId, Service},
-    upstream::{ConnectError, Lease, RequestBody, Upload, Upstreams},
+    upstream::{ConnectError, Lease, RequestBody, Sender, Upload, Upstreams},
 };
 
 /// Times that one request is offered to servers.
@@ -83,14 +82,11 @@ async fn attempt(
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
-    if server.url.scheme != Scheme::Http {
-        return Err(ForwardError::Scheme(server.url.scheme));
-    }
     let now = std::time::Instant::now();
     trail.ask(server, now);
     // One that was lost already takes its chance with no further connection that may be dead.
     if !call.was_lost()
-        && let Some(lease) = upstreams.idle(server, now)
+        && let Some(lease) = upstreams.idle(server, call.websocket(), now)
     {
         match send(lease, call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
@@ -98,21 +94,28 @@ async fn attempt(
             outcome => return outcome,
         }
     }
-    let lease = Box::pin(connect(upstreams, server)).await?;
+    let lease = Box::pin(connect(upstreams, server, call.websocket())).await?;
     send(lease, call, trail, log).await
 }
 
-async fn connect(upstreams: &Rc<Upstreams>, server: &Arc<Server>) -> Result<Lease, ForwardError> {
-    upstreams.connect(server).await.map_err(|source| match source {
-        ConnectError::Timeout(_) => ForwardError::ConnectTimeout {
-            server: server.authority.clone(),
-            source,
-        },
-        ConnectError::Io(_) | ConnectError::Codec(_) => ForwardError::Connect {
-            server: server.authority.clone(),
-            source,
-        },
-    })
+async fn connect(
+    upstreams: &Rc<Upstreams>,
+    server: &Arc<Server>,
+    only_http1: bool,
+) -> Result<Lease, ForwardError> {
+    upstreams
+        .connect(server, only_http1)
+        .await
+        .map_err(|source| match source {
+            ConnectError::Timeout(_) => ForwardError::ConnectTimeout {
+                server: server.authority.clone(),
+                source,
+            },
+            ConnectError::Io(_) | ConnectError::Codec(_) | ConnectError::Tls(_) => ForwardError::Connect {
+                server: server.authority.clone(),
+                source,
+            },
+        })
 }
 
 /// Sends the call over one connection.
@@ -124,7 +127,8 @@ async fn send(
 ) -> Result<Answer, ForwardError> {
     let in_flight = lease.server.state.begin();
     let repeatable = call.is_repeatable();
-    let request = call.request(&lease.server, repeatable);
+    let shared = lease.sender.is_shared();
+    let request = call.request(&lease.server, repeatable || shared, shared);
     let upload = request.body().upload();
     let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
     match exchange(&mut lease.sender, request, upload.as_deref(), limit).await {
@@ -134,10 +138,11 @@ async fn send(
         }
         Err(Broken::Timeout) => Err(ForwardError::AnswerTimeout(lease.server.authority.clone())),
         Err(Broken::Unsent(request)) => {
+            lease.sender.give_up();
             call.restore(*request);
             Err(ForwardError::closed(&lease, None, true))
         }
-        Err(Broken::Sent(error)) => match upload.and_then(|upload| upload.error()) {
+        Err(Broken::Sent(error)) => match upload.as_ref().and_then(|upload| upload.error()) {
             Some(error) => Err(ForwardError::Upload(error)),
             None if error.is_parse() => Err(ForwardError::Answer {
                 server: lease.server.authority.clone(),
@@ -146,12 +151,39 @@ async fn send(
             None if !repeatable && is_timeout(&error) => {
                 Err(ForwardError::Stalled(lease.server.authority.clone()))
             }
+            None if shared && upload.is_none() && is_untouched(&error) => {
+                if ends_connection(&error) {
+                    lease.sender.give_up();
+                }
+                Err(ForwardError::closed(&lease, Some(error), true))
+            }
             None => {
+                if shared && ends_connection(&error) {
+                    lease.sender.give_up();
+                }
                 call.lose();
                 Err(ForwardError::closed(&lease, Some(error), repeatable))
             }
         },
     }
+}
+
+fn http2_cause(error: &hyper::Error) -> Option<&h2::Error> {
+    error.source().and_then(|source| source.downcast_ref())
+}
+
+/// True when a server of HTTP/2 takes no further requests on the connection.
+fn ends_connection(error: &hyper::Error) -> bool {
+    http2_cause(error).is_none_or(h2::Error::is_go_away)
+}
+
+/// True when a server of HTTP/2 says that it has done nothing with a request (RFC 9113 8.7).
+fn is_untouched(error: &hyper::Error) -> bool {
+    http2_cause(error).is_some_and(|error| {
+        let reason = error.reason();
+        let in_order = error.is_go_away() && reason == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (in_order || reason == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 /// True when a server took no bytes for too long.
@@ -173,7 +205,7 @@ enum Broken {
 
 /// Sends a request and waits for the head of its answer: once the request is sent, `limit` at most.
 async fn exchange(
-    sender: &mut SendRequest<RequestBody>,
+    sender: &mut Sender,
     request: http::Request<RequestBody>,
     upload: Option<&Upload>,
     limit: Duration,
@@ -185,7 +217,7 @@ async fn exchange(
     if sender.ready().await.is_err() {
         return Err(Broken::Unsent(Box::new(request)));
     }
-    let sending = sender.try_send_request(request);
+    let sending = sender.try_send(request);
     if limit.is_zero() {
         return sending.await.map_err(broken);
     }

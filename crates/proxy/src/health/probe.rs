@@ -1,4 +1,4 @@
-//! One probe: an HTTP/1.1 request on a connection of its own.
+//! One probe: a request on a connection of its own.
 
 use std::pin::pin;
 
@@ -6,32 +6,31 @@ use bytes::Bytes;
 use futures::future::{Either, select};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body_util::Empty;
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_config::model::{HealthCheck, Scheme, ServerUrl};
-use tokio::net::TcpStream;
+
+use crate::{
+    forward::name_authority,
+    upstream::{Transport, wire},
+};
 
 /// Redirects that one probe follows.
 const MAX_REDIRECTS: usize = 5;
 
 /// Asks the server at `url` how it is; the error says what is wrong with it. Without limit in time.
-pub(super) async fn probe(url: &ServerUrl, check: &HealthCheck) -> Result<(), String> {
-    match check.scheme.unwrap_or(url.scheme) {
-        Scheme::Http => {}
-        other => {
-            return Err(format!(
-                "this version cannot probe by {}; set healthCheck.scheme: http",
-                other.as_str()
-            ));
-        }
-    }
+pub(super) async fn probe(url: &ServerUrl, transport: &Transport, check: &HealthCheck) -> Result<(), String> {
     let target = ServerUrl {
+        scheme: check.scheme.unwrap_or(url.scheme),
         port: if check.port == 0 { url.port } else { check.port },
         ..url.clone()
     };
     let mut path = first_path(&check.path)?;
     for _ in 0..=MAX_REDIRECTS {
-        let response = exchange(&target, check, path.clone()).await?;
+        let response = exchange(&target, transport, check, path.clone()).await?;
         if !(check.follow_redirects && response.status().is_redirection()) {
             return judge(response.status(), check);
         }
@@ -92,8 +91,12 @@ fn redirected(
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case(&target.host) || host.eq_ignore_ascii_case(&check.hostname)
     });
-    let same_port = uri.port_u16().unwrap_or(80) == target.port;
-    if uri.scheme_str() != Some("http") || !same_host || !same_port {
+    let (scheme, port) = match target.scheme {
+        Scheme::Https => ("https", 443),
+        Scheme::Http | Scheme::H2c => ("http", 80),
+    };
+    let same_port = uri.port_u16().unwrap_or(port) == target.port;
+    if uri.scheme_str() != Some(scheme) || !same_host || !same_port {
         return Err(elsewhere());
     }
     Ok(uri
@@ -105,15 +108,26 @@ fn redirected(
 /// One request and the head of its answer; the body is left unread.
 async fn exchange(
     target: &ServerUrl,
+    transport: &Transport,
     check: &HealthCheck,
     path: PathAndQuery,
 ) -> Result<Response<Incoming>, String> {
-    let request = request(target, check, path)?;
-    let stream = TcpStream::connect((target.host.as_str(), target.port))
+    let mut request = request(target, check, path)?;
+    let (wire, speaks_http2) = wire(target, transport, false)
         .await
         .map_err(|error| format!("cannot connect to {}: {error}", target.authority()))?;
     let broken = |error: hyper::Error| format!("no usable answer: {error}");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    if speaks_http2 {
+        name_authority(&mut request, target);
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(wire));
+        let (mut sender, connection) = handshake.await.map_err(broken)?;
+        return match select(pin!(sender.send_request(request)), pin!(connection)).await {
+            Either::Left((response, _)) => response,
+            Either::Right((_, response)) => response.await,
+        }
+        .map_err(broken);
+    }
+    let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(broken)?;
     // The connection is driven here, so that nothing outlives the probe.
     match select(pin!(sender.send_request(request)), pin!(connection)).await {
         Either::Left((response, _)) => response,
@@ -149,7 +163,6 @@ fn request(
         .parse()
         .map_err(|_| format!("healthCheck.hostname {host:?} is no host"))?;
     headers.insert(header::HOST, host);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static("mesh-health-check"));

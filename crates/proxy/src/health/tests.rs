@@ -199,14 +199,6 @@ async fn redirects_are_followed_on_the_same_server_only() {
 }
 
 #[tokio::test]
-async fn a_scheme_that_cannot_be_probed_is_said_so() {
-    let mut check = quick();
-    check["scheme"] = json!("https");
-    let found = verdict("http://127.0.0.1:1", &check).await.obstacle.unwrap();
-    assert!(found.contains("cannot probe by https"), "{found}");
-}
-
-#[tokio::test]
 async fn checks_follow_tables_and_do_not_disturb_what_stays() {
     let (stays, comes) = (Backend::new(200, "").await, Backend::new(200, "").await);
     let rare = json!({"interval": "1h"});

@@ -20,7 +20,7 @@ pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns:
     loop {
         let outcome = {
             let _turn = turns.take().await;
-            match time::timeout(check.timeout, probe(&server.url, &check)).await {
+            match time::timeout(check.timeout, probe(&server.url, &server.transport, &check)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!(
                     "no answer within {}",

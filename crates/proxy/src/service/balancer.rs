@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mesh_config::{
-    Origin,
-    model::{LoadBalancer, ServersTransport},
-};
+use mesh_config::{Origin, model::LoadBalancer};
 use parking_lot::Mutex;
 
 use super::{
@@ -14,6 +11,7 @@ use super::{
     server::{Server, ServerId, Standing},
     state::{ServerStates, ServiceState},
 };
+use crate::upstream::Transport;
 
 /// Reasons quoted when no server may be used.
 const QUOTED_REASONS: usize = 3;
@@ -44,7 +42,7 @@ impl Balancer {
         label: &Arc<str>,
         definition: &LoadBalancer,
         origin: &Origin,
-        transport: &Arc<ServersTransport>,
+        transport: &Arc<Transport>,
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());

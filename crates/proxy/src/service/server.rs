@@ -8,11 +8,12 @@ use std::sync::{
 use mesh_config::{
     Origin,
     instance::Lifecycle,
-    model::{Scheme, ServerUrl, ServersTransport},
+    model::{Scheme, ServerUrl},
 };
 use serde::Serialize;
 
 use super::health::{CheckStatus, ServerHealth};
+use crate::upstream::Transport;
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +37,7 @@ pub struct Server {
     /// Put the path of the URL in front of the request's.
     pub preserve_path: bool,
     /// How connections to it are made. The same `Arc` as long as the transport's definition is the same.
-    pub transport: Arc<ServersTransport>,
+    pub transport: Arc<Transport>,
     /// What its provider knows of it.
     pub lifecycle: Lifecycle,
     /// Why it is not ready, in the provider's words.
@@ -78,7 +79,7 @@ impl Server {
 
     /// Whether it may be chosen now. Two relaxed loads.
     pub fn standing(&self) -> Standing {
-        if self.weight == 0 || self.unspoken().is_some() {
+        if self.weight == 0 {
             return Standing::Out;
         }
         let checked = self.health.as_ref().map(|health| health.status());
@@ -99,9 +100,6 @@ impl Server {
         if self.weight == 0 {
             return Some("its weight is 0".to_owned());
         }
-        if self.unspoken().is_some() {
-            return self.unspoken();
-        }
         if self.lifecycle == Lifecycle::Unhealthy {
             return Some(provider("unhealthy by its provider"));
         }
@@ -118,14 +116,13 @@ impl Server {
         }
     }
 
-    /// That this version cannot speak to it, in words; it gets no requests then.
-    pub(crate) fn unspoken(&self) -> Option<String> {
-        (self.url.scheme != Scheme::Http).then(|| {
-            format!(
-                "this version does not speak {} to servers",
-                self.url.scheme.as_str()
-            )
-        })
+    /// True if requests may share a connection to it.
+    pub(crate) fn may_share(&self) -> bool {
+        match self.url.scheme {
+            Scheme::Http => false,
+            Scheme::H2c => true,
+            Scheme::Https => !self.transport.disable_http2,
+        }
     }
 
     /// What the API and `explain` show of it.

@@ -10,6 +10,7 @@ mod limits;
 mod retries;
 mod reuse;
 mod scripted;
+mod servers;
 mod telemetry;
 mod websocket;
 

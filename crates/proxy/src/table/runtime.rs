@@ -244,9 +244,7 @@ impl Verdicts {
 
 impl ServiceVerdict {
     fn info(&self, used_by: Vec<QualifiedName>) -> ServiceInfo {
-        let mut errors = self.errors.clone();
-        errors.extend(self.unspoken());
-        let (status, errors) = judge(self.serving.is_some(), errors, &self.entry);
+        let (status, errors) = judge(self.serving.is_some(), self.errors.clone(), &self.entry);
         ServiceInfo {
             entry: Some(self.entry.clone()),
             status,
@@ -254,25 +252,6 @@ impl ServiceVerdict {
             used_by,
             service: self.serving.clone(),
         }
-    }
-
-    /// Servers that this version cannot speak to: the first of them, for all.
-    fn unspoken(&self) -> Option<String> {
-        let Some(service::Kind::Balancer(balancer)) = self.serving.as_ref().map(|service| &service.kind)
-        else {
-            return None;
-        };
-        let servers = balancer.servers().iter();
-        let mut found = servers.filter_map(|server| Some((server, server.unspoken()?)));
-        let (server, why) = found.next()?;
-        let more = match found.count() {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        Some(format!(
-            "server {}{more} gets no requests: {why}; use http://",
-            server.url
-        ))
     }
 }
 

@@ -7,9 +7,14 @@ mod connect;
 mod pool;
 mod request_body;
 mod response_body;
+mod sender;
 mod server_io;
+mod server_wire;
+mod transport;
 
-pub(crate) use connect::ConnectError;
+pub(crate) use connect::{ConnectError, wire};
 pub(crate) use pool::{Lease, Upstreams};
 pub(crate) use request_body::{RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
+pub(crate) use sender::Sender;
+pub use transport::Transport;

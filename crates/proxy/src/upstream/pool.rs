@@ -4,25 +4,42 @@
 //! complete, and taken again newest first, so that the surplus of a burst grows old and is closed.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::SendRequest;
+use hyper::client::conn::{http1, http2};
 use mesh_config::model::ServersTransport;
+use tokio::{sync::Mutex, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    RequestBody,
-    connect::{ConnectError, connect},
+    RequestBody, Sender, Transport,
+    connect::{ConnectError, Connected, connect},
+    sender::{Share, Usage},
 };
-use crate::service::{Server, ServerId};
+use crate::{
+    local_tasks::LocalTasks,
+    patience::limit,
+    service::{Server, ServerId},
+};
 
 /// Kept for each server when the servers transport says 0, for the whole process.
 const DEFAULT_MAX_IDLE: usize = 2;
+
+/// Requests that share one connection at most, whatever the server allows.
+const MAX_STREAMS: usize = 250;
+
+/// Shared connections to one server, of one worker, at most; beyond it requests wait for the others to end.
+const MAX_SHARED: usize = 16;
+
+/// The longest wait for somebody else's connection where the transport has no limit.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// How often connections that nobody asks for are looked through.
 const SWEEP_PERIOD: Duration = Duration::from_secs(5);
@@ -35,31 +52,114 @@ pub(crate) struct Upstreams {
     tasks: TaskTracker,
 }
 
-/// The idle connections to one server. A servers transport that changes empties it.
+/// The connections to one server that take requests. A servers transport that changes empties it.
 #[derive(Debug)]
 struct Shelf {
-    transport: Arc<ServersTransport>,
+    transport: Arc<Transport>,
     idle: Vec<Idle>,
+    shared: Vec<Shared>,
+    /// Held by whoever makes a connection that others are going to share.
+    making: Rc<Mutex<()>>,
+    /// The server chose HTTP/1.1 where it could have shared.
+    separate: bool,
 }
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    sender: http1::SendRequest<RequestBody>,
     since: Instant,
 }
 
-impl Idle {
-    fn is_usable(&self, transport: &ServersTransport, now: Instant) -> bool {
-        let limit = transport.forwarding_timeouts.idle_conn_timeout;
-        !self.sender.is_closed() && (limit.is_zero() || now.duration_since(self.since) < limit)
+/// A connection that requests share.
+#[derive(Debug)]
+struct Shared {
+    sender: http2::SendRequest<RequestBody>,
+    usage: Rc<Usage>,
+    used: Instant,
+}
+
+impl Shelf {
+    fn new(transport: Arc<Transport>) -> Self {
+        Self {
+            transport,
+            idle: Vec::new(),
+            shared: Vec::new(),
+            making: Rc::default(),
+            separate: false,
+        }
+    }
+
+    /// The newest idle connection.
+    fn take_idle(&mut self, now: Instant) -> Option<Sender> {
+        // Those further down, which nobody asks for, are left to the sweep.
+        let mut left = self.idle.len();
+        loop {
+            left = left.checked_sub(1)?;
+            let idle = self.idle.get(left)?;
+            let usable = idle.is_usable(&self.transport, now);
+            // The newest one's task may still have to notice that its answer is over.
+            if usable && !idle.sender.is_ready() {
+                continue;
+            }
+            let idle = self.idle.remove(left);
+            if usable {
+                return Some(Sender::One(idle.sender));
+            }
+        }
+    }
+
+    /// A part of a connection that has room; of a full one if there are enough of them.
+    fn share(&mut self, now: Instant) -> Option<Sender> {
+        self.shared.retain(|shared| !shared.is_over());
+        let is_enough = self.shared.len() >= MAX_SHARED;
+        let fullest_with_room = self.shared.iter_mut().find(|shared| shared.has_room());
+        let shared = match fullest_with_room {
+            Some(shared) => shared,
+            None if is_enough => self
+                .shared
+                .iter_mut()
+                .min_by_key(|shared| shared.usage.open.get())?,
+            None => return None,
+        };
+        shared.used = now;
+        Some(Sender::Shared(Share::new(
+            shared.sender.clone(),
+            shared.usage.clone(),
+        )))
     }
 }
 
-/// A connection in use by one request. Dropping it closes the connection.
+impl Idle {
+    fn is_usable(&self, transport: &Transport, now: Instant) -> bool {
+        !self.sender.is_closed() && is_young(self.since, transport, now)
+    }
+}
+
+impl Shared {
+    fn has_room(&self) -> bool {
+        self.usage.open.get() < self.usage.allowed.get().min(MAX_STREAMS)
+    }
+
+    fn is_over(&self) -> bool {
+        self.usage.over.get() || self.sender.is_closed()
+    }
+
+    fn is_wanted(&self, transport: &Transport, now: Instant) -> bool {
+        !self.is_over() && (self.usage.open.get() > 0 || is_young(self.used, transport, now))
+    }
+}
+
+/// True if what was used `since` then may be used again.
+fn is_young(since: Instant, transport: &Transport, now: Instant) -> bool {
+    let limit = transport.forwarding_timeouts.idle_conn_timeout;
+    limit.is_zero() || now.saturating_duration_since(since) < limit
+}
+
+/// A connection in use by one request. Dropping it closes the connection, unless others share it.
 #[derive(Debug)]
 pub(crate) struct Lease {
     /// Sends one request.
-    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) sender: Sender,
     /// The server at the other end.
     pub(crate) server: Arc<Server>,
 }
@@ -74,70 +174,122 @@ impl Upstreams {
         })
     }
 
-    /// An idle connection, newest first.
-    pub(crate) fn idle(&self, server: &Arc<Server>, now: Instant) -> Option<Lease> {
+    /// Looks at the connections to a server that are there.
+    fn at_shelf<R>(&self, server: &Arc<Server>, look: impl FnOnce(&mut Shelf) -> R) -> R {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.get_mut(&server.id())?;
+        let shelf = shelves
+            .entry(server.id())
+            .or_insert_with(|| Shelf::new(server.transport.clone()));
         if !Arc::ptr_eq(&shelf.transport, &server.transport) {
-            shelves.remove(&server.id());
-            return None;
+            *shelf = Shelf::new(server.transport.clone());
         }
-        // Those further down, which nobody asks for, are left to the sweep.
-        let mut left = shelf.idle.len();
-        let sender = loop {
-            left = left.checked_sub(1)?;
-            let idle = shelf.idle.get(left)?;
-            let usable = idle.is_usable(&server.transport, now);
-            // The newest one's task may still have to notice that its answer is over.
-            if usable && !idle.sender.is_ready() {
-                continue;
-            }
-            let idle = shelf.idle.remove(left);
-            if usable {
-                break idle.sender;
-            }
-        };
+        look(shelf)
+    }
+
+    /// A connection that takes a request now; over HTTP/1.1 if `only_http1`.
+    pub(crate) fn idle(&self, server: &Arc<Server>, only_http1: bool, now: Instant) -> Option<Lease> {
+        let sender = self.at_shelf(server, |shelf| match only_http1 || shelf.shared.is_empty() {
+            true => shelf.take_idle(now),
+            false => shelf.share(now),
+        })?;
         Some(Lease {
             sender,
             server: server.clone(),
         })
     }
 
-    /// A new connection.
+    /// A new connection, or part of one that somebody else makes now.
     ///
     /// # Errors
     /// When the server cannot be reached within the limits of its transport.
-    pub(crate) async fn connect(&self, server: &Arc<Server>) -> Result<Lease, ConnectError> {
-        let timeouts = &server.transport.forwarding_timeouts;
-        let (sender, connection) = connect(&server.url, timeouts).await?;
-        let address = server.authority.clone();
-        self.tasks.spawn_local(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(server = %address, %error, "connection to a server ended");
-            }
-        });
+    pub(crate) async fn connect(
+        &self,
+        server: &Arc<Server>,
+        only_http1: bool,
+    ) -> Result<Lease, ConnectError> {
+        let may_share = server.may_share() && !only_http1;
+        let sender = match may_share && self.at_shelf(server, |shelf| !shelf.separate) {
+            true => Box::pin(self.share(server)).await?,
+            false => self.make(server, only_http1).await?,
+        };
         Ok(Lease {
             sender,
             server: server.clone(),
         })
     }
 
+    /// Makes one connection after the other: the next one only if all have no room.
+    async fn share(&self, server: &Arc<Server>) -> Result<Sender, ConnectError> {
+        let making = self.at_shelf(server, |shelf| shelf.making.clone());
+        let limit = limit(server.transport.forwarding_timeouts.dial_timeout).unwrap_or(MAX_WAIT);
+        let _turn = timeout(limit, making.lock())
+            .await
+            .map_err(|_| ConnectError::Timeout(limit))?;
+        let shared = self.at_shelf(server, |shelf| shelf.share(Instant::now()));
+        match shared {
+            Some(sender) => Ok(sender),
+            None => self.make(server, false).await,
+        }
+    }
+
+    async fn make(&self, server: &Arc<Server>, only_http1: bool) -> Result<Sender, ConnectError> {
+        let tasks = LocalTasks(self.tasks.clone());
+        let address = server.authority.clone();
+        let ended = move |result: hyper::Result<()>| {
+            if let Err(error) = result {
+                tracing::debug!(server = %address, %error, "connection to a server ended");
+            }
+        };
+        match connect(&server.url, &server.transport, only_http1, tasks).await? {
+            Connected::One(sender, connection) => {
+                self.tasks
+                    .spawn_local(async move { ended(connection.with_upgrades().await) });
+                self.at_shelf(server, |shelf| shelf.separate = !only_http1);
+                Ok(Sender::One(sender))
+            }
+            Connected::Shared(sender, mut connection) => {
+                let usage = Rc::new(Usage {
+                    open: Cell::new(0),
+                    allowed: Cell::new(connection.current_max_send_streams()),
+                    over: Cell::new(false),
+                });
+                let shared = Shared {
+                    sender: sender.clone(),
+                    usage: usage.clone(),
+                    used: Instant::now(),
+                };
+                let share = Share::new(sender, usage.clone());
+                self.at_shelf(server, |shelf| shelf.shared.push(shared));
+                self.tasks.spawn_local(async move {
+                    let driven = poll_fn(|cx| {
+                        let polled = Pin::new(&mut connection).poll(cx);
+                        if polled.is_pending() {
+                            usage.allowed.set(connection.current_max_send_streams());
+                        }
+                        polled
+                    });
+                    ended(driven.await);
+                });
+                Ok(Sender::Shared(share))
+            }
+        }
+    }
+
     /// Keeps a connection whose answer is complete.
     pub(crate) fn put_back(&self, lease: Lease, now: Instant) {
+        let Sender::One(sender) = lease.sender else {
+            return;
+        };
         let limit = max_idle(&lease.server.transport, self.workers);
-        if lease.sender.is_closed() || limit == 0 {
+        if sender.is_closed() || limit == 0 {
             return;
         }
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.entry(lease.server.id()).or_insert_with(|| Shelf {
-            transport: lease.server.transport.clone(),
-            idle: Vec::new(),
-        });
+        let shelf = shelves
+            .entry(lease.server.id())
+            .or_insert_with(|| Shelf::new(lease.server.transport.clone()));
         if Arc::ptr_eq(&shelf.transport, &lease.server.transport) && shelf.idle.len() < limit {
-            shelf.idle.push(Idle {
-                sender: lease.sender,
-                since: now,
-            });
+            shelf.idle.push(Idle { sender, since: now });
         }
     }
 
@@ -149,7 +301,9 @@ impl Upstreams {
             self.shelves.borrow_mut().retain(|_, shelf| {
                 let transport = &shelf.transport;
                 shelf.idle.retain(|idle| idle.is_usable(transport, now));
-                !shelf.idle.is_empty()
+                shelf.shared.retain(|shared| shared.is_wanted(transport, now));
+                let is_making = Rc::strong_count(&shelf.making) > 1;
+                is_making || !(shelf.idle.is_empty() && shelf.shared.is_empty())
             });
         }
     }

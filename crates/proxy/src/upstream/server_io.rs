@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::server_wire::ServerWire;
 use crate::patience::{self, Patience};
 
 /// A server's socket that can be read to its end after the server has stopped reading.
@@ -21,7 +19,7 @@ use crate::patience::{self, Patience};
 /// seem to succeed: what follows on the reading side is the answer, or the end of the connection.
 #[derive(Debug)]
 pub(super) struct ServerIo {
-    stream: TcpStream,
+    stream: ServerWire,
     limit: Option<Duration>,
     patience: Patience,
 }
@@ -29,7 +27,7 @@ pub(super) struct ServerIo {
 impl ServerIo {
     /// Waits for the server to take bytes for as long as `limit`, unless it is zero; then writing fails with
     /// [`ErrorKind::TimedOut`].
-    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(super) fn new(stream: ServerWire, limit: Duration) -> Self {
         Self {
             stream,
             limit: patience::limit(limit),

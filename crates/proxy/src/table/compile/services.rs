@@ -7,7 +7,7 @@ use std::{
 
 use mesh_config::{
     Entry, Kind as ObjectKind, ProviderName, QualifiedName,
-    model::{self, ServersTransport, ServiceKind},
+    model::{self, Scheme, ServiceKind},
 };
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     middleware::Chain,
     service::{Balancer, Kind, Service, Share, Weighted},
+    upstream::Transport,
 };
 
 type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Service>>>;
@@ -52,7 +53,7 @@ struct Good {
 /// What the references of a service stand for, in the order in which they are written.
 #[derive(Debug, Clone, Default)]
 struct Parts {
-    transport: Option<Arc<ServersTransport>>,
+    transport: Option<Arc<Transport>>,
     middlewares: Vec<(QualifiedName, Chain)>,
     children: Vec<(QualifiedName, Arc<Service>)>,
 }
@@ -213,6 +214,16 @@ impl Update<'_> {
                     &name.provider,
                     self.missing,
                 );
+                let needs_tls = balancer
+                    .servers
+                    .iter()
+                    .any(|server| server.url.scheme == Scheme::Https);
+                let transport = transport.and_then(|transport| {
+                    if needs_tls && let Err(error) = transport.tls() {
+                        return Err(format!("its serversTransport cannot be used: {error}"));
+                    }
+                    Ok(transport)
+                });
                 match transport.or_else(|error| held.ok_or(error)) {
                     Ok(transport) => parts.transport = Some(transport),
                     Err(error) => errors.push(error),

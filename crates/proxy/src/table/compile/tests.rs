@@ -326,23 +326,3 @@ fn services_know_who_uses_them_through_others() {
     let used_by = &table.runtime().services[&name_of("s@file")].used_by;
     assert_eq!(*used_by, [name_of("a@file"), name_of("b@file")]);
 }
-
-#[test]
-fn a_server_that_this_version_cannot_speak_to_gets_nothing_and_its_service_says_so() {
-    let document = json!({
-        "routers": {"a@file": {"rule": "Host(`a`)", "service": "s"}},
-        "services": {"s@file": servers(&["https://10.0.0.1", "http://10.0.0.2", "h2c://10.0.0.3"])},
-    });
-    let table = compiler().compile(&configuration(&document));
-    for _ in 0..4 {
-        assert_eq!(picked(&table, "http://a/"), "10.0.0.2:80");
-    }
-    let runtime = table.runtime();
-    let service = &runtime.services[&name_of("s@file")];
-    assert_eq!(service.status, Status::Warning);
-    assert!(
-        service.errors[0].contains("https://10.0.0.1:443 (and 1 more)"),
-        "{:?}",
-        service.errors
-    );
-}

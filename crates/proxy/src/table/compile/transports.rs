@@ -5,27 +5,28 @@ use std::{collections::BTreeMap, sync::Arc};
 use mesh_config::{Entry, Kind, ProviderName, QualifiedName, Reference, model::ServersTransport};
 
 use super::{difference::Difference, missing::Missing};
+use crate::upstream::Transport;
 
 /// The transports of the newest configuration. A definition that did not change keeps its `Arc`, so that
 /// connections go on being used.
 #[derive(Debug)]
 pub(super) struct Transports {
     known: BTreeMap<QualifiedName, Compiled>,
-    default: Arc<ServersTransport>,
+    default: Arc<Transport>,
     changed: bool,
 }
 
 #[derive(Debug)]
 struct Compiled {
     entry: Arc<Entry<ServersTransport>>,
-    transport: Arc<ServersTransport>,
+    transport: Arc<Transport>,
 }
 
 impl Transports {
     pub(super) fn new(default: ServersTransport) -> Self {
         Self {
             known: BTreeMap::new(),
-            default: Arc::new(default),
+            default: Arc::new(Transport::new(default)),
             changed: false,
         }
     }
@@ -39,8 +40,8 @@ impl Transports {
         let mut before = std::mem::take(&mut self.known);
         let transports = definitions.iter().map(|(name, entry)| {
             let transport = match before.remove(name) {
-                Some(before) if *before.transport == entry.value => before.transport,
-                _ => Arc::new(entry.value.clone()),
+                Some(before) if **before.transport == entry.value => before.transport,
+                _ => Arc::new(Transport::new(entry.value.clone())),
             };
             let entry = entry.clone();
             (name.clone(), Compiled { entry, transport })
@@ -59,7 +60,7 @@ impl Transports {
         reference: Option<&Reference>,
         home: &ProviderName,
         missing: &Missing,
-    ) -> Result<Arc<ServersTransport>, String> {
+    ) -> Result<Arc<Transport>, String> {
         let Some(name) = reference.map(|reference| reference.resolve(home)) else {
             return Ok(self.default.clone());
         };

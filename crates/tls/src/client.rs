@@ -1,0 +1,302 @@
+//! TLS towards servers.
+
+use std::{fmt, fs, sync::Arc};
+
+use mesh_config::model::{CertificatePair, Pem, SanType, ServersTransport, TlsVersion};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+    client::{
+        ResolvesClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor, verify_server_name,
+    },
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    server::ParsedCertificate,
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use x509_parser::{extensions::GeneralName, prelude::parse_x509_certificate};
+
+use crate::{
+    pair::{Texts, shown},
+    server::provider,
+};
+
+/// How connections to servers are secured.
+#[derive(Clone)]
+pub struct ClientTls {
+    http1: Arc<ClientConfig>,
+    both: Arc<ClientConfig>,
+    name: Option<ServerName<'static>>,
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientTls {
+    /// TLS as `settings` want it, with the files as they are now.
+    ///
+    /// # Errors
+    /// When an option cannot be used; the text names it.
+    pub fn new(settings: &ServersTransport) -> Result<Self, String> {
+        let provider = crypto(settings)?;
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&versions(settings)?)
+            .map_err(|error| format!("cipherSuites, minVersion and maxVersion leave nothing: {error}"))?;
+        let verifier = Verifier {
+            roots: if settings.insecure_skip_verify && settings.peer_cert_sans.is_empty() {
+                RootCertStore::empty()
+            } else {
+                roots(&settings.root_cas)?
+            },
+            accepted: accepted(settings),
+            skip: settings.insecure_skip_verify,
+            provider: provider.clone(),
+        };
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut http1 = match own(settings, &provider)? {
+            keys if keys.is_empty() => builder.with_no_client_auth(),
+            keys => builder.with_client_cert_resolver(Arc::new(Own(keys))),
+        };
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut both = http1.clone();
+        both.alpn_protocols = match settings.disable_http2 {
+            true => http1.alpn_protocols.clone(),
+            false => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        let name = match settings.server_name.as_str() {
+            "" => None,
+            name => Some(
+                ServerName::try_from(name.to_owned())
+                    .map_err(|_| format!("serverName {name:?} is no name of a machine"))?,
+            ),
+        };
+        Ok(Self {
+            http1: Arc::new(http1),
+            both: Arc::new(both),
+            name,
+        })
+    }
+
+    /// What a handshake is made with, for HTTP/1.1 alone or for whatever the server likes better.
+    pub fn config(&self, only_http1: bool) -> Arc<ClientConfig> {
+        if only_http1 { &self.http1 } else { &self.both }.clone()
+    }
+
+    /// The name that the server at `host` has to prove; `None` when that is no name.
+    pub fn name_of(&self, host: &str) -> Option<ServerName<'static>> {
+        self.name
+            .clone()
+            .or_else(|| ServerName::try_from(host.to_owned()).ok())
+    }
+}
+
+fn crypto(settings: &ServersTransport) -> Result<Arc<CryptoProvider>, String> {
+    let all = provider();
+    if settings.cipher_suites.is_empty() {
+        return Ok(all);
+    }
+    let named = |name: &String| {
+        // Those of TLS 1.3 are written with or without the mark of their version.
+        let wanted = name.trim().replace("TLS13_", "TLS_");
+        let spelled = |suite: &&rustls::SupportedCipherSuite| {
+            let known = format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
+            known.eq_ignore_ascii_case(&wanted) || wanted.eq_ignore_ascii_case(&format!("{known}_SHA256"))
+        };
+        let found = all.cipher_suites.iter().find(spelled).copied();
+        found.ok_or_else(|| {
+            let known: Vec<_> = all
+                .cipher_suites
+                .iter()
+                .map(|suite| format!("{:?}", suite.suite()))
+                .collect();
+            format!(
+                "cipherSuites: {name} is not spoken; there is {}",
+                known.join(", ")
+            )
+        })
+    };
+    Ok(Arc::new(CryptoProvider {
+        cipher_suites: settings
+            .cipher_suites
+            .iter()
+            .map(named)
+            .collect::<Result<_, _>>()?,
+        ..all.as_ref().clone()
+    }))
+}
+
+fn versions(settings: &ServersTransport) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+    let least = settings.min_version.unwrap_or(TlsVersion::Tls12);
+    let most = settings.max_version.unwrap_or(TlsVersion::Tls13);
+    let all = [(TlsVersion::Tls12, &TLS12), (TlsVersion::Tls13, &TLS13)];
+    let versions: Vec<_> = all
+        .into_iter()
+        .filter(|(version, _)| (least..=most).contains(version))
+        .map(|(_, spoken)| spoken)
+        .collect();
+    match versions.is_empty() {
+        true => Err("minVersion and maxVersion leave no version of TLS: 1.2 and 1.3 are spoken".to_owned()),
+        false => Ok(versions),
+    }
+}
+
+/// Who is believed: those of `files`, or those that the system believes.
+fn roots(files: &[Pem]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    if files.is_empty() {
+        let known = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(known.certs);
+        return Ok(roots);
+    }
+    for file in files {
+        let text = match file {
+            Pem::Inline(text) => text.clone().into_bytes(),
+            Pem::File(path) => {
+                fs::read(path).map_err(|error| format!("rootCAs: cannot read {}: {error}", path.display()))?
+            }
+        };
+        let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
+        if certificates.is_empty() {
+            return Err(format!(
+                "rootCAs: {} holds no certificate in PEM format",
+                shown(file)
+            ));
+        }
+        for certificate in certificates {
+            roots
+                .add(certificate)
+                .map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
+        }
+    }
+    Ok(roots)
+}
+
+/// The certificates by which Mesh proves who it is.
+fn own(settings: &ServersTransport, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, String> {
+    let read = |pair: &CertificatePair| {
+        let certificate = pair.clone().into();
+        let texts = Texts::read(&certificate)?;
+        Ok::<_, crate::PairError>(texts.pair(&certificate, provider)?.key)
+    };
+    let keys = settings.certificates.iter().map(read).collect::<Result<_, _>>();
+    keys.map_err(|error| format!("certificates: {error}"))
+}
+
+/// Names of which a server has to prove one, beside being believed.
+fn accepted(settings: &ServersTransport) -> Vec<(SanType, String)> {
+    let mut accepted: Vec<_> = settings
+        .peer_cert_sans
+        .iter()
+        .map(|san| (san.kind, san.value.clone()))
+        .collect();
+    if !settings.peer_cert_uri.is_empty() {
+        accepted.push((SanType::Uri, settings.peer_cert_uri.clone()));
+    }
+    accepted
+}
+
+/// Shows the first certificate that the server can read.
+#[derive(Debug)]
+struct Own(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesClientCert for Own {
+    fn resolve(&self, _hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let mut fitting = self
+            .0
+            .iter()
+            .filter(|key| key.key.choose_scheme(schemes).is_some());
+        fitting.next().cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Believes servers as the settings say.
+#[derive(Debug)]
+struct Verifier {
+    roots: RootCertStore,
+    accepted: Vec<(SanType, String)>,
+    skip: bool,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.skip && self.accepted.is_empty() {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        if self.accepted.is_empty() {
+            verify_server_name(&parsed, name)?;
+        } else if !self.is_accepted(certificate) {
+            return Err(CertificateError::NotValidForName.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+impl Verifier {
+    fn is_accepted(&self, certificate: &CertificateDer<'_>) -> bool {
+        let Ok((_, certificate)) = parse_x509_certificate(certificate) else {
+            return false;
+        };
+        let names = certificate.subject_alternative_name().ok().flatten();
+        let mut names = names.iter().flat_map(|names| &names.value.general_names);
+        names.any(|name| {
+            self.accepted.iter().any(|(kind, wanted)| match (kind, name) {
+                (SanType::DnsName, GeneralName::DNSName(name)) | (SanType::Uri, GeneralName::URI(name)) => {
+                    name.eq_ignore_ascii_case(wanted)
+                }
+                _ => false,
+            })
+        })
+    }
+}
