@@ -10,7 +10,7 @@ use mesh_api::ApiSettings;
 use mesh_config::Problem;
 use mesh_proxy::{
     Compiler, CompilerSettings, EntryPointInfo, InternalServices, ProxySettings,
-    settings::{Address, EntryPoint},
+    settings::{Address, EntryPoint, ProxyProtocol},
 };
 
 use super::{Loaded, Settings, nearest};
@@ -199,6 +199,19 @@ fn problems(loaded: &Loaded) -> Vec<Problem> {
             problems.push(
                 problem(&key, format!("{reference} lacks its provider"))
                     .with_help(format!("write {reference}@file, or the provider that has it")),
+            );
+        }
+    }
+    for (name, entry_point) in &settings.entry_points {
+        if entry_point
+            .proxy_protocol
+            .as_ref()
+            .is_some_and(ProxyProtocol::is_idle)
+        {
+            let key = format!("entryPoints.{name}.proxyProtocol");
+            problems.push(
+                problem(&key, "nobody is trusted to send a header".to_owned())
+                    .with_help("list trustedIPs, or set insecure: true".to_owned()),
             );
         }
     }

@@ -53,9 +53,10 @@ mod tests {
     use super::*;
 
     /// Enough for every optional block to exist and to be valid.
-    const BLOCKS: [(&str, &str); 15] = [
+    const BLOCKS: [(&str, &str); 16] = [
         ("entryPoints.web.address", ":80"),
         ("entryPoints.web.http.redirections.entryPoint.to", ":443"),
+        ("entryPoints.web.proxyProtocol", "true"),
         ("accessLog", "true"),
         ("api", "true"),
         ("ping", "true"),

@@ -159,6 +159,21 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "Its requests are counted, unless a router says otherwise.",
     ),
     (
+        "entryPoints.<name>.proxyProtocol.headerTimeout",
+        "3s",
+        "How long a peer may take for its PROXY header; 0 means no limit.",
+    ),
+    (
+        "entryPoints.<name>.proxyProtocol.insecure",
+        "false",
+        "Take a PROXY header from everybody who sends one.",
+    ),
+    (
+        "entryPoints.<name>.proxyProtocol.trustedIPs",
+        "",
+        "Demand a PROXY header of these peers: addresses or ranges.",
+    ),
+    (
         "entryPoints.<name>.reusePort",
         "false",
         "Share the address with other processes.",

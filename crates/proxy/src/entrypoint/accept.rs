@@ -10,10 +10,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::{
-    client::Client,
-    connection::{self, Codecs},
-};
+use super::connection::{self, Codecs};
 use crate::{
     drain::{Stage, StageCell, Stop},
     local_tasks::LocalTasks,
@@ -92,8 +89,7 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
         return;
     }
     let gauge = entry.connections.as_ref().map(Connections::open);
-    let client = Client::new(entry.clone(), address);
-    let serving = connection::serve(stream, client, codecs.clone());
+    let serving = connection::accepted(stream, address, entry.clone(), codecs.clone());
     entry.stop.live.spawn_local(async move {
         serving.await;
         drop((permit, gauge));

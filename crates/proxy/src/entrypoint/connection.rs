@@ -1,17 +1,26 @@
 //! One client connection, from accept to close.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use hyper::server::conn::{http1, http2};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor, server::TlsStream};
 
 use super::{
-    Client, http1 as one, http2 as two,
+    Client, Entry, http1 as one, http2 as two,
+    proxy_protocol::client_of,
     sniff::{Opening, sniff},
     wire::Wire,
 };
-use crate::{drain::Stage, local_tasks::LocalTasks, settings::EntryPoint};
+use crate::{
+    drain::{Stage, StageCell},
+    local_tasks::LocalTasks,
+    patience::limit,
+    settings::EntryPoint,
+};
 
 /// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
 /// closing on it would lose it.
@@ -33,8 +42,35 @@ impl Codecs {
     }
 }
 
+/// Ends when an idle connection has to, once the drain has begun.
+pub(super) async fn last_call(stage: &StageCell) {
+    stage.reached(Stage::Draining).await;
+    sleep(LAST_CALL).await;
+}
+
+/// Serves one connection that `peer` has made.
+pub(super) async fn accepted(
+    mut stream: TcpStream,
+    mut peer: SocketAddr,
+    entry: Rc<Entry>,
+    codecs: Rc<Codecs>,
+) {
+    if let Some(settings) = &entry.settings.proxy_protocol {
+        let idle = limit(entry.settings.transport.responding_timeouts.idle_timeout);
+        let named = tokio::select! {
+            named = Box::pin(client_of(&mut stream, peer, settings, idle)) => named,
+            () = last_call(&entry.stage) => return,
+        };
+        match named {
+            Ok(client) => peer = client,
+            Err(error) => return tracing::debug!(%peer, %error, "refusing a connection"),
+        }
+    }
+    serve(stream, Client::new(entry, peer), codecs).await;
+}
+
 /// Serves the requests of one connection, in whatever protocol it speaks.
-pub(super) async fn serve(mut stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
+async fn serve(mut stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
     match sniff(&mut stream, &client).await {
         Some(Opening::Http1(early)) => one::serve(Wire::Plain { stream, early }, client, &codecs.http1).await,
         Some(Opening::Http2(early)) => {

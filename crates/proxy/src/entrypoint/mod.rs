@@ -11,6 +11,7 @@ mod http2;
 mod io;
 mod listener;
 mod phase;
+mod proxy_protocol;
 mod sniff;
 mod wire;
 

@@ -3,10 +3,10 @@
 use std::{future::poll_fn, io};
 
 use bytes::{Bytes, BytesMut};
-use tokio::{io::AsyncReadExt, net::TcpStream, time::sleep};
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::{Client, connection::LAST_CALL, drive::poll_expired};
-use crate::{drain::Stage, patience::Timer};
+use super::{Client, connection::last_call, drive::poll_expired};
+use crate::patience::Timer;
 
 /// What a client of HTTP/2 begins with when nobody has agreed on a protocol before (RFC 9113 3.4). No method of
 /// HTTP/1.1 begins like this.
@@ -30,14 +30,10 @@ pub(super) enum Opening {
 pub(super) async fn sniff(stream: &mut TcpStream, client: &Client) -> Option<Opening> {
     let stage = &client.entry.stage;
     let mut timer = Timer::default();
-    let last_call = async {
-        stage.reached(Stage::Draining).await;
-        sleep(LAST_CALL).await;
-    };
     tokio::select! {
         opening = look(stream) => opening.ok(),
         () = poll_fn(|cx| poll_expired(client, &mut timer, cx)) => None,
-        () = last_call => None,
+        () = last_call(stage) => None,
     }
 }
 

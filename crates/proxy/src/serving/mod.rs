@@ -7,6 +7,7 @@ mod framing;
 mod http2;
 mod inner;
 mod limits;
+mod proxy_protocol;
 mod retries;
 mod reuse;
 mod scripted;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, ForwardedHeaders, Http2Settings, HttpSettings, NotServed, Transport};
+use super::{Address, ForwardedHeaders, Http2Settings, HttpSettings, NotServed, ProxyProtocol, Transport};
 
 /// A named listener, and how it treats what it accepts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,9 +34,9 @@ pub struct EntryPoint {
     /// Which signals its requests produce, unless a router says otherwise.
     #[serde(default)]
     pub observability: EntryPointObservability,
-    /// Not served yet.
-    #[serde(default, skip_serializing)]
-    pub proxy_protocol: Option<NotServed>,
+    /// Who may say in front of a connection whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// HTTP/2 on this entrypoint.
     #[serde(default)]
     pub http2: Http2Settings,
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_option_that_is_not_served_is_refused_and_says_so() {
-        for option in ["proxyProtocol", "http3", "udp", "allowACMEByPass"] {
+        for option in ["http3", "udp", "allowACMEByPass"] {
             let error = read(json!({"address": ":80", option: {}})).unwrap_err();
             assert!(error.contains("does not serve"), "{option}: {error}");
         }

@@ -25,13 +25,20 @@ pub struct ForwardedHeaders {
 impl ForwardedHeaders {
     /// Whether what `peer` says about its client is believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.insecure || self.trusted_ips.iter().any(|range| range.0.contains(&peer))
+        self.insecure || self.trusted_ips.iter().any(|range| range.contains(peer))
     }
 }
 
 /// An address or a range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrustedRange(IpNet);
+
+impl TrustedRange {
+    /// True if `address` is in it.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
 
 impl FromStr for TrustedRange {
     type Err = String;

@@ -10,6 +10,7 @@ mod http;
 mod http2;
 mod not_served;
 mod proxy;
+mod proxy_protocol;
 mod transport;
 
 pub use address::{Address, AddressError};
@@ -21,4 +22,5 @@ pub use http::{
 pub use http2::Http2Settings;
 pub use not_served::NotServed;
 pub use proxy::ProxySettings;
+pub use proxy_protocol::ProxyProtocol;
 pub use transport::{LifeCycle, RespondingTimeouts, Transport};
