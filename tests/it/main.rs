@@ -18,5 +18,6 @@ mod restart;
 mod routing;
 mod server;
 mod settings;
+mod strict;
 mod tls;
 mod views;

@@ -1,0 +1,19 @@
+//! What Mesh makes of bytes: raw ones through the binary, to a server that keeps what it got.
+//!
+//! A row is what a client sends, what it gets, and what the server may see of it. After each row another client
+//! asks for something and gets its own answer, so that no row leaves anything behind on a connection.
+
+mod answers;
+mod framing;
+mod head;
+mod message;
+mod recorder;
+mod stand;
+mod target;
+mod trust;
+
+use self::{
+    message::Message,
+    recorder::{Act, Recorder},
+    stand::{Row, Stand},
+};
