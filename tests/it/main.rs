@@ -11,6 +11,7 @@
 mod commands;
 mod demo;
 mod docs;
+mod floods;
 mod http;
 mod lifecycle;
 mod mesh;
