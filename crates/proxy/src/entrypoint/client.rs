@@ -9,7 +9,6 @@ use std::{
 };
 
 use arc_swap::Guard;
-use hyper::upgrade::OnUpgrade;
 use mesh_telemetry::{access_log::AccessLog, metrics::Shard};
 
 use super::{Entry, Phases};
@@ -18,7 +17,7 @@ use crate::{
     service::InFlight,
     settings::EntryPoint,
     table::RoutingTable,
-    upstream::{Upload, Upstreams},
+    upstream::{Switched, Upload, Upstreams},
 };
 
 /// What may still come of a request whose answer is complete.
@@ -49,7 +48,7 @@ pub(crate) struct Client {
     reset: Cell<bool>,
     leaving: Cell<bool>,
     abandoned: Cell<u32>,
-    tunnel: RefCell<Option<(OnUpgrade, InFlight)>>,
+    tunnel: RefCell<Option<(Switched, InFlight)>>,
 }
 
 impl Client {
@@ -200,11 +199,11 @@ impl Client {
     }
 
     /// After the answer that is being made, bytes flow to and from a server.
-    pub(crate) fn tunnel_to(&self, server: OnUpgrade, in_flight: InFlight) {
+    pub(crate) fn tunnel_to(&self, server: Switched, in_flight: InFlight) {
         self.tunnel.replace(Some((server, in_flight)));
     }
 
-    pub(super) fn tunnel(&self) -> Option<(OnUpgrade, InFlight)> {
+    pub(super) fn tunnel(&self) -> Option<(Switched, InFlight)> {
         self.tunnel.take()
     }
 }

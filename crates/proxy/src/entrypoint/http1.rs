@@ -15,7 +15,7 @@ use super::{
     io::ClientIo,
     wire::Wire,
 };
-use crate::{drain::Stage, patience::Timer, request::serve_alone, settings::EntryPoint};
+use crate::{drain::Stage, patience::Timer, request::serve_alone, settings::EntryPoint, upstream::Switched};
 
 /// How long what comes of a request that was answered without it is read, so that the client is not reset before
 /// it has seen the answer (RFC 9112 9.6).
@@ -104,11 +104,12 @@ where
 }
 
 /// Copies between client and server until both are done. `early` came from the client with its request.
-async fn tunnel(client: &mut ClientIo, server: hyper::upgrade::OnUpgrade, early: &[u8]) {
+async fn tunnel(client: &mut ClientIo, server: Switched, early: &[u8]) {
     let copied = async {
-        let mut server = TokioIo::new(server.await.map_err(std::io::Error::other)?);
-        server.write_all(early).await?;
-        copy_bidirectional(client, &mut server).await
+        let mut wire = server.wire;
+        wire.write_all(early).await?;
+        client.write_all(&server.early).await?;
+        copy_bidirectional(client, &mut wire).await
     };
     if let Err(error) = copied.await {
         tracing::debug!(%error, "tunnel ended");

@@ -12,6 +12,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Phases, wire::Wire};
 
+/// What is written in several parts is joined up to this size, in bytes: the copy costs less than what the system
+/// does to look at the parts.
+const MAX_JOINED: usize = 1024;
+
+/// The parts one after the other, if they have room in `small`.
+fn joined<'a>(parts: &[IoSlice<'_>], small: &'a mut [u8; MAX_JOINED]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for part in parts {
+        small
+            .get_mut(length..)?
+            .get_mut(..part.len())?
+            .copy_from_slice(part);
+        length += part.len();
+    }
+    small.get(..length)
+}
+
 /// A client's wire that tells the connection's [`Phases`] what passes.
 ///
 /// It is shared with the connection, which watches it for a reset while the codec does not read.
@@ -75,7 +92,12 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_write_vectored(cx, bufs);
+        let mut small = [0; MAX_JOINED];
+        let mut wire = self.wire.borrow_mut();
+        let polled = match joined(bufs, &mut small) {
+            Some(joined) => Pin::new(&mut *wire).poll_write(cx, joined),
+            None => Pin::new(&mut *wire).poll_write_vectored(cx, bufs),
+        };
         self.phases.wrote(polled.is_pending());
         polled
     }

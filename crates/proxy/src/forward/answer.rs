@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use super::ForwardError;
@@ -10,7 +10,7 @@ use crate::{
     respond::X_MESH_REASON,
     sanitize::{is_hop_by_hop, tokens},
     service::InFlight,
-    upstream::{AnswerBody, Lease},
+    upstream::{AnswerBody, Lease, Sender, Switched},
 };
 
 /// An answer for the client.
@@ -30,7 +30,7 @@ pub(crate) enum Source {
     /// The body of a server.
     Server(AnswerBody),
     /// WebSocket, from here on both ways.
-    WebSocket(OnUpgrade, InFlight),
+    WebSocket(Switched, InFlight),
 }
 
 impl From<Response<Bytes>> for Answer {
@@ -43,9 +43,11 @@ impl From<Response<Bytes>> for Answer {
     }
 }
 
-/// Checks an answer, and takes off what belongs to the server's connection.
+/// Checks an answer, and takes off what belongs to the server's connection. Its body is `shared` where requests
+/// share the connection.
 pub(super) fn accept(
-    mut response: Response<Incoming>,
+    mut response: Response<()>,
+    shared: Option<Incoming>,
     lease: Lease,
     in_flight: InFlight,
     websocket: bool,
@@ -61,23 +63,28 @@ pub(super) fn accept(
         });
     }
     strip(&mut response).map_err(|()| ForwardError::TransferEncoding(lease.server.authority.clone()))?;
-    let upgrade = switches.then(|| hyper::upgrade::on(&mut response));
-    let (mut head, incoming) = response.into_parts();
+    let (mut head, ()) = response.into_parts();
     // What the codec notes for itself is not the client's business.
     head.extensions.clear();
     // Each hop speaks its own version (RFC 9110 2.5); the codec lowers it for an older client.
     head.version = Version::HTTP_11;
-    let body = match upgrade {
-        Some(upgrade) => {
-            head.headers
-                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            head.headers
-                .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            Source::WebSocket(upgrade, in_flight)
-        }
-        None => Source::Server(AnswerBody::new(incoming, lease, in_flight)),
+    if !switches {
+        let body = Source::Server(AnswerBody::new(shared, lease, in_flight));
+        return Ok(Answer { head, body });
+    }
+    let switched = match lease.sender {
+        Sender::One(connection) => connection.into_switched(),
+        Sender::Shared(_) => None,
     };
-    Ok(Answer { head, body })
+    let switched = switched.ok_or_else(|| ForwardError::UnaskedUpgrade(lease.server.authority.clone()))?;
+    head.headers
+        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    head.headers
+        .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    Ok(Answer {
+        head,
+        body: Source::WebSocket(switched, in_flight),
+    })
 }
 
 fn is_websocket<B>(response: &Response<B>) -> bool {

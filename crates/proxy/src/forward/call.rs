@@ -1,5 +1,7 @@
 //! A request on its way to servers.
 
+use std::{borrow::Cow, rc::Rc};
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, Uri, Version, header, request,
@@ -12,7 +14,7 @@ use crate::{
     sanitize::{Peer, Sanitized, append_peer},
     service::Server,
     settings::ForwardedHeaders,
-    upstream::RequestBody,
+    upstream::{AnswerError, Http1, RequestBody, RequestHead, Upload},
 };
 
 /// A request that may still be offered to several servers.
@@ -97,49 +99,63 @@ impl Call {
         met
     }
 
-    /// The request for `server`, `shared` if it goes over HTTP/2. With `keep`, the call can be made again even when this request does not come
-    /// back.
-    pub(super) fn request(&mut self, server: &Server, keep: bool, shared: bool) -> Request<RequestBody> {
-        let headers = if keep {
-            self.head.headers.clone()
-        } else {
-            std::mem::take(&mut self.head.headers)
-        };
-        let mut request = Request::new(std::mem::take(&mut self.body));
-        *request.method_mut() = self.head.method.clone();
-        *request.uri_mut() = self.head.uri.clone();
-        *request.headers_mut() = headers;
-        self.address(&mut request, server);
-        if shared {
-            name_authority(&mut request, &server.url);
-        }
-        request
+    /// How far its body has come; `None` without one.
+    pub(super) fn upload(&self) -> Option<Rc<Upload>> {
+        self.body.upload()
     }
 
-    /// Puts the server's name and path where they belong.
-    fn address(&self, request: &mut Request<RequestBody>, server: &Server) {
+    /// Sends it to `server` over HTTP/1.1.
+    pub(super) async fn exchange(
+        &mut self,
+        connection: &Http1,
+        server: &Server,
+    ) -> Result<Response<()>, AnswerError> {
+        let target = target(&self.head.uri, server);
+        let host = self.host.as_ref().filter(|_| server.pass_host_header);
+        let head = RequestHead {
+            method: &self.head.method,
+            target: &target,
+            host: host.map_or(server.authority.as_bytes(), HeaderValue::as_bytes),
+            headers: &self.head.headers,
+        };
+        connection.exchange(head, &mut self.body).await
+    }
+
+    /// The request for `server` over HTTP/2.
+    pub(super) fn request(&mut self, server: &Server) -> Request<RequestBody> {
+        let mut request = Request::new(std::mem::take(&mut self.body));
+        *request.method_mut() = self.head.method.clone();
+        *request.headers_mut() = self.head.headers.clone();
+        *request.uri_mut() = match target(&self.head.uri, server) {
+            Cow::Borrowed(_) => self.head.uri.clone(),
+            Cow::Owned(joined) => joined.parse().unwrap_or_else(|_| self.head.uri.clone()),
+        };
         if (!server.pass_host_header || self.host.is_none())
             && let Ok(host) = HeaderValue::from_str(&server.authority)
         {
             request.headers_mut().insert(header::HOST, host);
         }
-        if server.preserve_path && !server.url.path.is_empty() {
-            let path = server.url.path.trim_end_matches('/');
-            let rest = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-            if let Ok(joined) = PathAndQuery::try_from(format!("{path}{rest}")) {
-                *request.uri_mut() = Uri::from(joined);
-            }
-        }
+        name_authority(&mut request, &server.url);
+        request
     }
 
-    /// Takes back a request that was never written, over whatever connection.
+    /// Takes back the body of a request that was never sent.
     pub(super) fn restore(&mut self, request: Request<RequestBody>) {
-        let (head, body) = request.into_parts();
-        self.body = body;
-        self.head.headers = head.headers;
-        if let Some(host) = &self.host {
-            self.head.headers.insert(header::HOST, host.clone());
-        }
+        self.body = request.into_body();
+    }
+}
+
+/// The target of a request for `uri` as `server` wants it. It has a path, even where the client wrote none.
+fn target<'a>(uri: &'a Uri, server: &Server) -> Cow<'a, str> {
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let prefix = match server.preserve_path {
+        true => server.url.path.trim_end_matches('/'),
+        false => "",
+    };
+    match (prefix, target.starts_with('?')) {
+        ("", false) => Cow::Borrowed(target),
+        (prefix, true) => Cow::Owned(format!("{prefix}/{target}")),
+        (prefix, false) => Cow::Owned(format!("{prefix}{target}")),
     }
 }
 

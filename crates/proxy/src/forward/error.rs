@@ -1,13 +1,16 @@
 //! Why a request got no answer from a server.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use http::StatusCode;
 
 use crate::{
-    service::NoServer,
-    upstream::{ConnectError, Lease, UploadError},
+    service::{NoServer, Server},
+    upstream::{ConnectError, UploadError},
 };
+
+/// What a codec says of it.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a request got no answer from a server.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ pub(crate) enum ForwardError {
     #[error("{server} closed the connection before it answered")]
     Closed {
         server: Arc<str>,
-        source: Option<hyper::Error>,
+        source: Option<Cause>,
         /// Another connection may be tried.
         again: bool,
     },
@@ -40,7 +43,7 @@ pub(crate) enum ForwardError {
     Stalled(Arc<str>),
     /// Something that is no HTTP answer.
     #[error("{server} sent an invalid answer: {source}")]
-    Answer { server: Arc<str>, source: hyper::Error },
+    Answer { server: Arc<str>, source: Cause },
     /// An upgrade that nobody asked for, or of another kind.
     #[error("{0} switched protocols unasked")]
     UnaskedUpgrade(Arc<str>),
@@ -57,9 +60,9 @@ pub(crate) enum ForwardError {
 
 impl ForwardError {
     /// The end of a connection. `again`: the request may be sent on another one.
-    pub(super) fn closed(lease: &Lease, source: Option<hyper::Error>, again: bool) -> Self {
+    pub(super) fn closed(server: &Server, source: Option<Cause>, again: bool) -> Self {
         Self::Closed {
-            server: lease.server.authority.clone(),
+            server: server.authority.clone(),
             source,
             again,
         }

@@ -7,12 +7,13 @@
 mod answer;
 mod call;
 mod error;
+mod one;
+mod shared;
 mod trail;
 
-use std::{error::Error as _, io, rc::Rc, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use http::Response;
-use hyper::body::Incoming;
 use mesh_telemetry::access_log::AccessLog;
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
@@ -24,7 +25,7 @@ pub(crate) use trail::Trail;
 
 use crate::{
     service::{Server, ServerId, Service},
-    upstream::{ConnectError, Lease, RequestBody, Sender, Upload, Upstreams},
+    upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
 
 /// Times that one request is offered to servers.
@@ -126,111 +127,32 @@ async fn send(
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
     let in_flight = lease.server.state.begin();
-    let repeatable = call.is_repeatable();
-    let shared = lease.sender.is_shared();
-    let request = call.request(&lease.server, repeatable || shared, shared);
-    let upload = request.body().upload();
-    let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
-    match exchange(&mut lease.sender, request, upload.as_deref(), limit).await {
-        Ok(response) => {
-            trail.answered(&response, log);
-            answer::accept(response, lease, in_flight, call.websocket())
+    let (response, shared) = match &lease.sender {
+        Sender::One(connection) => (one::exchange(connection, &lease.server, call).await?, None),
+        Sender::Shared(_) => {
+            let (head, body) = Box::pin(shared::exchange(&mut lease, call)).await?.into_parts();
+            (Response::from_parts(head, ()), Some(body))
         }
-        Err(Broken::Timeout) => Err(ForwardError::AnswerTimeout(lease.server.authority.clone())),
-        Err(Broken::Unsent(request)) => {
-            lease.sender.give_up();
-            call.restore(*request);
-            Err(ForwardError::closed(&lease, None, true))
-        }
-        Err(Broken::Sent(error)) => match upload.as_ref().and_then(|upload| upload.error()) {
-            Some(error) => Err(ForwardError::Upload(error)),
-            None if error.is_parse() => Err(ForwardError::Answer {
-                server: lease.server.authority.clone(),
-                source: error,
-            }),
-            None if !repeatable && is_timeout(&error) => {
-                Err(ForwardError::Stalled(lease.server.authority.clone()))
-            }
-            None if shared && upload.is_none() && is_untouched(&error) => {
-                if ends_connection(&error) {
-                    lease.sender.give_up();
-                }
-                Err(ForwardError::closed(&lease, Some(error), true))
-            }
-            None => {
-                if shared && ends_connection(&error) {
-                    lease.sender.give_up();
-                }
-                call.lose();
-                Err(ForwardError::closed(&lease, Some(error), repeatable))
-            }
-        },
-    }
-}
-
-fn http2_cause(error: &hyper::Error) -> Option<&h2::Error> {
-    error.source().and_then(|source| source.downcast_ref())
-}
-
-/// True when a server of HTTP/2 takes no further requests on the connection.
-fn ends_connection(error: &hyper::Error) -> bool {
-    http2_cause(error).is_none_or(h2::Error::is_go_away)
-}
-
-/// True when a server of HTTP/2 says that it has done nothing with a request (RFC 9113 8.7).
-fn is_untouched(error: &hyper::Error) -> bool {
-    http2_cause(error).is_some_and(|error| {
-        let reason = error.reason();
-        let in_order = error.is_go_away() && reason == Some(h2::Reason::NO_ERROR);
-        error.is_remote() && (in_order || reason == Some(h2::Reason::REFUSED_STREAM))
-    })
-}
-
-/// True when a server took no bytes for too long.
-fn is_timeout(error: &hyper::Error) -> bool {
-    let cause = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>());
-    cause.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-}
-
-/// Why there is no answer.
-enum Broken {
-    /// No byte was written; here it is again.
-    Unsent(Box<http::Request<RequestBody>>),
-    /// Some of it may have been.
-    Sent(hyper::Error),
-    Timeout,
-}
-
-/// Sends a request and waits for the head of its answer: once the request is sent, `limit` at most.
-async fn exchange(
-    sender: &mut Sender,
-    request: http::Request<RequestBody>,
-    upload: Option<&Upload>,
-    limit: Duration,
-) -> Result<Response<Incoming>, Broken> {
-    let broken = |mut error: hyper::client::conn::TrySendError<_>| match error.take_message() {
-        Some(request) => Broken::Unsent(Box::new(request)),
-        None => Broken::Sent(error.into_error()),
     };
-    if sender.ready().await.is_err() {
-        return Err(Broken::Unsent(Box::new(request)));
-    }
-    let sending = sender.try_send(request);
+    trail.answered(&response, log);
+    answer::accept(response, shared, lease, in_flight, call.websocket())
+}
+
+/// Waits for the head of an answer: once the request is sent, `limit` at most, unless it is zero.
+async fn in_time<T>(sending: impl Future<Output = T>, upload: Option<&Upload>, limit: Duration) -> Option<T> {
+    let mut sending = pin!(sending);
     if limit.is_zero() {
-        return sending.await.map_err(broken);
+        return Some(sending.await);
     }
-    tokio::pin!(sending);
     let mut deadline = Instant::now() + limit;
     loop {
         tokio::select! {
             biased;
-            sent = &mut sending => return sent.map_err(broken),
+            sent = &mut sending => return Some(sent),
             () = sleep_until(deadline) => deadline = match upload {
-                None => return Err(Broken::Timeout),
+                None => return None,
                 Some(upload) => match upload.finished().map(|at| Instant::from_std(at) + limit) {
-                    Some(end) if end <= Instant::now() => return Err(Broken::Timeout),
+                    Some(end) if end <= Instant::now() => return None,
                     Some(end) => end,
                     None => Instant::now() + limit,
                 },

@@ -1,6 +1,7 @@
 //! Tests of the whole path of a request: raw bytes in, raw bytes at a server, raw bytes back.
 
 mod access_log;
+mod bodies;
 mod drain;
 mod forwarding;
 mod framing;
@@ -89,7 +90,7 @@ impl Client {
     async fn read_until(&mut self, end: &str) -> String {
         let mut text = Vec::new();
         let reading = async {
-            while !String::from_utf8_lossy(&text).ends_with(end) {
+            while !text.ends_with(end.as_bytes()) {
                 let mut byte = [0];
                 assert_eq!(self.0.read(&mut byte).await.unwrap(), 1, "closed after {text:?}");
                 text.push(byte[0]);

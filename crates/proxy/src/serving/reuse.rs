@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Client, get, ok, start_for};
+use super::{Client, Scripted, eventually, get, ok, scripted::Act, start_for};
 
 /// When a server closes a connection, without a word of it before.
 #[derive(Clone, Copy)]
@@ -91,5 +91,20 @@ async fn clients_do_not_notice_servers_that_close_idle_connections() {
     }
     while let Some(client) = clients.join_next().await {
         client.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_post_is_sent_over_a_connection_that_the_server_has_closed() {
+    let server = Scripted::new(|_, _| Act::WriteAndClose(ok("hello"))).await;
+    let running = start_for(&[server.address], |_| {});
+    let mut client = Client::connect(&running).await;
+    for turn in 1..20 {
+        client
+            .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+            .await;
+        let (head, _) = client.answer().await;
+        assert!(head.starts_with("http/1.1 200"), "{turn}: {head}");
+        eventually("the server closes", || server.closed() == turn).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, net::IpAddr, time::Duration};
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_config::model::{ForwardingTimeouts, Scheme, ServerUrl};
 use socket2::{SockRef, TcpKeepalive};
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{RequestBody, Transport, server_io::ServerIo, server_wire::ServerWire};
+use super::{Http1, RequestBody, ServerWire, Transport};
 use crate::{local_tasks::LocalTasks, patience::limit};
 
 /// Silence after which the system asks whether a server is still there.
@@ -53,12 +53,10 @@ pub(crate) enum ConnectError {
     Tls(String),
 }
 
-/// A connection that nobody drives yet.
+/// A new connection.
 pub(super) enum Connected {
-    One(
-        http1::SendRequest<RequestBody>,
-        Box<http1::Connection<TokioIo<ServerIo>, RequestBody>>,
-    ),
+    One(Http1),
+    /// Nobody drives it yet.
     Shared(
         http2::SendRequest<RequestBody>,
         Box<http2::Connection<TokioIo<ServerWire>, RequestBody, LocalTasks>>,
@@ -75,9 +73,11 @@ pub(super) async fn connect(
     let timeouts = &transport.forwarding_timeouts;
     let (wire, speaks_http2) = wire(url, transport, only_http1).await?;
     if !speaks_http2 {
-        let io = TokioIo::new(ServerIo::new(wire, timeouts.write_timeout));
-        let (sender, connection) = http1::Builder::new().handshake(io).await?;
-        return Ok(Connected::One(sender, Box::new(connection)));
+        return Ok(Connected::One(Http1::new(
+            wire,
+            limit(timeouts.write_timeout),
+            tasks.0,
+        )));
     }
     let mut codec = http2::Builder::new(tasks);
     codec

@@ -4,17 +4,19 @@
 //! bodies, which tell when a connection is free again.
 
 mod connect;
+mod http1;
 mod pool;
 mod request_body;
 mod response_body;
 mod sender;
-mod server_io;
 mod server_wire;
 mod transport;
 
 pub(crate) use connect::{ConnectError, wire};
+pub(crate) use http1::{AnswerError, Http1, RequestHead, Switched};
 pub(crate) use pool::{Lease, Upstreams};
 pub(crate) use request_body::{RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
-pub(crate) use sender::Sender;
+pub(crate) use sender::{Sender, Share};
+pub(crate) use server_wire::ServerWire;
 pub use transport::Transport;

@@ -13,13 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use mesh_config::model::ServersTransport;
 use tokio::{sync::Mutex, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    RequestBody, Sender, Transport,
+    Http1, RequestBody, Sender, Transport,
     connect::{ConnectError, Connected, connect},
     sender::{Share, Usage},
 };
@@ -66,7 +66,7 @@ struct Shelf {
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    connection: Http1,
     since: Instant,
 }
 
@@ -92,18 +92,10 @@ impl Shelf {
     /// The newest idle connection.
     fn take_idle(&mut self, now: Instant) -> Option<Sender> {
         // Those further down, which nobody asks for, are left to the sweep.
-        let mut left = self.idle.len();
         loop {
-            left = left.checked_sub(1)?;
-            let idle = self.idle.get(left)?;
-            let usable = idle.is_usable(&self.transport, now);
-            // The newest one's task may still have to notice that its answer is over.
-            if usable && !idle.sender.is_ready() {
-                continue;
-            }
-            let idle = self.idle.remove(left);
-            if usable {
-                return Some(Sender::One(idle.sender));
+            let idle = self.idle.pop()?;
+            if idle.is_usable(&self.transport, now) {
+                return Some(Sender::One(idle.connection));
             }
         }
     }
@@ -131,7 +123,7 @@ impl Shelf {
 
 impl Idle {
     fn is_usable(&self, transport: &Transport, now: Instant) -> bool {
-        !self.sender.is_closed() && is_young(self.since, transport, now)
+        is_young(self.since, transport, now) && self.connection.is_open()
     }
 }
 
@@ -241,11 +233,9 @@ impl Upstreams {
             }
         };
         match connect(&server.url, &server.transport, only_http1, tasks).await? {
-            Connected::One(sender, connection) => {
-                self.tasks
-                    .spawn_local(async move { ended(connection.with_upgrades().await) });
+            Connected::One(connection) => {
                 self.at_shelf(server, |shelf| shelf.separate = !only_http1);
-                Ok(Sender::One(sender))
+                Ok(Sender::One(connection))
             }
             Connected::Shared(sender, mut connection) => {
                 let usage = Rc::new(Usage {
@@ -275,21 +265,41 @@ impl Upstreams {
         }
     }
 
-    /// Keeps a connection whose answer is complete.
-    pub(crate) fn put_back(&self, lease: Lease, now: Instant) {
-        let Sender::One(sender) = lease.sender else {
+    /// Keeps a connection whose answer is complete. What is left of its request is sent first.
+    pub(crate) fn put_back(self: &Rc<Self>, lease: Lease, now: Instant) {
+        match lease.sender.one() {
+            Some(connection) if connection.is_sending() => {
+                let pool = self.clone();
+                self.tasks.spawn_local(async move {
+                    if let Some(connection) = lease.sender.one() {
+                        connection.sent().await;
+                    }
+                    pool.shelve(lease, Instant::now());
+                });
+            }
+            Some(_) => self.shelve(lease, now),
+            None => {}
+        }
+    }
+
+    fn shelve(&self, lease: Lease, now: Instant) {
+        let Sender::One(connection) = lease.sender else {
             return;
         };
         let limit = max_idle(&lease.server.transport, self.workers);
-        if sender.is_closed() || limit == 0 {
+        if limit == 0 || !connection.is_free() {
             return;
         }
+        connection.rest();
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves
             .entry(lease.server.id())
             .or_insert_with(|| Shelf::new(lease.server.transport.clone()));
         if Arc::ptr_eq(&shelf.transport, &lease.server.transport) && shelf.idle.len() < limit {
-            shelf.idle.push(Idle { sender, since: now });
+            shelf.idle.push(Idle {
+                connection,
+                since: now,
+            });
         }
     }
 

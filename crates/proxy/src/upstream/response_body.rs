@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::Lease;
+use super::{AnswerError, Http1, Lease};
 use crate::{
     patience::{Patience, limit},
     respond::X_MESH_REASON,
@@ -26,29 +26,61 @@ pub(crate) enum BodyError {
     /// The server went away, or framed it wrongly.
     #[error("server broke off its answer")]
     Broken(#[from] hyper::Error),
+    /// The same over HTTP/1.1.
+    #[error("server broke off its answer: {0}")]
+    Cut(#[from] AnswerError),
 }
 
 /// A server's body. Holds the connection until it is read to its end.
 #[derive(Debug)]
 pub(crate) struct AnswerBody {
-    incoming: Incoming,
+    /// Where it comes from, if not over the connection of `lease` itself.
+    shared: Option<Incoming>,
     lease: Option<Lease>,
     in_flight: Option<InFlight>,
     limit: Option<Duration>,
     patience: Patience,
     ended: bool,
+    /// Told once the client has what came before it.
+    failure: Option<BodyError>,
 }
 
 impl AnswerBody {
-    /// The body of the answer over `lease`, with `limit` on each wait unless it is zero.
-    pub(crate) fn new(incoming: Incoming, lease: Lease, in_flight: InFlight) -> Self {
-        Self {
-            ended: incoming.is_end_stream(),
+    /// The body of the answer over `lease`, within the limits of its transport. It comes as `shared` where requests share the connection.
+    pub(crate) fn new(shared: Option<Incoming>, lease: Lease, in_flight: InFlight) -> Self {
+        let mut body = Self {
             limit: limit(lease.server.transport.forwarding_timeouts.read_timeout),
-            incoming,
+            shared,
             lease: Some(lease),
             in_flight: Some(in_flight),
             patience: Patience::default(),
+            ended: false,
+            failure: None,
+        };
+        body.ended = body.is_over();
+        body
+    }
+
+    /// True when nothing more comes.
+    fn is_over(&self) -> bool {
+        match (&self.shared, &self.lease) {
+            (Some(incoming), _) => incoming.is_end_stream(),
+            (None, Some(lease)) => lease.sender.one().is_none_or(Http1::is_over),
+            (None, None) => true,
+        }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(incoming) = &mut self.shared {
+            let frame = std::task::ready!(Pin::new(incoming).poll_frame(cx));
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+        }
+        match self.lease.as_ref().and_then(|lease| lease.sender.one()) {
+            Some(connection) => {
+                let frame = std::task::ready!(connection.poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Cut)))
+            }
+            None => Poll::Ready(None),
         }
     }
 
@@ -87,21 +119,34 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        match self.poll_source(cx) {
+            Poll::Ready(Some(Err(failure))) => {
+                // The codec drops what it has not written yet when it sees a failure: it gets a turn to write.
+                self.failure = Some(failure);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(frame) => {
                 self.patience.end();
-                self.ended = frame.is_none() || self.incoming.is_end_stream();
-                Poll::Ready(frame.map(|frame| frame.map(own_words).map_err(BodyError::Broken)))
+                self.ended = frame.is_none() || self.is_over();
+                Poll::Ready(frame.map(|frame| frame.map(own_words)))
             }
             Poll::Pending => self.poll_limit(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.ended
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match (&self.shared, &self.lease) {
+            (Some(incoming), _) => incoming.size_hint(),
+            (None, Some(lease)) => lease.sender.one().map(Http1::size_hint).unwrap_or_default(),
+            (None, None) => SizeHint::with_exact(0),
+        }
     }
 }

@@ -2,20 +2,19 @@
 
 use std::{cell::Cell, future::Future, rc::Rc};
 
-use futures::future::Either;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
-    client::conn::{TrySendError, http1, http2},
+    client::conn::{TrySendError, http2},
 };
 
-use super::RequestBody;
+use super::{Http1, RequestBody};
 
 /// The sending end of a connection.
 #[derive(Debug)]
 pub(crate) enum Sender {
     /// HTTP/1.1: one request after the other.
-    One(http1::SendRequest<RequestBody>),
+    One(Http1),
     /// HTTP/2: requests share it.
     Shared(Share),
 }
@@ -46,6 +45,21 @@ impl Share {
     }
 }
 
+impl Share {
+    /// Waits until the connection takes a request.
+    pub(crate) async fn ready(&mut self) -> hyper::Result<()> {
+        self.sender.ready().await
+    }
+
+    /// Sends a request; gives it back when not a byte of it was sent.
+    pub(crate) fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+        self.sender.try_send_request(request)
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         let open = &self.usage.open;
@@ -54,34 +68,18 @@ impl Drop for Share {
 }
 
 impl Sender {
-    /// True if requests share the connection.
-    pub(crate) fn is_shared(&self) -> bool {
-        matches!(self, Self::Shared(_))
+    /// The connection, if it carries one request after the other.
+    pub(crate) fn one(&self) -> Option<&Http1> {
+        match self {
+            Self::One(connection) => Some(connection),
+            Self::Shared(_) => None,
+        }
     }
 
     /// The connection takes no further requests; those on it may still come to their end.
     pub(crate) fn give_up(&self) {
         if let Self::Shared(share) = self {
             share.usage.over.set(true);
-        }
-    }
-
-    /// Waits until the connection takes a request.
-    pub(crate) async fn ready(&mut self) -> hyper::Result<()> {
-        match self {
-            Self::One(sender) => sender.ready().await,
-            Self::Shared(share) => share.sender.ready().await,
-        }
-    }
-
-    /// Sends a request; gives it back when not a byte of it was sent.
-    pub(crate) fn try_send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
-        match self {
-            Self::One(sender) => Either::Left(sender.try_send_request(request)),
-            Self::Shared(share) => Either::Right(share.sender.try_send_request(request)),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -19,6 +21,19 @@ pub(crate) enum ServerWire {
     Plain(TcpStream),
     /// In TLS.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl ServerWire {
+    /// True when the system has neither bytes nor the end of the connection for us.
+    pub(super) fn is_quiet(&self) -> bool {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let mut byte = [MaybeUninit::uninit()];
+        let seen = SockRef::from(socket).peek(&mut byte);
+        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 impl AsyncRead for ServerWire {

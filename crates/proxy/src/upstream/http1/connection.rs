@@ -1,0 +1,260 @@
+//! One connection to a server, with the request and the answer that are on it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::io::poll_read_buf;
+
+use super::{
+    AnswerError, RequestBody, RequestHead, Switched,
+    answer_head::{self, Framing},
+    chunked::Part,
+    outgoing::Outgoing,
+};
+use crate::upstream::ServerWire;
+
+/// Bytes that are read at a time, at first.
+const MIN_ROOM: usize = 8 * 1024;
+
+/// The same, of a server that fills what it gets.
+const MAX_ROOM: usize = 256 * 1024;
+
+/// Interim answers (103, for one) before the final one.
+const MAX_INTERIM: u8 = 16;
+
+/// One connection to a server.
+#[derive(Debug)]
+pub(super) struct Connection {
+    wire: ServerWire,
+    limit: Option<Duration>,
+    outgoing: Outgoing,
+    /// What was read and belongs to nobody yet.
+    read: BytesMut,
+    room: usize,
+    to_head: bool,
+    interim: u8,
+    /// What of the answer is still to come; `None` while there is no answer.
+    framing: Option<Framing>,
+    keep_alive: bool,
+    /// Why the rest of the answer will not come.
+    failure: Option<AnswerError>,
+    /// The rest of a request whose answer has begun is written by a task of its own; who that is, and who reads
+    /// the answer meanwhile.
+    pub(super) sending: bool,
+    pub(super) writer: Option<Waker>,
+    reader: Option<Waker>,
+    /// Nobody wants the answer.
+    pub(super) abandoned: bool,
+}
+
+impl Connection {
+    /// A new connection, which waits up to `limit` for the server to take bytes.
+    pub(super) fn new(wire: ServerWire, limit: Option<Duration>) -> Self {
+        Self {
+            wire,
+            limit,
+            outgoing: Outgoing::default(),
+            read: BytesMut::new(),
+            room: MIN_ROOM,
+            to_head: false,
+            interim: 0,
+            framing: None,
+            keep_alive: true,
+            failure: None,
+            sending: false,
+            writer: None,
+            reader: None,
+            abandoned: false,
+        }
+    }
+
+    /// A request is sent from now on.
+    pub(super) fn begin(&mut self, head: &RequestHead<'_>, body: &RequestBody) {
+        self.outgoing = Outgoing::new(head, body);
+        self.to_head = head.method == Method::HEAD;
+        self.interim = 0;
+        self.framing = None;
+    }
+
+    /// True when the server has neither closed the connection nor said anything unasked.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let mut seen = ReadBuf::new(&mut byte);
+        let mut cx = Context::from_waker(Waker::noop());
+        self.read.is_empty()
+            && Pin::new(&mut self.wire)
+                .poll_read(&mut cx, &mut seen)
+                .is_pending()
+    }
+
+    /// The same, asking the system: it may know what the runtime does not know yet.
+    pub(super) fn is_quiet_now(&mut self) -> bool {
+        self.is_quiet() && self.wire.is_quiet()
+    }
+
+    /// True when it may be used for another request.
+    pub(super) fn is_free(&self) -> bool {
+        self.keep_alive && self.is_over() && self.outgoing.is_over() && self.read.is_empty()
+    }
+
+    /// Gives back memory that an idle connection has no use for.
+    pub(super) fn rest(&mut self) {
+        self.read = BytesMut::new();
+        self.outgoing = Outgoing::default();
+        self.room = MIN_ROOM;
+    }
+
+    /// True when all of the answer was read.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.framing {
+            Some(Framing::Length(left)) => *left == 0,
+            Some(Framing::Chunked(chunked)) => chunked.is_over(),
+            Some(Framing::UntilClose) | None => false,
+        }
+    }
+
+    /// True when all of the request was written.
+    pub(super) fn is_sent(&self) -> bool {
+        self.outgoing.is_over()
+    }
+
+    /// How much of the body is still to come.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match &self.framing {
+            Some(Framing::Length(left)) => SizeHint::with_exact(*left),
+            Some(Framing::Chunked(_) | Framing::UntilClose) | None => SizeHint::default(),
+        }
+    }
+
+    /// Writes the request.
+    pub(super) fn poll_send(
+        &mut self,
+        body: &mut RequestBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), AnswerError>> {
+        self.outgoing.poll(&mut self.wire, body, self.limit, cx)
+    }
+
+    /// Nothing more is written: with a `failure`, nothing more of the answer will come either.
+    pub(super) fn end_sending(&mut self, failure: Option<AnswerError>) {
+        self.sending = false;
+        self.writer = None;
+        self.keep_alive &= failure.is_none();
+        self.failure = failure;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Ready when nothing more is written.
+    pub(super) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.sending {
+            return Poll::Ready(());
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Writes what there is of the request, and reads the head of the answer.
+    pub(super) fn poll_exchange(
+        &mut self,
+        body: &mut RequestBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<()>, AnswerError>> {
+        if !self.outgoing.is_over()
+            && let Poll::Ready(sent) = self.poll_send(body, cx)
+        {
+            sent?;
+        }
+        loop {
+            if !self.read.is_empty()
+                && let Some(head) = answer_head::parse(&mut self.read, self.to_head)?
+            {
+                let status = head.response.status();
+                if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                    self.interim += 1;
+                    if self.interim > MAX_INTERIM {
+                        return Poll::Ready(Err(AnswerError::Interim));
+                    }
+                    continue;
+                }
+                self.keep_alive = head.keep_alive && status != StatusCode::SWITCHING_PROTOCOLS;
+                self.framing = Some(head.framing);
+                return Poll::Ready(Ok(head.response));
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(AnswerError::Closed));
+            }
+        }
+    }
+
+    /// The next part of the answer's body.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        let polled = self.poll_part(cx);
+        if polled.is_pending() && self.sending {
+            self.reader = Some(cx.waker().clone());
+        }
+        polled.map(Result::transpose)
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, AnswerError>> {
+        loop {
+            match &mut self.framing {
+                None | Some(Framing::Length(0)) => return Poll::Ready(Ok(None)),
+                Some(Framing::Chunked(chunked)) => match chunked.decode(&mut self.read)? {
+                    Part::Data(data) => return Poll::Ready(Ok(Some(Frame::data(data)))),
+                    Part::End(trailers) => return Poll::Ready(Ok(trailers.map(Frame::trailers))),
+                    Part::Partial => {}
+                },
+                Some(Framing::Length(_) | Framing::UntilClose) if self.read.is_empty() => {}
+                Some(Framing::Length(left)) => {
+                    let length =
+                        usize::try_from(*left).map_or(self.read.len(), |left| left.min(self.read.len()));
+                    *left -= length as u64;
+                    return Poll::Ready(Ok(Some(Frame::data(self.read.split_to(length).freeze()))));
+                }
+                Some(Framing::UntilClose) => {
+                    return Poll::Ready(Ok(Some(Frame::data(self.read.split().freeze()))));
+                }
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(match self.framing.replace(Framing::Length(0)) {
+                    Some(Framing::UntilClose) => Ok(None),
+                    Some(Framing::Length(_) | Framing::Chunked(_)) | None => Err(AnswerError::Truncated),
+                });
+            }
+        }
+    }
+
+    /// Reads more.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read.reserve(self.room);
+        let length = ready!(poll_read_buf(Pin::new(&mut self.wire), cx, &mut self.read))?;
+        if length >= self.room {
+            self.room = (self.room * 2).min(MAX_ROOM);
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    /// What it is once both ends speak another protocol.
+    pub(super) fn into_switched(self) -> Switched {
+        Switched {
+            wire: self.wire,
+            early: self.read.freeze(),
+        }
+    }
+}
