@@ -83,19 +83,15 @@ pub(super) fn of_binary(fixed: &[u8; FIXED], rest: &[u8]) -> Result<Option<Socke
     if signature != BINARY {
         return Err(HeaderError::Missing);
     }
-    let speaks_for_client = match command {
-        0x20 => false,
-        0x21 => true,
-        _ => return Err(HeaderError::Malformed),
-    };
-    let client = match family {
-        0x11 => Some(client::<4>(rest)?),
-        0x21 => Some(client::<16>(rest)?),
+    match (command, family) {
+        // The peer speaks for itself; what else it wrote means nothing.
+        (0x20, _) => Ok(None),
+        (0x21, 0x11) => client::<4>(rest).map(Some),
+        (0x21, 0x21) => client::<16>(rest).map(Some),
         // Unknown, datagrams, and sockets of files: nobody that a request could come from.
-        0x00 | 0x12 | 0x22 | 0x31 | 0x32 => None,
-        _ => return Err(HeaderError::Malformed),
-    };
-    Ok(client.filter(|_| speaks_for_client))
+        (0x21, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) => Ok(None),
+        _ => Err(HeaderError::Malformed),
+    }
 }
 
 /// The first of two addresses of `N` bytes, with its port.
@@ -170,8 +166,13 @@ mod tests {
 
     #[test]
     fn a_local_header_names_nobody_whatever_it_holds() {
-        let (fixed, rest) = binary(0x20, "1.2.3.4:5".parse().unwrap(), &[]);
-        assert_eq!(of_binary(&fixed, &rest), Ok(None));
+        let (mut fixed, rest) = binary(0x20, "1.2.3.4:5".parse().unwrap(), &[]);
+        for family in [0x11, 0x21, 0x00, 0x41] {
+            fixed[13] = family;
+            for rest in [&rest[..], &rest[..3], &[]] {
+                assert_eq!(of_binary(&fixed, rest), Ok(None));
+            }
+        }
     }
 
     #[test]
