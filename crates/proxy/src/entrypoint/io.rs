@@ -107,10 +107,14 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.wire.borrow_mut()).poll_flush(cx)
+        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_flush(cx);
+        self.phases.flushed(polled.is_pending());
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.wire.borrow_mut()).poll_shutdown(cx)
+        let polled = Pin::new(&mut *self.wire.borrow_mut()).poll_shutdown(cx);
+        self.phases.flushed(polled.is_pending());
+        polled
     }
 }

@@ -208,11 +208,19 @@ impl Phases {
             if self.phase.get() == Phase::Tunnel {
                 self.since.set(Instant::now());
             }
-            if self.blocked_since.get().is_some() {
-                self.blocked_since.set(None);
+            let answered = matches!(self.phase.get(), Phase::Idle | Phase::Early);
+            if self.blocked_since.replace(None).is_some() && answered {
+                self.since.set(Instant::now());
             }
         } else if self.blocked_since.get().is_none() {
             self.blocked_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// Nothing is left that the client could take, or it took none of it. TLS accepts bytes before the client does.
+    pub(crate) fn flushed(&self, blocked: bool) {
+        if blocked || self.blocked_since.get().is_some() {
+            self.wrote(blocked);
         }
     }
 
@@ -230,6 +238,8 @@ impl Phases {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.settle();
         let phase = match self.phase.get() {
+            // The end of an answer is still on its way.
+            Phase::Idle | Phase::Early if self.blocked_since.get().is_some() => None,
             Phase::Idle => self.idle_limit,
             Phase::Head => self.head_limit,
             Phase::Answering => None,
@@ -336,6 +346,27 @@ mod tests {
         phases.received(b"a frame");
         assert!(!phases.is_reading_head());
         assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
+    }
+
+    #[test]
+    fn a_connection_is_idle_once_the_client_has_taken_the_whole_answer() {
+        let (phases, _) = phases();
+        phases.received(b"GET");
+        phases.answering();
+        phases.wrote(false);
+        phases.flushed(true);
+        phases.answered(Instant::now());
+        let limit = phases.deadline().unwrap();
+        assert!(
+            limit < Instant::now() + Duration::from_secs(60),
+            "that of writing"
+        );
+        let taken = Instant::now();
+        phases.flushed(false);
+        assert!(phases.deadline().unwrap() >= taken + Duration::from_secs(180));
+        let deadline = phases.deadline();
+        phases.flushed(false);
+        assert_eq!(phases.deadline(), deadline, "nothing was taken");
     }
 
     #[test]

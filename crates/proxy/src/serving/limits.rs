@@ -266,3 +266,23 @@ async fn a_client_that_sends_on_sees_the_answer_of_a_server_that_closed_early() 
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     server.abort();
 }
+
+#[tokio::test]
+async fn what_a_client_takes_slowly_is_not_cut_as_if_it_were_idle() {
+    let large: &'static str = "x".repeat(8 * 1024 * 1024).leak();
+    let server = Scripted::new(move |_, _| Act::Write(ok(large))).await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.idle_timeout = 2 * SHORT;
+    });
+    let mut client = Client::connect(&running).await;
+    client.send(get("/")).await;
+    let (mut taken, mut part) = (0, vec![0; 64 * 1024]);
+    loop {
+        tokio::time::sleep(SHORT / 2).await;
+        match client.0.read(&mut part).await {
+            Ok(length @ 1..) => taken += length,
+            _ => break,
+        }
+    }
+    assert!(taken > large.len(), "{taken} of {}", large.len());
+}
