@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use rustls::{SignatureScheme, sign::CertifiedKey};
+use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
 
 use crate::pair::Pair;
 
@@ -14,27 +14,23 @@ pub struct Certificates {
     default: Keys,
 }
 
-/// The certificates for one name: one of each family of algorithms, the first there was.
-#[derive(Debug, Default, Clone)]
-struct Keys {
-    elliptic: Option<Arc<CertifiedKey>>,
-    other: Option<Arc<CertifiedKey>>,
-}
+/// The certificates for one name: those with the shorter signatures first, and in the order in which they came.
+#[derive(Debug, Default)]
+struct Keys(Vec<Arc<CertifiedKey>>);
 
 impl Keys {
     fn add(&mut self, pair: &Pair) {
-        let place = match pair.elliptic {
-            true => &mut self.elliptic,
-            false => &mut self.other,
-        };
-        place.get_or_insert_with(|| pair.key.clone());
+        let is_long = |key: &CertifiedKey| key.key.algorithm() == SignatureAlgorithm::RSA;
+        let place = self
+            .0
+            .partition_point(|known| is_long(known) <= is_long(&pair.key));
+        self.0.insert(place, pair.key.clone());
     }
 
-    /// The shorter one where the client takes it.
+    /// The first one that the client takes.
     fn choose(&self, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
-        let both = || self.elliptic.iter().chain(&self.other);
-        both().find(fits).or_else(|| both().next()).cloned()
+        self.0.iter().find(fits).or_else(|| self.0.first()).cloned()
     }
 }
 
@@ -48,10 +44,10 @@ impl Certificates {
         };
         set.default.add(default);
         for pair in pairs {
-            for name in &pair.names {
+            for name in &pair.facts.names {
                 set.names.entry(name.clone()).or_default().add(pair);
             }
-            for address in &pair.addresses {
+            for address in &pair.facts.addresses {
                 set.addresses.entry(*address).or_default().add(pair);
             }
         }

@@ -1,6 +1,6 @@
 //! TLS towards servers.
 
-use std::{fmt, fs, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use mesh_config::model::{CertificatePair, Pem, SanType, ServersTransport, TlsVersion};
 use rustls::{
@@ -20,7 +20,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use x509_parser::{extensions::GeneralName, prelude::parse_x509_certificate};
 
 use crate::{
-    pair::{Texts, shown},
+    pair::{Texts, read, shown},
     server::provider,
 };
 
@@ -50,13 +50,14 @@ impl ClientTls {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&versions(settings)?)
             .map_err(|error| format!("cipherSuites, minVersion and maxVersion leave nothing: {error}"))?;
+        let accepted = accepted(settings);
         let verifier = Verifier {
-            roots: if settings.insecure_skip_verify && settings.peer_cert_sans.is_empty() {
+            roots: if settings.insecure_skip_verify && accepted.is_empty() {
                 RootCertStore::empty()
             } else {
                 roots(&settings.root_cas)?
             },
-            accepted: accepted(settings),
+            accepted,
             skip: settings.insecure_skip_verify,
             provider: provider.clone(),
         };
@@ -159,12 +160,7 @@ fn roots(files: &[Pem]) -> Result<RootCertStore, String> {
         return Ok(roots);
     }
     for file in files {
-        let text = match file {
-            Pem::Inline(text) => text.clone().into_bytes(),
-            Pem::File(path) => {
-                fs::read(path).map_err(|error| format!("rootCAs: cannot read {}: {error}", path.display()))?
-            }
-        };
+        let text = read(file).map_err(|error| format!("rootCAs: {error}"))?;
         let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
         let certificates = certificates.map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
         if certificates.is_empty() {

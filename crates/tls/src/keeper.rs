@@ -97,12 +97,13 @@ impl Keeper {
         }
     }
 
-    /// Reads again the files that changed. True if there is anything new.
+    /// Reads again the files that changed, and those that could not be used: what was in the way (permissions, no file
+    /// descriptor left) may be gone although the file looks the same. True if there is anything new.
     pub fn refresh(&mut self) -> bool {
         let stale = self
             .known
             .iter()
-            .filter(|(_, known)| known.stamp != Stamp::of(&known.entry.value));
+            .filter(|(_, known)| known.error.is_some() || known.stamp != Stamp::of(&known.entry.value));
         let stale: Vec<_> = stale.map(|(name, _)| name.clone()).collect();
         let mut changed = false;
         for name in stale {
@@ -147,7 +148,7 @@ impl Keeper {
         match read {
             Ok((texts, pair)) => {
                 if before.as_ref().is_none_or(|(_, known)| *known != texts) {
-                    let names = pair.names.join(", ");
+                    let names = pair.facts.names.join(", ");
                     tracing::info!(certificate = %name, names, "certificate is in use");
                 }
                 Known {
@@ -193,3 +194,6 @@ impl Keeper {
         self.certificates.store(Arc::new(set));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod client;
+mod facts;
 mod generated;
 mod keeper;
 mod pair;
@@ -12,6 +13,7 @@ mod server;
 
 pub use certificates::Certificates;
 pub use client::ClientTls;
+pub use facts::Facts;
 pub use keeper::{Keeper, Trouble};
 pub use pair::PairError;
 pub use server::{Tls, TlsError};

@@ -2,16 +2,16 @@
 
 use std::{
     fs, io,
-    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
 use mesh_config::model::{Certificate, Pem};
-use rustls::{SignatureAlgorithm, crypto::CryptoProvider, sign::CertifiedKey};
+use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use x509_parser::{extensions::GeneralName, prelude::parse_x509_certificate};
+
+use crate::Facts;
 
 /// Largest file that is read for a certificate or a key, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -52,11 +52,7 @@ pub enum PairError {
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
     pub(crate) key: Arc<CertifiedKey>,
-    /// The names it is for, in lower case; `*.a.example` for all of one more label.
-    pub(crate) names: Vec<String>,
-    /// The addresses it is for.
-    pub(crate) addresses: Vec<IpAddr>,
-    pub(crate) elliptic: bool,
+    pub(crate) facts: Arc<Facts>,
 }
 
 /// The texts of a certificate and its key, as they are at one moment.
@@ -74,7 +70,11 @@ impl std::fmt::Debug for Texts {
 
 /// What tells that a file may have changed, without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp([Option<(SystemTime, u64, u64)>; 2]);
+pub(crate) struct Stamp([Option<Seen>; 2]);
+
+/// When its content changed, its length, and where the system tells it: which file it is, and when anything of it
+/// changed, so that a permission that was mended counts.
+type Seen = (SystemTime, u64, Option<(u64, i64, i64)>);
 
 impl Stamp {
     /// Of the files of `certificate`, followed through links.
@@ -87,13 +87,16 @@ impl Stamp {
     }
 }
 
-fn of_file(path: &Path) -> io::Result<(SystemTime, u64, u64)> {
+fn of_file(path: &Path) -> io::Result<Seen> {
     let metadata = fs::metadata(path)?;
     #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    let further = {
+        use std::os::unix::fs::MetadataExt;
+        Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+    };
     #[cfg(not(unix))]
-    let inode = 0;
-    Ok((metadata.modified()?, metadata.len(), inode))
+    let further = None;
+    Ok((metadata.modified()?, metadata.len(), further))
 }
 
 impl Texts {
@@ -117,7 +120,7 @@ impl Texts {
         let Some(own) = chain.first() else {
             return Err(PairError::NoCertificate(shown));
         };
-        let (names, addresses) = subjects(own).ok_or_else(|| PairError::Malformed(shown.clone()))?;
+        let facts = Facts::of(own).ok_or_else(|| PairError::Malformed(shown.clone()))?;
         let key =
             PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| PairError::NoKey(key_shown.clone()))?;
         let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| PairError::Mismatch {
@@ -126,15 +129,14 @@ impl Texts {
             reason: error.to_string(),
         })?;
         Ok(Pair {
-            elliptic: key.key.algorithm() != SignatureAlgorithm::RSA,
             key: Arc::new(key),
-            names,
-            addresses,
+            facts: Arc::new(facts),
         })
     }
 }
 
-fn read(pem: &Pem) -> Result<Vec<u8>, PairError> {
+/// What is written there, or in the file that it names.
+pub(crate) fn read(pem: &Pem) -> Result<Vec<u8>, PairError> {
     let path = match pem {
         Pem::Inline(text) => return Ok(text.clone().into_bytes()),
         Pem::File(path) => path,
@@ -159,29 +161,4 @@ pub(crate) fn shown(pem: &Pem) -> String {
         Pem::File(path) => path.display().to_string(),
         Pem::Inline(_) => "the text in place".to_owned(),
     }
-}
-
-/// The names and addresses a certificate is for. Its common name counts only where it has no others.
-fn subjects(certificate: &CertificateDer<'_>) -> Option<(Vec<String>, Vec<IpAddr>)> {
-    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
-    let (mut names, mut addresses) = (Vec::new(), Vec::new());
-    let alternatives = certificate.subject_alternative_name().ok().flatten();
-    for name in alternatives.iter().flat_map(|names| &names.value.general_names) {
-        match name {
-            GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
-            GeneralName::IPAddress(bytes) => addresses.extend(address(bytes)),
-            _ => {}
-        }
-    }
-    if names.is_empty() && addresses.is_empty() {
-        let common = certificate.subject().iter_common_name();
-        names.extend(common.filter_map(|name| Some(name.as_str().ok()?.to_ascii_lowercase())));
-    }
-    Some((names, addresses))
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
-        .ok()
 }
