@@ -8,14 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header, response};
-use http_body::{Body, Frame};
+use http_body::Frame;
 use mesh_telemetry::{
     access_log::{Headers, Record},
     metrics::{GrpcStatus, Observation, Protocol},
 };
 
 use crate::{
-    entrypoint::{Client, Rest},
+    entrypoint::{Client, Incoming, Rest},
     forward::{Answer, Trail},
     respond::Failure,
     table::{Route, Target},
@@ -59,7 +59,7 @@ struct Draft {
 
 impl Exchange {
     /// A request whose head is complete.
-    pub(crate) fn begin<B: Body>(client: Rc<Client>, request: &Request<B>) -> Self {
+    pub(crate) fn begin(client: Rc<Client>, request: &Request<Incoming>) -> Self {
         let started = client.begin_request();
         let log = client.access_log().map(|log| {
             Box::new(Draft {
@@ -80,7 +80,7 @@ impl Exchange {
             route: None,
             trail: Trail::default(),
             upload: None,
-            has_body: !request.body().is_end_stream(),
+            has_body: !request.body().is_over(),
             refused: false,
             waiting: false,
             status: None,

@@ -7,6 +7,7 @@ mod exchange;
 mod fixture;
 mod forward;
 pub mod health;
+mod http1;
 mod local_tasks;
 pub mod middleware;
 mod patience;

@@ -4,10 +4,9 @@ use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use futures::FutureExt;
 use http::{Request, Response, header, request};
-use hyper::body::Incoming;
 
 use crate::{
-    entrypoint::Client,
+    entrypoint::{Client, Incoming},
     exchange::Exchange,
     forward::{Answer, Call, forward},
     middleware::{meet, unwind},
@@ -22,9 +21,6 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
     let mut exchange = Exchange::begin(client, &request);
     let (mut head, body) = request.into_parts();
     let outcome = async {
-        if exchange.client().has_fragment() {
-            return Err(Rejection::Target.into());
-        }
         let sanitized = {
             let client = exchange.client();
             sanitize(&mut head, client.peer(), client.settings())?

@@ -1,6 +1,7 @@
 //! What the client gets: the answer of a server, or one that Mesh makes itself.
 
 use std::{
+    fmt::Display,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -76,8 +77,8 @@ impl Failure {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        if tell && let Ok(reason) = HeaderValue::from_str(&self.to_string()) {
-            response.headers_mut().insert(&X_MESH_REASON, reason);
+        if tell {
+            tell_reason(&mut response, self);
         }
         response.into()
     }
@@ -98,12 +99,24 @@ fn text(status: StatusCode, body: &'static str) -> Response<Bytes> {
     response
 }
 
+fn tell_reason(response: &mut Response<Bytes>, reason: &impl Display) {
+    if let Ok(reason) = HeaderValue::from_str(&reason.to_string()) {
+        response.headers_mut().insert(&X_MESH_REASON, reason);
+    }
+}
+
 /// The answer to a request whose code failed.
 pub(crate) fn panicked() -> Response<ResponseBody> {
-    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").map(|body| ResponseBody {
-        source: Sending::Local(body),
-        exchange: None,
-    })
+    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").map(ResponseBody::local)
+}
+
+/// The answer to what is no request, with the reason in a header if `tell`.
+pub(crate) fn refused(status: StatusCode, reason: &impl Display, tell: bool) -> Response<ResponseBody> {
+    let mut response = text(status, status.canonical_reason().unwrap_or_default());
+    if tell {
+        tell_reason(&mut response, reason);
+    }
+    response.map(ResponseBody::local)
 }
 
 /// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
@@ -140,6 +153,13 @@ enum Sending {
 }
 
 impl ResponseBody {
+    fn local(body: Bytes) -> Self {
+        Self {
+            source: Sending::Local(body),
+            exchange: None,
+        }
+    }
+
     /// Puts the server's connection back once nothing more comes over it.
     fn free_connection(&mut self) {
         if let (Sending::Server(body), Some(exchange)) = (&mut self.source, &mut self.exchange)

@@ -128,11 +128,6 @@ impl Client {
         self.phases.answering()
     }
 
-    /// The target of the request in hand came with a fragment.
-    pub(crate) fn has_fragment(&self) -> bool {
-        self.phases.has_fragment()
-    }
-
     /// True if requests share the connection.
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.phases.is_multiplexed()
@@ -176,6 +171,11 @@ impl Client {
         }
     }
 
+    /// What came is no request, and nothing after it is taken for one.
+    pub(super) fn refuse(&self) {
+        self.refused.set(true);
+    }
+
     /// The client may still be sending what nobody will read.
     pub(super) fn has_unread(&self) -> bool {
         self.refused.get() || self.phases.is_early()
@@ -201,6 +201,10 @@ impl Client {
     /// After the answer that is being made, bytes flow to and from a server.
     pub(crate) fn tunnel_to(&self, server: Switched, in_flight: InFlight) {
         self.tunnel.replace(Some((server, in_flight)));
+    }
+
+    pub(super) fn has_tunnel(&self) -> bool {
+        self.tunnel.borrow().is_some()
     }
 
     pub(super) fn tunnel(&self) -> Option<(Switched, InFlight)> {

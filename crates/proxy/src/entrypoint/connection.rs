@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -29,14 +29,12 @@ pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
 /// The codecs of an entrypoint's connections.
 #[derive(Debug, Clone)]
 pub(super) struct Codecs {
-    http1: http1::Builder,
     http2: http2::Builder<LocalTasks>,
 }
 
 impl Codecs {
     pub(super) fn new(settings: &EntryPoint, streams: LocalTasks) -> Self {
         Self {
-            http1: one::codec(settings),
             http2: two::codec(settings, streams),
         }
     }
@@ -72,7 +70,7 @@ pub(super) async fn accepted(
 /// Serves the requests of one connection, in whatever protocol it speaks.
 async fn serve(mut stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
     match sniff(&mut stream, &client).await {
-        Some(Opening::Http1(early)) => one::serve(Wire::Plain { stream, early }, client, &codecs.http1).await,
+        Some(Opening::Http1(early)) => one::serve(Wire::Plain { stream, early }, client).await,
         Some(Opening::Http2(early)) => {
             Box::pin(two::serve(Wire::Plain { stream, early }, client, &codecs.http2)).await;
         }
@@ -99,7 +97,7 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>
     if speaks_http2 {
         Box::pin(two::serve(wire, client, &codecs.http2)).await;
     } else {
-        Box::pin(one::serve(wire, client, &codecs.http1)).await;
+        Box::pin(one::serve(wire, client)).await;
     }
 }
 

@@ -12,9 +12,9 @@ use super::{Client, connection::LAST_CALL};
 use crate::{drain::Stage, patience::Timer};
 
 /// How a connection ended.
-pub(super) enum End {
+pub(super) enum End<E> {
     /// The codec is done with it.
-    Done(Result<(), hyper::Error>),
+    Done(Result<(), E>),
     /// Nothing came for too long.
     Expired,
     /// The client reset it.
@@ -24,18 +24,21 @@ pub(super) enum End {
 }
 
 /// A codec that serves one connection.
-pub(super) trait Codec: Future<Output = hyper::Result<()>> + Unpin {
+pub(super) trait Codec: Future<Output = Result<(), Self::Error>> + Unpin {
+    /// Why it gave up.
+    type Error;
+
     /// Ends the connection after the requests in hand.
     fn shut_down(&mut self);
 }
 
 /// Polls `codec` until the connection ends, by itself or by one of its limits. `reset` is ready when the client
 /// has reset a connection that the codec does not look at.
-pub(super) async fn drive(
-    codec: &mut impl Codec,
+pub(super) async fn drive<C: Codec>(
+    codec: &mut C,
     client: &Client,
     reset: impl Fn(&mut Context<'_>) -> Poll<()>,
-) -> End {
+) -> End<C::Error> {
     let stage = &client.entry.stage;
     let mut timer = Timer::default();
     let mut told = false;

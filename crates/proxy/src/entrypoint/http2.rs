@@ -2,11 +2,12 @@
 
 use std::{convert::Infallible, pin::Pin, rc::Rc, task::Poll};
 
+use http::Request;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 
 use super::{
-    Client,
+    Client, Incoming,
     drive::{Codec, End, drive},
     io::ClientIo,
     wire::Wire,
@@ -50,8 +51,9 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder
     let io = ClientIo::new(wire, client.phases.clone());
     let service = {
         let client = client.clone();
-        service_fn(move |request| {
+        service_fn(move |request: Request<_>| {
             let client = client.clone();
+            let request = request.map(Incoming::Shared);
             async move { Ok::<_, Infallible>(serve_alone(client, request).await) }
         })
     };
@@ -72,6 +74,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     LocalTasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
+    type Error = hyper::Error;
+
     fn shut_down(&mut self) {
         Pin::new(self).graceful_shutdown();
     }

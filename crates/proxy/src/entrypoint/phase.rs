@@ -42,8 +42,6 @@ pub(crate) struct Phases {
     since: Cell<Instant>,
     blocked_since: Cell<Option<Instant>>,
     upload: RefCell<Option<Rc<Upload>>>,
-    in_target: Cell<bool>,
-    fragment: Cell<bool>,
     /// Only where requests share the connection.
     streams: Cell<Option<Streams>>,
     head_limit: Option<Duration>,
@@ -60,8 +58,6 @@ impl Phases {
             since: Cell::new(now),
             blocked_since: Cell::new(None),
             upload: RefCell::default(),
-            in_target: Cell::new(false),
-            fragment: Cell::new(false),
             streams: Cell::new(None),
             head_limit: limits.head(),
             idle_limit: limit(limits.idle_timeout),
@@ -103,7 +99,7 @@ impl Phases {
     }
 
     /// Bytes came in.
-    pub(crate) fn received(&self, bytes: &[u8]) {
+    pub(crate) fn received(&self) {
         if self
             .update_streams(|streams| streams.moved = Instant::now())
             .is_some()
@@ -118,28 +114,7 @@ impl Phases {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.since.set(Instant::now());
-            self.fragment.set(false);
-            self.in_target.set(true);
         }
-        if self.in_target.get() {
-            self.look_at_target(bytes);
-        }
-    }
-
-    /// Looks for a fragment, which the codec cuts off without a word.
-    fn look_at_target(&self, bytes: &[u8]) {
-        let line_end = bytes.iter().position(|byte| *byte == b'\n');
-        let line = bytes.get(..line_end.unwrap_or(bytes.len())).unwrap_or_default();
-        self.in_target.set(line_end.is_none());
-        if line.contains(&b'#') {
-            self.fragment.set(true);
-        }
-    }
-
-    /// True when the target of the request in hand came with a fragment. Of requests that were sent before the
-    /// answer to the one before, this knows nothing: those lose their fragment before they are routed.
-    pub(crate) fn has_fragment(&self) -> bool {
-        self.fragment.get()
     }
 
     /// A head is complete. Returns when its first byte came.
@@ -163,7 +138,6 @@ impl Phases {
         }
         self.phase.set(Phase::Idle);
         self.since.set(now);
-        self.fragment.set(false);
     }
 
     /// An answer is complete and its request is not: what comes until the end of `upload` is no new head.
@@ -175,6 +149,14 @@ impl Phases {
         }
         self.phase.set(Phase::Early);
         self.upload.replace(upload);
+    }
+
+    /// The request is complete, too, if it was not when its answer was.
+    pub(crate) fn settled(&self, now: Instant) {
+        if self.phase.get() == Phase::Early {
+            self.upload.take();
+            self.answered(now);
+        }
     }
 
     /// From now on bytes of any kind pass both ways.
@@ -283,16 +265,16 @@ mod tests {
     fn an_idle_connection_has_the_idle_limit_and_a_begun_head_a_shorter_one() {
         let (phases, now) = phases();
         assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
-        phases.received(b"GET");
+        phases.received();
         assert!(phases.deadline().unwrap() < now + Duration::from_secs(60));
     }
 
     #[test]
     fn more_bytes_of_a_head_do_not_move_its_limit() {
         let (phases, _) = phases();
-        phases.received(b"GET");
+        phases.received();
         let deadline = phases.deadline();
-        phases.received(b"GET");
+        phases.received();
         assert_eq!(phases.deadline(), deadline);
     }
 
@@ -300,34 +282,17 @@ mod tests {
     fn what_comes_of_a_request_after_its_answer_begins_no_head() {
         let (phases, now) = phases();
         for rest in [None, Some(Rc::<Upload>::default())] {
-            phases.received(b"POST");
+            phases.received();
             phases.answering();
             phases.answered_early(now, rest.clone());
-            phases.received(b"body");
+            phases.received();
             assert!(phases.is_early() && !phases.is_reading_head());
             if let Some(upload) = rest {
                 upload.finish();
-                phases.received(b"GET");
+                phases.received();
                 assert!(phases.is_reading_head());
             }
         }
-    }
-
-    #[test]
-    fn a_fragment_is_seen_however_the_target_is_cut() {
-        let (phases, now) = phases();
-        for parts in [
-            &["GET /a#b HTTP/1.1\r\n"][..],
-            &["GET /a", "#b"],
-            &["GET /", "a", "#\r\n"],
-        ] {
-            parts.iter().for_each(|part| phases.received(part.as_bytes()));
-            phases.answering();
-            assert!(phases.has_fragment(), "{parts:?}");
-            phases.answered(now);
-        }
-        phases.received(b"GET / HTTP/1.1\r\nX: #\r\n");
-        assert!(!phases.has_fragment());
     }
 
     #[test]
@@ -336,14 +301,14 @@ mod tests {
         phases.multiplexing();
         phases.answering();
         phases.answering();
-        phases.received(b"a frame");
+        phases.received();
         phases.answered(now);
         assert!(phases.is_answering() && phases.deadline().is_none());
         phases.waiting(true);
         assert!(phases.deadline().is_some(), "the client takes nothing");
         phases.waiting(false);
         phases.answered_early(now, None);
-        phases.received(b"a frame");
+        phases.received();
         assert!(!phases.is_reading_head());
         assert_eq!(phases.deadline(), Some(now + Duration::from_secs(180)));
     }
@@ -351,7 +316,7 @@ mod tests {
     #[test]
     fn a_connection_is_idle_once_the_client_has_taken_the_whole_answer() {
         let (phases, _) = phases();
-        phases.received(b"GET");
+        phases.received();
         phases.answering();
         phases.wrote(false);
         phases.flushed(true);
@@ -372,7 +337,7 @@ mod tests {
     #[test]
     fn an_answer_is_limited_only_while_the_client_takes_nothing() {
         let (phases, _) = phases();
-        phases.received(b"GET");
+        phases.received();
         phases.answering();
         assert_eq!(phases.deadline(), None);
         phases.wrote(true);

@@ -1,6 +1,6 @@
 //! Headers that belong to one connection, or could be read in two ways.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request};
+use http::{HeaderMap, HeaderName, Version, header, request};
 use smallvec::SmallVec;
 
 use super::{Rejection, Sanitized, owned};
@@ -31,7 +31,7 @@ impl Seen {
                 "connection" => seen.connection = true,
                 "upgrade" => seen.upgrade = true,
                 "te" => seen.te = true,
-                "transfer-encoding" => check_transfer_encoding(head)?,
+                "transfer-encoding" => seen.hop_by_hop = true,
                 "expect" => seen.hop_by_hop = true,
                 text if is_hop_by_hop(text) => seen.hop_by_hop = true,
                 "x-mesh-reason" => seen.dropped.push(name.clone()),
@@ -46,18 +46,6 @@ impl Seen {
             }
         }
         Ok(seen)
-    }
-}
-
-/// The codec looks at the last coding only.
-fn check_transfer_encoding(head: &request::Parts) -> Result<(), Rejection> {
-    let mut lines = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let is_chunked = |line: &HeaderValue| line.as_bytes().eq_ignore_ascii_case(b"chunked");
-    let one = lines.next().is_some_and(is_chunked) && lines.next().is_none();
-    if one && head.version == Version::HTTP_11 {
-        Ok(())
-    } else {
-        Err(Rejection::TransferEncoding)
     }
 }
 
@@ -113,15 +101,16 @@ pub(super) fn strip(head: &mut request::Parts, seen: &Seen, settings: &Forwarded
             "proxy-connection",
             "proxy-authenticate",
             "proxy-authorization",
+            "http2-settings",
+            // The body is framed anew by the codec that sends it.
+            "transfer-encoding",
         ];
-        for name in listed.into_iter().chain(["http2-settings"]) {
+        for name in listed {
             head.headers.remove(name);
         }
         // The codec answers `100-continue` itself, and nobody knows another expectation.
         head.headers.remove(header::EXPECT);
     }
-    // The body is framed anew by the codec that sends it.
-    head.headers.remove(header::TRANSFER_ENCODING);
     for name in &seen.dropped {
         head.headers.remove(name);
     }

@@ -32,9 +32,6 @@ pub(crate) enum Rejection {
     /// A method that makes no sense here.
     #[error("method is not served")]
     Method,
-    /// Framing that can be read in two ways.
-    #[error("transfer coding is not exactly chunked")]
-    TransferEncoding,
     /// None, several, or no valid one.
     #[error("host is missing, repeated or invalid")]
     Host,
@@ -62,8 +59,7 @@ impl Rejection {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TransferEncoding
-            | Self::Host
+            Self::Host
             | Self::Target
             | Self::Escape
             | Self::EncodedCharacter

@@ -11,9 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::{
+    entrypoint::{Broken, Incoming},
     patience::{Patience, limit},
     sanitize::strip_trailers,
     settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
@@ -117,7 +117,7 @@ impl Pace {
 impl RequestBody {
     /// Takes `incoming`, within the limits of its entrypoint.
     pub(crate) fn new(incoming: Incoming, settings: &EntryPoint) -> Self {
-        if incoming.is_end_stream() {
+        if incoming.is_over() {
             return Self(None);
         }
         let timeouts = &settings.transport.responding_timeouts;
@@ -145,7 +145,7 @@ impl RequestBody {
 
 impl Receiving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        let Poll::Ready(frame) = self.incoming.poll_frame(cx) else {
             return self.poll_limit(cx);
         };
         self.waited += self.patience.end();
@@ -161,10 +161,10 @@ impl Receiving {
                     Err(_) => Err(self.fail(UploadError::Trailer)),
                 })
             }
-            Some(Err(_)) => Some(Err(self.fail(UploadError::Broken))),
+            Some(Err(Broken)) => Some(Err(self.fail(UploadError::Broken))),
             None => None,
         };
-        if frame.is_none() || self.incoming.is_end_stream() {
+        if frame.is_none() || self.incoming.is_over() {
             self.upload.finish();
         }
         Poll::Ready(frame)
@@ -213,7 +213,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         self.0
             .as_ref()
-            .is_none_or(|receiving| receiving.incoming.is_end_stream())
+            .is_none_or(|receiving| receiving.incoming.is_over())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,29 +1,19 @@
 //! The head of an answer, and how long what follows it is.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Buf, BytesMut};
-use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
-use httparse::Status;
-use smallvec::SmallVec;
+use http::{Response, StatusCode, Version, header};
+use httparse::{ParserConfig, Status};
 
-use super::{AnswerError, chunked::Chunked};
-use crate::sanitize::tokens;
-
-/// Header lines of one answer.
-const MAX_LINES: usize = 128;
+use super::AnswerError;
+use crate::{
+    http1::{Chunked, Framing, MAX_LINES, content_length, headers, is_chunked},
+    sanitize::tokens,
+};
 
 /// Longest head of an answer, in bytes.
 const MAX_HEAD: usize = 256 * 1024;
-
-/// How long a body is.
-#[derive(Debug)]
-pub(super) enum Framing {
-    /// So many bytes more.
-    Length(u64),
-    /// In chunks.
-    Chunked(Chunked),
-    /// Until the connection ends.
-    UntilClose,
-}
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -36,9 +26,10 @@ pub(super) struct AnswerHead {
 
 /// Takes the head of an answer out of `buffer`, once it is there; `to_head` if the request was a HEAD.
 pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<AnswerHead>, AnswerError> {
-    let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
-    let mut parsed = httparse::Response::new(&mut lines);
-    let length = match parsed.parse(buffer) {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = ParserConfig::default();
+    let length = match config.parse_response_with_uninit_headers(&mut parsed, buffer, &mut lines) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if buffer.len() < MAX_HEAD => return Ok(None),
         Ok(Status::Partial) => return Err(AnswerError::TooLong),
@@ -46,31 +37,15 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
     };
     let code = parsed.code.unwrap_or_default();
     let status = StatusCode::from_u16(code).map_err(|_| AnswerError::Head(httparse::Error::Status))?;
-    let version = match parsed.version {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = match parsed.version {
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    // Where the values are, so that they can share the memory of the head.
-    let start = buffer.as_ptr() as usize;
-    let mut found: SmallVec<[(HeaderName, usize, usize); 16]> = SmallVec::new();
-    for line in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(line.name.as_bytes())
-            .map_err(|_| AnswerError::Header(line.name.to_owned()))?;
-        found.push((name, line.value.as_ptr() as usize - start, line.value.len()));
-    }
-    let head = buffer.split_to(length).freeze();
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = version;
-    response.headers_mut().reserve(found.len());
-    for (name, at, length) in found {
-        let mut value = head.clone();
-        value.advance(at);
-        value.truncate(length);
-        let value = HeaderValue::from_maybe_shared(value)
-            .map_err(|_| AnswerError::Header(name.as_str().to_owned()))?;
-        response.headers_mut().append(name, value);
-    }
+    let head = buffer.get(..length).unwrap_or_default();
+    *response.headers_mut() = headers(head, parsed.headers).map_err(AnswerError::Header)?;
+    buffer.advance(length);
     let framing = framing(&response, to_head)?;
     let has = |name| response.headers().contains_key(name);
     let is_doubtful = has(header::TRANSFER_ENCODING) && has(header::CONTENT_LENGTH);
@@ -85,38 +60,17 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
 /// The length of the body (RFC 9112 6.3).
 fn framing(response: &Response<()>, to_head: bool) -> Result<Framing, AnswerError> {
     let headers = response.headers();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let mut length = None;
-    for line in &mut lengths {
-        let text = line.to_str().map_err(|_| AnswerError::Length)?;
-        for part in text.split(',') {
-            let part = part.trim();
-            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let number = part.parse::<u64>().ok().filter(|_| is_number);
-            let number = number.ok_or(AnswerError::Length)?;
-            if length.is_some_and(|other| other != number) {
-                return Err(AnswerError::Length);
-            }
-            length = Some(number);
-        }
-    }
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let coding = codings.next();
-    if let Some(coding) = coding {
-        let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-        if !is_chunked || response.version() == Version::HTTP_10 {
-            return Err(AnswerError::Length);
-        }
-    }
+    let length = content_length(headers, true)?;
+    let chunked = is_chunked(headers, response.version())?;
     let status = response.status();
     let has_none = to_head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    Ok(match (coding, length) {
+    Ok(match (chunked, length) {
         _ if has_none => Framing::Length(0),
-        (Some(_), _) => Framing::Chunked(Chunked::default()),
-        (None, Some(length)) => Framing::Length(length),
-        (None, None) => Framing::UntilClose,
+        (true, _) => Framing::Chunked(Chunked::default()),
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) => Framing::UntilClose,
     })
 }
 
@@ -174,10 +128,10 @@ mod tests {
             "transfer-encoding: chunked, chunked",
         ] {
             let head = format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n");
-            assert!(matches!(parsed(&head), Err(AnswerError::Length)), "{lines}");
+            assert!(matches!(parsed(&head), Err(AnswerError::Length(_))), "{lines}");
         }
         let old = "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert!(matches!(parsed(old), Err(AnswerError::Length)));
+        assert!(matches!(parsed(old), Err(AnswerError::Length(_))));
         let same = parsed("HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\n").unwrap();
         assert!(matches!(same.framing, Framing::Length(1)));
     }

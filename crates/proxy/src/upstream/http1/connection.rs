@@ -1,31 +1,18 @@
 //! One connection to a server, with the request and the answer that are on it.
 
 use std::{
-    io,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio_util::io::poll_read_buf;
 
-use super::{
-    AnswerError, RequestBody, RequestHead, Switched,
-    answer_head::{self, Framing},
-    chunked::Part,
-    outgoing::Outgoing,
-};
-use crate::upstream::ServerWire;
-
-/// Bytes that are read at a time, at first.
-const MIN_ROOM: usize = 8 * 1024;
-
-/// The same, of a server that fills what it gets.
-const MAX_ROOM: usize = 256 * 1024;
+use super::{AnswerError, RequestBody, RequestHead, Switched, answer_head, outgoing::Outgoing};
+use crate::{http1::Inlet, upstream::ServerWire};
 
 /// Interim answers (103, for one) before the final one.
 const MAX_INTERIM: u8 = 16;
@@ -36,13 +23,9 @@ pub(super) struct Connection {
     wire: ServerWire,
     limit: Option<Duration>,
     outgoing: Outgoing,
-    /// What was read and belongs to nobody yet.
-    read: BytesMut,
-    room: usize,
+    inlet: Inlet,
     to_head: bool,
     interim: u8,
-    /// What of the answer is still to come; `None` while there is no answer.
-    framing: Option<Framing>,
     keep_alive: bool,
     /// Why the rest of the answer will not come.
     failure: Option<AnswerError>,
@@ -62,11 +45,9 @@ impl Connection {
             wire,
             limit,
             outgoing: Outgoing::default(),
-            read: BytesMut::new(),
-            room: MIN_ROOM,
+            inlet: Inlet::default(),
             to_head: false,
             interim: 0,
-            framing: None,
             keep_alive: true,
             failure: None,
             sending: false,
@@ -81,7 +62,7 @@ impl Connection {
         self.outgoing = Outgoing::new(head, body);
         self.to_head = head.method == Method::HEAD;
         self.interim = 0;
-        self.framing = None;
+        self.inlet.begin();
     }
 
     /// True when the server has neither closed the connection nor said anything unasked.
@@ -89,7 +70,7 @@ impl Connection {
         let mut byte = [0];
         let mut seen = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
-        self.read.is_empty()
+        self.inlet.bytes.is_empty()
             && Pin::new(&mut self.wire)
                 .poll_read(&mut cx, &mut seen)
                 .is_pending()
@@ -102,23 +83,18 @@ impl Connection {
 
     /// True when it may be used for another request.
     pub(super) fn is_free(&self) -> bool {
-        self.keep_alive && self.is_over() && self.outgoing.is_over() && self.read.is_empty()
+        self.keep_alive && self.is_over() && self.outgoing.is_over() && self.inlet.bytes.is_empty()
     }
 
     /// Gives back memory that an idle connection has no use for.
     pub(super) fn rest(&mut self) {
-        self.read = BytesMut::new();
+        self.inlet.rest();
         self.outgoing = Outgoing::default();
-        self.room = MIN_ROOM;
     }
 
     /// True when all of the answer was read.
     pub(super) fn is_over(&self) -> bool {
-        match &self.framing {
-            Some(Framing::Length(left)) => *left == 0,
-            Some(Framing::Chunked(chunked)) => chunked.is_over(),
-            Some(Framing::UntilClose) | None => false,
-        }
+        self.inlet.is_over()
     }
 
     /// True when all of the request was written.
@@ -128,10 +104,7 @@ impl Connection {
 
     /// How much of the body is still to come.
     pub(super) fn size_hint(&self) -> SizeHint {
-        match &self.framing {
-            Some(Framing::Length(left)) => SizeHint::with_exact(*left),
-            Some(Framing::Chunked(_) | Framing::UntilClose) | None => SizeHint::default(),
-        }
+        self.inlet.size_hint()
     }
 
     /// Writes the request.
@@ -175,8 +148,8 @@ impl Connection {
             sent?;
         }
         loop {
-            if !self.read.is_empty()
-                && let Some(head) = answer_head::parse(&mut self.read, self.to_head)?
+            if !self.inlet.bytes.is_empty()
+                && let Some(head) = answer_head::parse(&mut self.inlet.bytes, self.to_head)?
             {
                 let status = head.response.status();
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
@@ -187,10 +160,10 @@ impl Connection {
                     continue;
                 }
                 self.keep_alive = head.keep_alive && status != StatusCode::SWITCHING_PROTOCOLS;
-                self.framing = Some(head.framing);
+                self.inlet.expect(head.framing);
                 return Poll::Ready(Ok(head.response));
             }
-            if ready!(self.poll_fill(cx))? == 0 {
+            if ready!(self.inlet.poll_head(&mut self.wire, cx))? == 0 {
                 return Poll::Ready(Err(AnswerError::Closed));
             }
         }
@@ -204,57 +177,18 @@ impl Connection {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
-        let polled = self.poll_part(cx);
+        let polled = self.inlet.poll_part(&mut self.wire, cx);
         if polled.is_pending() && self.sending {
             self.reader = Some(cx.waker().clone());
         }
-        polled.map(Result::transpose)
-    }
-
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, AnswerError>> {
-        loop {
-            match &mut self.framing {
-                None | Some(Framing::Length(0)) => return Poll::Ready(Ok(None)),
-                Some(Framing::Chunked(chunked)) => match chunked.decode(&mut self.read)? {
-                    Part::Data(data) => return Poll::Ready(Ok(Some(Frame::data(data)))),
-                    Part::End(trailers) => return Poll::Ready(Ok(trailers.map(Frame::trailers))),
-                    Part::Partial => {}
-                },
-                Some(Framing::Length(_) | Framing::UntilClose) if self.read.is_empty() => {}
-                Some(Framing::Length(left)) => {
-                    let length =
-                        usize::try_from(*left).map_or(self.read.len(), |left| left.min(self.read.len()));
-                    *left -= length as u64;
-                    return Poll::Ready(Ok(Some(Frame::data(self.read.split_to(length).freeze()))));
-                }
-                Some(Framing::UntilClose) => {
-                    return Poll::Ready(Ok(Some(Frame::data(self.read.split().freeze()))));
-                }
-            }
-            if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(match self.framing.replace(Framing::Length(0)) {
-                    Some(Framing::UntilClose) => Ok(None),
-                    Some(Framing::Length(_) | Framing::Chunked(_)) | None => Err(AnswerError::Truncated),
-                });
-            }
-        }
-    }
-
-    /// Reads more.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.read.reserve(self.room);
-        let length = ready!(poll_read_buf(Pin::new(&mut self.wire), cx, &mut self.read))?;
-        if length >= self.room {
-            self.room = (self.room * 2).min(MAX_ROOM);
-        }
-        Poll::Ready(Ok(length))
+        polled.map(|part| part.map_err(AnswerError::from).transpose())
     }
 
     /// What it is once both ends speak another protocol.
     pub(super) fn into_switched(self) -> Switched {
         Switched {
             wire: self.wire,
-            early: self.read.freeze(),
+            early: self.inlet.bytes.freeze(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::UploadError;
+use crate::http1::{BodyError, Unclear};
 
 /// Why a server's answer over HTTP/1.1 cannot be used, or does not come.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +36,8 @@ pub(crate) enum AnswerError {
     #[error("its interim answers do not end")]
     Interim,
     /// Framing that can be read in two ways.
-    #[error("its length is not clear")]
-    Length,
+    #[error(transparent)]
+    Length(#[from] Unclear),
     /// Chunks that can be read in two ways, or are none.
     #[error("its chunks are invalid")]
     Chunk,
@@ -49,12 +50,25 @@ impl AnswerError {
     /// True when the server said something that is no answer.
     pub(crate) fn is_invalid(&self) -> bool {
         match self {
-            Self::Head(_) | Self::Header(_) | Self::TooLong | Self::Interim | Self::Length | Self::Chunk => {
-                true
-            }
+            Self::Head(_)
+            | Self::Header(_)
+            | Self::TooLong
+            | Self::Interim
+            | Self::Length(_)
+            | Self::Chunk => true,
             Self::Unsent | Self::Closed | Self::Io(_) | Self::Stalled | Self::Upload(_) | Self::Truncated => {
                 false
             }
+        }
+    }
+}
+
+impl From<BodyError> for AnswerError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Io(error) => Self::Io(error),
+            BodyError::Chunk => Self::Chunk,
+            BodyError::Truncated => Self::Truncated,
         }
     }
 }

@@ -5,7 +5,6 @@
 //! is written by a task of its own.
 
 mod answer_head;
-mod chunked;
 mod connection;
 mod error;
 mod outgoing;
@@ -30,11 +29,6 @@ pub(crate) use request_head::RequestHead;
 
 use self::connection::Connection;
 use super::{RequestBody, UploadError, server_wire::ServerWire};
-
-/// The place of the first `needle` in `bytes`.
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
-}
 
 /// A connection that has switched to another protocol.
 #[derive(Debug)]

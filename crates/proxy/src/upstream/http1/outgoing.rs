@@ -1,36 +1,24 @@
 //! A request on its way into a server's socket.
 
 use std::{
-    io::{self, ErrorKind, IoSlice},
+    io::{self, ErrorKind},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
-use super::{
-    AnswerError, RequestBody, RequestHead, UploadError,
-    request_head::{Announced, line},
-};
-use crate::{patience::Patience, upstream::ServerWire};
-
-/// Parts of a body up to this size are copied behind what waits already, so that one write does; larger ones
-/// are written from where they are.
-const MAX_COPIED: usize = 16 * 1024;
+use super::{AnswerError, RequestBody, RequestHead, UploadError, request_head::Announced};
+use crate::{http1::Outlet, patience::Patience, upstream::ServerWire};
 
 /// What of one request is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    /// The head, sizes of chunks, and small parts of the body.
-    text: BytesMut,
-    /// A large part of the body, after `text`.
-    data: Bytes,
-    /// What ends that part.
-    tail: &'static [u8],
+    outlet: Outlet,
     announced: Option<Announced>,
     /// Bytes that were announced and not taken from the body yet.
     left: u64,
@@ -53,10 +41,10 @@ impl Outgoing {
             (false, Some(length)) => Announced::Length(length),
             (false, None) => Announced::Chunked,
         };
-        let mut text = BytesMut::new();
-        head.write(announced, &mut text);
+        let mut outlet = Outlet::default();
+        head.write(announced, &mut outlet.text);
         Self {
-            text,
+            outlet,
             announced: Some(announced),
             left: match announced {
                 Announced::Length(length) => length,
@@ -71,11 +59,7 @@ impl Outgoing {
 
     /// True when all of it is written, or nobody takes the rest.
     pub(super) fn is_over(&self) -> bool {
-        self.taken && self.is_written() && !self.unflushed
-    }
-
-    fn is_written(&self) -> bool {
-        self.text.is_empty() && self.data.is_empty() && self.tail.is_empty()
+        self.taken && self.outlet.is_empty() && !self.unflushed
     }
 
     /// Writes until all is written, waiting for the server up to `limit` each time.
@@ -119,9 +103,7 @@ impl Outgoing {
 
     /// Nobody takes the rest.
     fn give_up(&mut self) {
-        self.text = BytesMut::new();
-        self.data = Bytes::new();
-        self.tail = &[];
+        self.outlet.clear();
         self.taken = true;
         self.unflushed = false;
     }
@@ -149,24 +131,12 @@ impl Outgoing {
     }
 
     fn push_data(&mut self, data: Bytes) -> Result<(), AnswerError> {
-        if data.is_empty() {
-            return Ok(());
-        }
-        let chunked = self.announced == Some(Announced::Chunked);
-        if chunked {
-            self.text.put_slice(format!("{:x}\r\n", data.len()).as_bytes());
-        } else {
+        let chunks = self.announced == Some(Announced::Chunked);
+        if !chunks {
             let left = self.left.checked_sub(data.len() as u64);
             self.left = left.ok_or(AnswerError::Upload(UploadError::Broken))?;
         }
-        let end: &[u8] = if chunked { b"\r\n" } else { b"" };
-        if data.len() <= MAX_COPIED {
-            self.text.put_slice(&data);
-            self.text.put_slice(end);
-        } else {
-            self.data = data;
-            self.tail = end;
-        }
+        self.outlet.push(data, chunks);
         Ok(())
     }
 
@@ -176,19 +146,9 @@ impl Outgoing {
         if self.left > 0 {
             return Err(AnswerError::Upload(UploadError::Broken));
         }
-        if self.announced != Some(Announced::Chunked) {
-            return Ok(());
+        if self.announced == Some(Announced::Chunked) {
+            self.outlet.end_chunks(trailers.as_ref());
         }
-        if !self.tail.is_empty() {
-            // Trailers are a part of their own: they come when all data is written.
-            self.tail = b"\r\n0\r\n\r\n";
-            return Ok(());
-        }
-        self.text.put_slice(b"0\r\n");
-        for (name, value) in &trailers.unwrap_or_default() {
-            line(name, value.as_bytes(), &mut self.text);
-        }
-        self.text.put_slice(b"\r\n");
         Ok(())
     }
 
@@ -199,17 +159,13 @@ impl Outgoing {
         limit: Option<Duration>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.is_written() {
-            let written = match self.data.is_empty() && self.tail.is_empty() {
-                true => Pin::new(&mut *wire).poll_write(cx, &self.text),
-                false => {
-                    let parts = [&self.text[..], &self.data[..], self.tail].map(IoSlice::new);
-                    Pin::new(&mut *wire).poll_write_vectored(cx, &parts)
+        while !self.outlet.is_empty() {
+            match self.outlet.poll_write(wire, cx) {
+                Poll::Ready(written) => {
+                    written?;
+                    self.begun = true;
+                    self.patience.end();
                 }
-            };
-            match written {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                Poll::Ready(written) => self.advance(written?),
                 Poll::Pending => return self.poll_late(limit, cx),
             }
         }
@@ -231,16 +187,6 @@ impl Outgoing {
                 .patience
                 .poll(limit, cx)
                 .map(|()| Err(ErrorKind::TimedOut.into())),
-        }
-    }
-
-    fn advance(&mut self, mut length: usize) {
-        self.begun = true;
-        self.patience.end();
-        for part in [&mut self.text as &mut dyn Buf, &mut self.data, &mut self.tail] {
-            let of_part = length.min(part.remaining());
-            part.advance(of_part);
-            length -= of_part;
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The head of a request, as it is written.
 
 use bytes::{BufMut, BytesMut};
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, Method, header};
+
+use crate::http1::line;
 
 /// Most heads are not longer, in bytes.
 const USUAL_LENGTH: usize = 1024;
@@ -59,16 +61,10 @@ impl RequestHead<'_> {
     }
 }
 
-/// Writes one header line.
-pub(super) fn line(name: &HeaderName, value: &[u8], out: &mut BytesMut) {
-    out.put_slice(name.as_str().as_bytes());
-    out.put_slice(b": ");
-    out.put_slice(value);
-    out.put_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn written(headers: &[(&'static str, &'static str)], announced: Announced) -> String {

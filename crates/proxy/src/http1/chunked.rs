@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{AnswerError, find};
+use super::{BodyError, find};
 
 /// Longest line with the size of a chunk, in bytes.
 const MAX_LINE: usize = 4096;
@@ -21,7 +21,7 @@ const CRLF: &[u8] = b"\r\n";
 
 /// How far a body has come.
 #[derive(Debug, Default)]
-pub(super) struct Chunked {
+pub(crate) struct Chunked {
     next: Next,
     extensions: usize,
 }
@@ -44,7 +44,7 @@ enum Next {
 
 /// What was in the bytes that there are.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Bytes of the body.
     Data(Bytes),
     /// All is there.
@@ -58,7 +58,7 @@ impl Chunked {
     ///
     /// # Errors
     /// When what is there is no body in chunks.
-    pub(super) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Part, AnswerError> {
+    pub(super) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Part, BodyError> {
         loop {
             self.next = match self.next {
                 Next::Size => match self.size(buffer)? {
@@ -84,7 +84,7 @@ impl Chunked {
                         buffer.advance(CRLF.len());
                         Next::Size
                     }
-                    Some(_) => return Err(AnswerError::Chunk),
+                    Some(_) => return Err(BodyError::Chunk),
                     None => return Ok(Part::Partial),
                 },
                 Next::Trailers => {
@@ -114,12 +114,12 @@ impl Chunked {
     }
 
     /// The size of a chunk, once its line is there.
-    fn size(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, AnswerError> {
+    fn size(&mut self, buffer: &mut BytesMut) -> Result<Option<u64>, BodyError> {
         let window = buffer.get(..MAX_LINE.min(buffer.len())).unwrap_or_default();
         let Some(end) = find(window, CRLF) else {
             return match buffer.len() < MAX_LINE {
                 true => Ok(None),
-                false => Err(AnswerError::Chunk),
+                false => Err(BodyError::Chunk),
             };
         };
         let line = buffer.split_to(end);
@@ -133,30 +133,30 @@ impl Chunked {
             .all(|byte| !byte.is_ascii_control() || *byte == b'\t');
         let fits = rest.is_empty() || rest.starts_with(b";");
         if !is_plain || !fits || self.extensions > MAX_EXTENSIONS {
-            return Err(AnswerError::Chunk);
+            return Err(BodyError::Chunk);
         }
-        let digits = std::str::from_utf8(digits).map_err(|_| AnswerError::Chunk)?;
+        let digits = std::str::from_utf8(digits).map_err(|_| BodyError::Chunk)?;
         u64::from_str_radix(digits, 16)
             .map(Some)
-            .map_err(|_| AnswerError::Chunk)
+            .map_err(|_| BodyError::Chunk)
     }
 }
 
 /// The trailers, once all of them are there.
-fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, AnswerError> {
+fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, BodyError> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_LINES];
     let mut trailers = HeaderMap::new();
     let length = match httparse::parse_headers(buffer, &mut lines) {
         Ok(httparse::Status::Complete((length, lines))) => {
             for line in lines {
-                let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| AnswerError::Chunk)?;
-                let value = HeaderValue::from_bytes(line.value).map_err(|_| AnswerError::Chunk)?;
+                let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| BodyError::Chunk)?;
+                let value = HeaderValue::from_bytes(line.value).map_err(|_| BodyError::Chunk)?;
                 trailers.append(name, value);
             }
             length
         }
         Ok(httparse::Status::Partial) if buffer.len() < MAX_TRAILERS => return Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(AnswerError::Chunk),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(BodyError::Chunk),
     };
     buffer.advance(length);
     Ok(Some(trailers))
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     /// Decodes what comes in pieces of `size` bytes: the body, the trailers, and what is left over.
-    fn decode(wire: &[u8], size: usize) -> Result<(Vec<u8>, Option<HeaderMap>, usize), AnswerError> {
+    fn decode(wire: &[u8], size: usize) -> Result<(Vec<u8>, Option<HeaderMap>, usize), BodyError> {
         let (mut body, mut chunked, mut buffer) = (Vec::new(), Chunked::default(), BytesMut::new());
         let mut pieces = wire.chunks(size);
         loop {
@@ -181,7 +181,7 @@ mod tests {
                 }
                 Part::Partial => match pieces.next() {
                     Some(piece) => buffer.extend_from_slice(piece),
-                    None => return Err(AnswerError::Truncated),
+                    None => return Err(BodyError::Truncated),
                 },
             }
         }
@@ -221,7 +221,7 @@ mod tests {
             b"0\r\nbad name: 1\r\n\r\n",
         ] {
             assert!(
-                matches!(decode(wire, 3), Err(AnswerError::Chunk)),
+                matches!(decode(wire, 3), Err(BodyError::Chunk)),
                 "{}",
                 wire.escape_ascii()
             );
@@ -231,11 +231,11 @@ mod tests {
     #[test]
     fn extensions_and_trailers_have_an_end() {
         let line = [b"1;".as_slice(), &[b'a'; 4000], b"\r\nx\r\n"].concat();
-        assert!(matches!(decode(&line.repeat(5), 512), Err(AnswerError::Chunk)));
+        assert!(matches!(decode(&line.repeat(5), 512), Err(BodyError::Chunk)));
         let long = [b"1;".as_slice(), &[b'a'; 8000]].concat();
-        assert!(matches!(decode(&long, 512), Err(AnswerError::Chunk)));
+        assert!(matches!(decode(&long, 512), Err(BodyError::Chunk)));
         let trailers = [b"0\r\na: ".as_slice(), &[b'a'; 20_000]].concat();
-        assert!(matches!(decode(&trailers, 512), Err(AnswerError::Chunk)));
+        assert!(matches!(decode(&trailers, 512), Err(BodyError::Chunk)));
     }
 
     proptest! {

@@ -1,0 +1,39 @@
+//! HTTP/1.1 as bytes: what is the same with clients and with servers.
+//!
+//! Bodies are read as they are meant and in no other way, and written anew from what was understood; framing is
+//! never passed on.
+
+mod chunked;
+mod headers;
+mod inlet;
+mod length;
+mod outlet;
+
+pub(crate) use self::{
+    chunked::Chunked,
+    headers::headers,
+    inlet::{BodyError, Framing, Inlet},
+    length::{Unclear, content_length, is_chunked},
+    outlet::Outlet,
+};
+
+use bytes::{BufMut, BytesMut};
+use http::HeaderName;
+
+/// Header lines of one head.
+pub(crate) const MAX_LINES: usize = 128;
+
+/// Writes one header line.
+pub(crate) fn line(name: &HeaderName, value: &[u8], out: &mut BytesMut) {
+    let name = name.as_str().as_bytes();
+    out.reserve(name.len() + value.len() + 4);
+    out.put_slice(name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// The place of the first `needle` in `bytes`.
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
