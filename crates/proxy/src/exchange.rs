@@ -134,17 +134,14 @@ impl Exchange {
         }
     }
 
-    /// Says in its answer when no further request is wanted on its connection. Where requests share one, a
-    /// refused one ends alone.
-    pub(crate) fn announce_end(&self, headers: &mut HeaderMap) {
+    /// True when no further request is wanted on its connection. Where requests share one, a refused one ends
+    /// alone.
+    pub(crate) fn is_last(&self) -> bool {
         let worn_out = self.client.is_worn_out(self.started);
-        if self.client.is_multiplexed() {
-            if worn_out {
-                self.client.leave();
-            }
-        } else if self.refused || worn_out {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if worn_out && self.client.is_multiplexed() {
+            self.client.leave();
         }
+        worn_out || self.refused
     }
 
     /// The client takes further parts of the answer.

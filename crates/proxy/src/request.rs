@@ -1,8 +1,14 @@
 //! The path of one request.
 
-use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
-use futures::FutureExt;
 use http::{Request, Response, header, request};
 
 use crate::{
@@ -18,7 +24,7 @@ use crate::{
 
 /// Serves one request: sanitize, route, middlewares, service, server, respond.
 async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
-    let mut exchange = Exchange::begin(client, &request);
+    let mut exchange = Box::new(Exchange::begin(client, &request));
     let (mut head, body) = request.into_parts();
     let outcome = async {
         let sanitized = {
@@ -43,13 +49,19 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
 
 /// Serves one request; if its code panics, it ends alone.
 pub(crate) async fn serve_alone(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
-    match AssertUnwindSafe(serve(client, request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::error!("a request was ended by a panic");
-            panicked()
+    // In its place from the start: what it becomes is large to move.
+    let mut serving = pin!(serve(client, request));
+    let served = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
         }
-    }
+    });
+    served.await.unwrap_or_else(|| {
+        tracing::error!("a request was ended by a panic");
+        panicked()
+    })
 }
 
 /// What rules see of a sanitized head.
@@ -114,9 +126,9 @@ async fn reach(
             let settings = client.settings();
             let body = RequestBody::new(body, settings);
             exchange.receives(body.upload());
-            let call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
+            let mut call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
             let (upstreams, log) = (client.upstreams(), client.access_log());
-            let outcome = forward(upstreams, service, call, exchange.trail(), log).await;
+            let outcome = forward(upstreams, service, &mut call, exchange.trail(), log).await;
             let mut answer = outcome.unwrap_or_else(|error| exchange.fail(&error.into()));
             exchange.trail().unwind(&mut answer.head);
             answer

@@ -107,7 +107,8 @@ fn tell_reason(response: &mut Response<Bytes>, reason: &impl Display) {
 
 /// The answer to a request whose code failed.
 pub(crate) fn panicked() -> Response<ResponseBody> {
-    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").map(ResponseBody::local)
+    text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        .map(|body| ResponseBody::local(body, false))
 }
 
 /// The answer to what is no request, with the reason in a header if `tell`.
@@ -116,13 +117,13 @@ pub(crate) fn refused(status: StatusCode, reason: &impl Display, tell: bool) -> 
     if tell {
         tell_reason(&mut response, reason);
     }
-    response.map(ResponseBody::local)
+    response.map(|body| ResponseBody::local(body, true))
 }
 
 /// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
-pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
+pub(crate) fn respond(answer: Answer, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.answered(&answer.head);
-    exchange.announce_end(&mut answer.head.headers);
+    let last = exchange.is_last();
     let source = match answer.body {
         Source::Local(bytes) => Sending::Local(bytes),
         Source::Server(body) => Sending::Server(body),
@@ -134,6 +135,7 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<Re
     let mut body = ResponseBody {
         source,
         exchange: Some(exchange),
+        last,
     };
     body.free_connection();
     Response::from_parts(answer.head, body)
@@ -143,7 +145,8 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<Re
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Sending,
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
+    last: bool,
 }
 
 #[derive(Debug)]
@@ -153,11 +156,18 @@ enum Sending {
 }
 
 impl ResponseBody {
-    fn local(body: Bytes) -> Self {
+    /// A body of nobody's request; the `last` one of its connection or not.
+    fn local(body: Bytes, last: bool) -> Self {
         Self {
             source: Sending::Local(body),
             exchange: None,
+            last,
         }
+    }
+
+    /// True when no further request is wanted on its connection.
+    pub(crate) fn ends_connection(&self) -> bool {
+        self.last
     }
 
     /// Puts the server's connection back once nothing more comes over it.

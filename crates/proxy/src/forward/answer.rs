@@ -62,7 +62,10 @@ pub(super) fn accept(
             status: response.status(),
         });
     }
-    strip(&mut response).map_err(|()| ForwardError::TransferEncoding(lease.server.authority.clone()))?;
+    // Over HTTP/1.1 the codec has left it out already, but for what tells of an upgrade.
+    if shared.is_some() || switches {
+        strip(&mut response).map_err(|()| ForwardError::TransferEncoding(lease.server.authority.clone()))?;
+    }
     let (mut head, ()) = response.into_parts();
     // What the codec notes for itself is not the client's business.
     head.extensions.clear();

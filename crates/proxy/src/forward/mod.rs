@@ -38,7 +38,7 @@ const MAX_OFFERS: usize = 3;
 pub(crate) async fn forward(
     upstreams: &Rc<Upstreams>,
     service: &Service,
-    mut call: Call,
+    call: &mut Call,
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
@@ -60,7 +60,7 @@ pub(crate) async fn forward(
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
-        match attempt(upstreams, &pick.server, &mut call, trail, log).await {
+        match attempt(upstreams, &pick.server, call, trail, log).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());

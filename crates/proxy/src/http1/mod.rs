@@ -6,15 +6,15 @@
 mod chunked;
 mod headers;
 mod inlet;
-mod length;
 mod outlet;
+mod said;
 
 pub(crate) use self::{
     chunked::Chunked,
     headers::headers,
     inlet::{BodyError, Framing, Inlet},
-    length::{Unclear, content_length, is_chunked},
     outlet::Outlet,
+    said::{Said, Unclear},
 };
 
 use bytes::{BufMut, BytesMut};

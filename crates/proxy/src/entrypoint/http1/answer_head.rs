@@ -67,9 +67,6 @@ impl Asked {
             match *name {
                 header::CONTENT_LENGTH | header::TRANSFER_ENCODING => continue,
                 header::DATE => dated = true,
-                header::CONNECTION if !self.keep_alive && head.status != StatusCode::SWITCHING_PROTOCOLS => {
-                    continue;
-                }
                 _ => {}
             }
             line(name, value.as_bytes(), out);
@@ -232,15 +229,8 @@ mod tests {
             keep_alive: false,
             ..ASKED
         };
-        let headers = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("connection", "close")];
-        let (head, ()) = headers
-            .iter()
-            .fold(Response::builder(), |response, (name, value)| {
-                response.header(*name, *value)
-            })
-            .body(())
-            .unwrap()
-            .into_parts();
+        let response = Response::builder().header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let (head, ()) = response.body(()).unwrap().into_parts();
         let mut out = BytesMut::new();
         last.write(&head, Announced::Length(0), &SizeHint::with_exact(0), &mut out);
         let text = String::from_utf8(out.to_vec()).unwrap();

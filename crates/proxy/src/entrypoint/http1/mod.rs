@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, Version, header};
+use http::{Method, Version};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     time::timeout,
@@ -34,10 +34,7 @@ use super::{
     io::ClientIo,
     wire::Wire,
 };
-use crate::{
-    drain::Stage, patience::Timer, request::serve_alone, respond::refused, sanitize::tokens,
-    upstream::Switched,
-};
+use crate::{drain::Stage, patience::Timer, request::serve_alone, respond::refused, upstream::Switched};
 
 /// How long what comes of a request that was answered without it is read, so that the client is not reset before
 /// it has seen the answer (RFC 9112 9.6).
@@ -148,8 +145,7 @@ async fn answer(
     let mut asked = Asked {
         version: head.request.version(),
         head: head.request.method() == Method::HEAD,
-        trailers: head.request.headers().contains_key(header::TE)
-            && tokens(head.request.headers(), header::TE).any(|te| te.eq_ignore_ascii_case("trailers")),
+        trailers: head.takes_trailers,
         keep_alive: head.keep_alive,
     };
     let body = match Receiver::new(connection) {
@@ -159,7 +155,7 @@ async fn answer(
     let response = serve_alone(client.clone(), head.request.map(|()| body)).await;
     let before = {
         let mut connection = connection.borrow_mut();
-        let last = tokens(response.headers(), header::CONNECTION).any(|token| token == "close");
+        let last = response.body().ends_connection();
         let before = connection.deny_leave();
         asked.keep_alive &= !last && !connection.closing && connection.may_go_on();
         before

@@ -3,13 +3,13 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderName, Method, Request, StatusCode, Uri, Version};
 use httparse::{ParserConfig, Status};
 
-use crate::{
-    http1::{Chunked, Framing, MAX_LINES, Unclear, content_length, headers, is_chunked},
-    sanitize::tokens,
-};
+use crate::http1::{Framing, MAX_LINES, Said, Unclear, headers};
+
+/// Lines that are added to most heads on their way to a server.
+const ADDED_LINES: usize = 6;
 
 /// Why something is no request, or none that is served. Nothing on its connection is taken for a request after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,8 @@ pub(super) struct RequestHead {
     pub(super) keep_alive: bool,
     /// The client waits for leave to send the body.
     pub(super) wants_leave: bool,
+    /// The client takes trailers behind the answer.
+    pub(super) takes_trailers: bool,
 }
 
 /// Takes the head of a request out of `buffer`, once it is there; `limit` bytes at most.
@@ -90,12 +92,21 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
         _ => Version::HTTP_11,
     };
     *request.uri_mut() = target(parsed.path.unwrap_or_default())?;
-    *request.headers_mut() = headers(head, parsed.headers).map_err(|_| Refusal::Header)?;
-    let framing = framing(&request)?;
+    let mut said = Said::default();
+    let takes = |name: &HeaderName, value: &[u8]| {
+        said.note(name, value);
+        true
+    };
+    *request.headers_mut() =
+        headers(head, parsed.headers, ADDED_LINES, takes).map_err(|_| Refusal::Header)?;
+    let version = request.version();
+    let framing = said.framing(version)?.unwrap_or(Framing::Length(0));
     buffer.advance(length);
+    let has_body = !matches!(framing, Framing::Length(0));
     Ok(Some(RequestHead {
-        keep_alive: keeps_alive(&request),
-        wants_leave: wants_leave(&request, &framing),
+        keep_alive: said.is_followed(version),
+        wants_leave: said.leave && has_body && version == Version::HTTP_11,
+        takes_trailers: said.trailers,
         framing,
         request,
     }))
@@ -117,35 +128,6 @@ fn target(text: &str) -> Result<Uri, Refusal> {
         return Err(Refusal::Target);
     }
     Uri::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes())).map_err(|_| Refusal::Target)
-}
-
-/// The length of the body (RFC 9112 6.3).
-fn framing(request: &Request<()>) -> Result<Framing, Unclear> {
-    let headers = request.headers();
-    let length = content_length(headers, false)?;
-    Ok(match is_chunked(headers, request.version())? {
-        true => Framing::Chunked(Chunked::default()),
-        false => Framing::Length(length.unwrap_or_default()),
-    })
-}
-
-fn keeps_alive(request: &Request<()>) -> bool {
-    let headers = request.headers();
-    // With both lengths the client and somebody in front of it may disagree on where the request ends.
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        return false;
-    }
-    let mut tokens = tokens(headers, header::CONNECTION);
-    match request.version() {
-        Version::HTTP_10 => tokens.any(|token| token.eq_ignore_ascii_case("keep-alive")),
-        _ => !tokens.any(|token| token.eq_ignore_ascii_case("close")),
-    }
-}
-
-fn wants_leave(request: &Request<()>, framing: &Framing) -> bool {
-    !matches!(framing, Framing::Length(0))
-        && request.version() == Version::HTTP_11
-        && tokens(request.headers(), header::EXPECT).any(|token| token.eq_ignore_ascii_case("100-continue"))
 }
 
 #[cfg(test)]
@@ -220,22 +202,6 @@ mod tests {
         let target = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(70_000));
         let refused = parse(&mut BytesMut::from(target.as_bytes()), 1 << 20);
         assert_eq!(refused.unwrap_err().status(), 414);
-    }
-
-    #[test]
-    fn connections_are_kept_as_versions_and_words_say() {
-        for (head, kept) in [
-            ("GET / HTTP/1.1\r\n\r\n", true),
-            ("GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n", false),
-            ("GET / HTTP/1.0\r\n\r\n", false),
-            ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true),
-            (
-                "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                false,
-            ),
-        ] {
-            assert_eq!(parsed(head).unwrap().keep_alive, kept, "{head:?}");
-        }
     }
 
     #[test]

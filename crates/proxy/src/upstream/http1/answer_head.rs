@@ -3,13 +3,15 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, BytesMut};
-use http::{Response, StatusCode, Version, header};
+use http::{HeaderName, Response, StatusCode, Version, header};
 use httparse::{ParserConfig, Status};
+use smallvec::SmallVec;
 
 use super::AnswerError;
 use crate::{
-    http1::{Chunked, Framing, MAX_LINES, content_length, headers, is_chunked},
-    sanitize::tokens,
+    http1::{Framing, MAX_LINES, Said, headers},
+    respond::X_MESH_REASON,
+    sanitize::is_hop_by_hop,
 };
 
 /// Longest head of an answer, in bytes.
@@ -18,6 +20,7 @@ const MAX_HEAD: usize = 256 * 1024;
 /// The head of an answer.
 #[derive(Debug)]
 pub(super) struct AnswerHead {
+    /// Without what is only about the connection, but for `Upgrade`, and without what only Mesh says.
     pub(super) response: Response<()>,
     pub(super) framing: Framing,
     /// The connection may take another request after this answer.
@@ -44,44 +47,57 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
         _ => Version::HTTP_11,
     };
     let head = buffer.get(..length).unwrap_or_default();
-    *response.headers_mut() = headers(head, parsed.headers).map_err(AnswerError::Header)?;
+    let mut said = Said::with_lists();
+    let mut named = SmallVec::<[HeaderName; 2]>::new();
+    let takes = |name: &HeaderName, value: &[u8]| {
+        said.note(name, value);
+        if *name == header::CONNECTION {
+            named.extend(named_by(value));
+        }
+        // Who asked for an upgrade has to know what became of it.
+        *name == header::UPGRADE || !(is_hop_by_hop(name.as_str()) || *name == X_MESH_REASON)
+    };
+    *response.headers_mut() = headers(head, parsed.headers, 0, takes).map_err(AnswerError::Header)?;
     buffer.advance(length);
-    let framing = framing(&response, to_head)?;
-    let has = |name| response.headers().contains_key(name);
-    let is_doubtful = has(header::TRANSFER_ENCODING) && has(header::CONTENT_LENGTH);
+    for name in named {
+        response.headers_mut().remove(name);
+    }
+    let framing = framing(&response, &said, to_head)?;
+    if said.is_chunked() {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
     let ends_connection = matches!(framing, Framing::UntilClose);
     Ok(Some(AnswerHead {
-        keep_alive: !is_doubtful && !ends_connection && keeps_alive(&response),
+        keep_alive: !ends_connection && said.is_followed(response.version()),
         framing,
         response,
     }))
 }
 
+/// The headers that a line of `Connection` takes for its own. The length is nobody's own.
+fn named_by(line: &[u8]) -> impl Iterator<Item = HeaderName> {
+    let tokens = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tokens
+        .filter(|token| !is_about_connection(token))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .filter(|name| *name != header::CONTENT_LENGTH && *name != header::UPGRADE)
+}
+
+fn is_about_connection(token: &[u8]) -> bool {
+    token.eq_ignore_ascii_case(b"close") || token.eq_ignore_ascii_case(b"keep-alive")
+}
+
 /// The length of the body (RFC 9112 6.3).
-fn framing(response: &Response<()>, to_head: bool) -> Result<Framing, AnswerError> {
-    let headers = response.headers();
-    let length = content_length(headers, true)?;
-    let chunked = is_chunked(headers, response.version())?;
+fn framing(response: &Response<()>, said: &Said, to_head: bool) -> Result<Framing, AnswerError> {
     let status = response.status();
     let has_none = to_head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    Ok(match (chunked, length) {
-        _ if has_none => Framing::Length(0),
-        (true, _) => Framing::Chunked(Chunked::default()),
-        (false, Some(length)) => Framing::Length(length),
-        (false, None) => Framing::UntilClose,
+    let framing = said.framing(response.version())?;
+    Ok(match has_none {
+        true => Framing::Length(0),
+        false => framing.unwrap_or(Framing::UntilClose),
     })
-}
-
-fn keeps_alive(response: &Response<()>) -> bool {
-    let says = |word: &str| {
-        tokens(response.headers(), header::CONNECTION).any(|token| token.eq_ignore_ascii_case(word))
-    };
-    match response.version() {
-        Version::HTTP_10 => says("keep-alive"),
-        _ => !says("close"),
-    }
 }
 
 #[cfg(test)]
@@ -134,6 +150,16 @@ mod tests {
         assert!(matches!(parsed(old), Err(AnswerError::Length(_))));
         let same = parsed("HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\n").unwrap();
         assert!(matches!(same.framing, Framing::Length(1)));
+    }
+
+    #[test]
+    fn what_is_about_the_connection_is_left_out() {
+        let lines = "connection: Close, x-hop\r\nx-hop: 1\r\nkeep-alive: 5\r\nproxy-authenticate: x\r\n\
+                     content-length: 0\r\ntrailer: x-sum\r\nx-kept: 1\r\nupgrade: h2c";
+        let head = parsed(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n")).unwrap();
+        let mut names: Vec<_> = head.response.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "trailer", "upgrade", "x-kept"]);
     }
 
     #[test]
