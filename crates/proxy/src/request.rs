@@ -22,6 +22,7 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
     let mut exchange = Exchange::begin(client, &request);
     let (mut head, body) = request.into_parts();
     let outcome = async {
+        exchange.admit()?;
         if exchange.client().has_fragment() {
             return Err(Rejection::Target.into());
         }

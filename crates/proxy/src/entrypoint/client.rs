@@ -9,7 +9,10 @@ use std::{
 };
 
 use arc_swap::Guard;
-use mesh_telemetry::{access_log::AccessLog, metrics::Shard};
+use mesh_telemetry::{
+    access_log::AccessLog,
+    metrics::{Refusal, Shard},
+};
 
 use super::{Entry, Phases};
 use crate::{
@@ -126,6 +129,30 @@ impl Client {
     pub(crate) fn begin_request(&self) -> Instant {
         self.requests.set(self.requests.get() + 1);
         self.phases.answering()
+    }
+
+    /// Takes a place among the requests in flight; false when all are taken.
+    pub(crate) fn enter(&self) -> bool {
+        self.entry.room.enter()
+    }
+
+    /// Gives it back.
+    pub(crate) fn leave_room(&self) {
+        self.entry.room.leave();
+    }
+
+    /// One of its requests gets no further.
+    pub(crate) fn refused(&self, reason: Refusal) {
+        if let Some(counts) = &self.entry.counts {
+            counts.refused(reason);
+        }
+        if reason == Refusal::Overload && self.entry.reminders.requests.is_due(Instant::now()) {
+            let name = &self.entry.name;
+            tracing::warn!(
+                entry_point = %name, in_flight = self.settings().http.max_in_flight_requests,
+                "entryPoints.{name}.http.maxInFlightRequests is reached; requests are answered 503"
+            );
+        }
     }
 
     /// The target of the request in hand came with a fragment.

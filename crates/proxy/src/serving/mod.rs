@@ -8,6 +8,7 @@ mod framing;
 mod http2;
 mod inner;
 mod limits;
+mod overload;
 mod proxy_protocol;
 mod retries;
 mod reuse;
