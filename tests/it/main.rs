@@ -11,11 +11,13 @@
 mod commands;
 mod demo;
 mod docs;
+mod drain;
 mod floods;
 mod http;
 mod lifecycle;
 mod measure;
 mod mesh;
+mod overload;
 mod peer;
 mod reload;
 mod restart;
