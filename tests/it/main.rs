@@ -24,6 +24,7 @@ mod restart;
 mod routing;
 mod server;
 mod settings;
+mod soak;
 mod strict;
 mod tls;
 mod views;

@@ -14,6 +14,7 @@ mod retries;
 mod reuse;
 mod scripted;
 mod servers;
+mod tables;
 mod telemetry;
 mod websocket;
 
