@@ -2,8 +2,11 @@
 
 use std::{net::TcpStream, thread};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::{
     http::{self, Kept},
+    measure::descriptors,
     mesh::{Mesh, Place, eventually, flags, routes, words},
     server::Server,
 };
@@ -87,4 +90,26 @@ fn connections_beyond_the_limit_wait_are_counted_and_named_in_the_log() {
     assert_eq!(warnings(&mesh, "entryPoints.web.maxConnections"), 1);
     drop(first);
     assert_eq!(second.join().unwrap().body, "a");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn clients_wait_while_the_system_has_no_descriptors_left_and_the_log_says_so() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let mesh = start(&place, &a, "--log.level=INFO");
+    let few = u64::try_from(descriptors(&mesh) + 10).unwrap();
+    let limit = Rlimit {
+        current: Some(few),
+        maximum: Some(few),
+    };
+    let process = Pid::from_raw(i32::try_from(mesh.id()).unwrap());
+    prlimit(process, Resource::Nofile, limit).unwrap();
+    let web = mesh.address("web");
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(web).unwrap()).collect();
+    assert_eq!(warnings(&mesh, "no room for connections"), 1);
+    let late = thread::spawn(move || http::get(web, "one.test", "/"));
+    assert!(!late.is_finished());
+    drop(silent);
+    assert_eq!(late.join().unwrap().body, "a");
+    assert_eq!(warnings(&mesh, "no room for connections"), 1);
 }
