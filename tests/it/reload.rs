@@ -57,7 +57,7 @@ fn checked(healthy: bool, requests: &Arc<AtomicUsize>, probes: &Arc<AtomicUsize>
     })
 }
 
-/// The `change`-th configuration: the service `steady` is always the same, all else differs.
+/// The `change`-th configuration: the servers of the service `steady` stay, all else differs, their weights too.
 fn document(change: usize, servers: &[&Peer]) -> String {
     let mut text = format!(
         "http:\n  routers:\n    steady: {{rule: \"Host(`steady.test`)\", service: steady}}\n    \
@@ -70,7 +70,7 @@ fn document(change: usize, servers: &[&Peer]) -> String {
     }
     let servers: Vec<_> = servers
         .iter()
-        .map(|server| format!("{{url: \"{}\"}}", server.url()))
+        .map(|server| format!("{{url: \"{}\", weight: {}}}", server.url(), 1 + change % 3))
         .collect();
     text + &format!(
         "  services:\n    s: {{loadBalancer: {{servers: [{{url: \"http://127.0.0.1:{}\"}}]}}}}\n    \
@@ -121,6 +121,7 @@ fn a_reload_under_load_fails_no_request_closes_no_connection_and_forgets_no_heal
     let count: usize = loads.iter().map(|(_, count)| count).sum();
     println!("{changes} reloads of {ROUTERS} routers in {took:?}, {count} requests, the longest {longest:?}");
     assert!(longest < LONGEST, "{longest:?}");
+    assert!(asked.load(Ordering::SeqCst) >= count);
     // One for each client at most, on each worker one for the test's own requests, and one for the probe.
     assert!(
         up.accepted() <= CLIENTS + WORKERS + 1,
