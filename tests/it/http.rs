@@ -1,7 +1,7 @@
 //! Just enough of an HTTP client.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -60,4 +60,40 @@ pub(crate) fn try_request(address: SocketAddr, method: &str, host: &str, path: &
         head: head.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// A connection that is kept for further requests.
+#[derive(Debug)]
+pub(crate) struct Kept<S>(BufReader<S>);
+
+impl<S: Read + Write> Kept<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// Status and body of the answer to a GET.
+    pub(crate) fn get(&mut self, host: &str, path: &str) -> io::Result<(u16, String)> {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+    }
+
+    /// The same for these bytes; the answer has to have a length.
+    pub(crate) fn ask(&mut self, request: &str) -> io::Result<(u16, String)> {
+        self.0.get_mut().write_all(request.as_bytes())?;
+        self.0.get_mut().flush()?;
+        let (mut line, mut status, mut length) = (String::new(), 0, 0);
+        while line != "\r\n" {
+            line.clear();
+            if self.0.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
+                status = rest[..3].parse().map_err(io::Error::other)?;
+            } else if let Some(rest) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = rest.trim().parse().map_err(io::Error::other)?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
 }

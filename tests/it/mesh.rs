@@ -56,9 +56,10 @@ impl Place {
         path
     }
 
-    /// The binary with a clean environment.
+    /// The binary with a clean environment: the one just built, or the one that `MESH_BIN` names.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh"));
+        let built = env!("CARGO_BIN_EXE_mesh");
+        let mut command = Command::new(std::env::var("MESH_BIN").as_deref().unwrap_or(built));
         command
             .args(arguments)
             .current_dir(self.directory.path())

@@ -92,7 +92,7 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-fn client(protocols: &[&str]) -> Arc<ClientConfig> {
+pub(crate) fn client(protocols: &[&str]) -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -104,10 +104,10 @@ fn client(protocols: &[&str]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A connection to `address` as if it were `name`; an address for a client that names nobody.
-fn connect(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Stream {
+pub(crate) fn connect(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Stream {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
     upload: Option<Rc<Upload>>,
     has_body: bool,
     refused: bool,
+    /// It has a place among the requests in flight.
+    admitted: bool,
     /// What there is of the answer waits for the client to take it.
     waiting: bool,
     status: Option<u16>,
@@ -82,11 +84,21 @@ impl Exchange {
             upload: None,
             has_body: !request.body().is_over(),
             refused: false,
+            admitted: false,
             waiting: false,
             status: None,
             grpc: GrpcStatus::default(),
             sent: 0,
             log,
+        }
+    }
+
+    /// Takes its place among the requests in flight, if there is one left.
+    pub(crate) fn admit(&mut self) -> Result<(), Failure> {
+        self.admitted = self.client.enter();
+        match self.admitted {
+            true => Ok(()),
+            false => Err(Failure::Overload),
         }
     }
 
@@ -113,6 +125,9 @@ impl Exchange {
     /// The answer that Mesh makes itself.
     pub(crate) fn fail(&mut self, failure: &Failure) -> Answer {
         self.refused |= failure.ends_connection();
+        if let Some(reason) = failure.refusal() {
+            self.client.refused(reason);
+        }
         let router = self.route.as_ref().map(|route| &*route.label);
         tracing::debug!(router, %failure, "answering without a server");
         failure.answer(self.client.settings().http.reason_header)
@@ -284,6 +299,9 @@ impl Drop for Exchange {
         };
         self.count(status, now);
         self.log(status, now);
+        if self.admitted {
+            self.client.leave_room();
+        }
         let rest = self.rest();
         self.wanted();
         self.client.abandons(self.status.is_none());

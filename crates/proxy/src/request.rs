@@ -27,6 +27,7 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
     let mut exchange = Box::new(Exchange::begin(client, &request));
     let (mut head, body) = request.into_parts();
     let outcome = async {
+        exchange.admit()?;
         let sanitized = {
             let client = exchange.client();
             sanitize(&mut head, client.peer(), client.settings())?

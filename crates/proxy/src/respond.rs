@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
+use mesh_telemetry::metrics::Refusal;
 
 use crate::{
     exchange::Exchange,
@@ -27,6 +28,9 @@ pub(crate) static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-re
 /// Why Mesh answers a request itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// As many requests are in flight as the entrypoint allows.
+    #[error("too many requests are in flight")]
+    Overload,
     /// It cannot be understood, in one way only.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -46,7 +50,7 @@ impl Failure {
         match self {
             Self::Rejected(rejection) => rejection.status(),
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overload | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forward(error) => error.status(),
         }
     }
@@ -56,7 +60,19 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::Forward(ForwardError::Upload(_)) => true,
-            Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) => false,
+            Self::Overload | Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) => false,
+        }
+    }
+
+    /// As metrics count it; `None` once a server was asked.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Overload => Some(Refusal::Overload),
+            Self::Rejected(rejection) => Some(rejection.refusal()),
+            Self::NoRoute => Some(Refusal::NoRoute),
+            Self::Unavailable(_) => Some(Refusal::Unavailable),
+            Self::Forward(ForwardError::NoServer(_)) => Some(Refusal::NoServer),
+            Self::Forward(_) => None,
         }
     }
 
@@ -64,7 +80,7 @@ impl Failure {
         match self {
             Self::NoRoute => "404 page not found\n",
             Self::Forward(ForwardError::NoServer(_)) => "no available server\n",
-            Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) => {
+            Self::Overload | Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) => {
                 self.status().canonical_reason().unwrap_or_default()
             }
         }

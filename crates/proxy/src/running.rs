@@ -44,6 +44,7 @@ impl Publishing {
         let table = compiler.compile(configuration);
         self.table.store(table.clone());
         self.in_use(&table);
+        compiler.free_unused();
     }
 
     /// Probes the servers of `table`, which is in use from now on, and counts it.

@@ -15,7 +15,7 @@ use tokio_util::{
 
 use crate::{
     drain::{StageCell, Stop},
-    entrypoint::{Entry, accept},
+    entrypoint::{Entry, Reminders, Room, accept},
     settings::EntryPoint,
     table::RoutingTable,
     upstream::Upstreams,
@@ -123,7 +123,9 @@ impl WorkerPlan {
             let stage = Rc::new(StageCell::new());
             let entry = Rc::new(Entry {
                 index,
-                connections: worker.shard.as_ref().map(|shard| shard.connections(&shared.name)),
+                counts: worker.shard.as_ref().map(|shard| shard.entry_point(&shared.name)),
+                room: Room::new(shared.settings.http.max_in_flight_requests, self.workers),
+                reminders: Reminders::default(),
                 name: shared.name,
                 settings: shared.settings,
                 server: server.clone(),

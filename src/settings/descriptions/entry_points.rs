@@ -84,6 +84,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "Largest head of a request; more is answered with 431.",
     ),
     (
+        "entryPoints.<name>.http.maxInFlightRequests",
+        "100000",
+        "Most requests at a time; more are answered with 503. Workers share it evenly. 0: no limit.",
+    ),
+    (
         "entryPoints.<name>.http.middlewares",
         "",
         "Run before the middlewares of every router here; written with provider: `auth@file`.",

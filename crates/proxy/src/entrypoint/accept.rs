@@ -1,16 +1,25 @@
 //! Accepts connections for one worker.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::HeaderValue;
-use mesh_telemetry::metrics::Connections;
+use mesh_telemetry::metrics::EntryPointCounts;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::connection::{self, Codecs};
+use super::{
+    Reminders, Room,
+    connection::{self, Codecs},
+};
 use crate::{
     drain::{Stage, StageCell, Stop},
     local_tasks::LocalTasks,
@@ -33,10 +42,13 @@ pub(crate) struct Entry {
     pub(crate) settings: Arc<EntryPoint>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub(crate) server: HeaderValue,
-    /// The gauge of open connections.
-    pub(crate) connections: Option<Connections>,
+    /// What it counts.
+    pub(crate) counts: Option<EntryPointCounts>,
     /// One for each connection that may be open, on all workers together.
     pub(crate) permits: Arc<Semaphore>,
+    /// For each request that may be in flight on this worker.
+    pub(crate) room: Room,
+    pub(crate) reminders: Reminders,
     pub(crate) stop: Stop,
     pub(crate) stage: Rc<StageCell>,
     pub(crate) worker: Rc<Worker>,
@@ -73,27 +85,49 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
         Err(error) => {
             tracing::debug!(entry_point = %entry.name, %error, "cannot accept a connection");
             if !is_of_one_connection(&error) {
+                if entry.reminders.descriptors.is_due(Instant::now()) {
+                    tracing::warn!(
+                        entry_point = %entry.name, %error,
+                        "the system has no room for connections; clients wait"
+                    );
+                }
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
             return;
         }
     };
-    let permit = tokio::select! {
-        biased;
-        permit = entry.permits.clone().acquire_owned() => permit,
-        () = entry.stage.reached(Stage::Draining) => return,
-    };
-    let Ok(permit) = permit else { return };
+    let Some(permit) = permit(entry).await else { return };
     if let Err(error) = prepare(&stream) {
         tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
         return;
     }
-    let gauge = entry.connections.as_ref().map(Connections::open);
+    let gauge = entry.counts.as_ref().map(EntryPointCounts::open);
     let serving = connection::accepted(stream, address, entry.clone(), codecs.clone());
     entry.stop.live.spawn_local(async move {
         serving.await;
         drop((permit, gauge));
     });
+}
+
+/// Leave for one more connection; it may have to wait until another one ends. `None` when the drain begins first.
+async fn permit(entry: &Entry) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = entry.permits.clone().try_acquire_owned() {
+        return Some(permit);
+    }
+    if let Some(counts) = &entry.counts {
+        counts.waited();
+    }
+    if entry.reminders.connections.is_due(Instant::now()) {
+        tracing::warn!(
+            entry_point = %entry.name, open = entry.settings.max_connections,
+            "entryPoints.{}.maxConnections is reached; clients wait for other connections to end", entry.name
+        );
+    }
+    tokio::select! {
+        biased;
+        permit = entry.permits.clone().acquire_owned() => permit.ok(),
+        () = entry.stage.reached(Stage::Draining) => None,
+    }
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

@@ -9,7 +9,10 @@ use std::{
 };
 
 use arc_swap::Guard;
-use mesh_telemetry::{access_log::AccessLog, metrics::Shard};
+use mesh_telemetry::{
+    access_log::AccessLog,
+    metrics::{Refusal, Shard},
+};
 
 use super::{Entry, Phases};
 use crate::{
@@ -44,7 +47,7 @@ pub(crate) struct Client {
     address: SocketAddr,
     accepted: Instant,
     requests: Cell<u64>,
-    refused: Cell<bool>,
+    has_refused: Cell<bool>,
     reset: Cell<bool>,
     leaving: Cell<bool>,
     abandoned: Cell<u32>,
@@ -63,7 +66,7 @@ impl Client {
             address,
             accepted,
             requests: Cell::new(0),
-            refused: Cell::new(false),
+            has_refused: Cell::new(false),
             reset: Cell::new(false),
             leaving: Cell::new(false),
             abandoned: Cell::new(0),
@@ -128,6 +131,30 @@ impl Client {
         self.phases.answering()
     }
 
+    /// Takes a place among the requests in flight; false when all are taken.
+    pub(crate) fn enter(&self) -> bool {
+        self.entry.room.enter()
+    }
+
+    /// Gives it back.
+    pub(crate) fn leave_room(&self) {
+        self.entry.room.leave();
+    }
+
+    /// One of its requests gets no further.
+    pub(crate) fn refused(&self, reason: Refusal) {
+        if let Some(counts) = &self.entry.counts {
+            counts.refused(reason);
+        }
+        if reason == Refusal::Overload && self.entry.reminders.requests.is_due(Instant::now()) {
+            let name = &self.entry.name;
+            tracing::warn!(
+                entry_point = %name, in_flight = self.settings().http.max_in_flight_requests,
+                "entryPoints.{name}.http.maxInFlightRequests is reached; requests are answered 503"
+            );
+        }
+    }
+
     /// True if requests share the connection.
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.phases.is_multiplexed()
@@ -163,7 +190,7 @@ impl Client {
 
     /// A request is over; after a refused one nothing on the connection is taken for a request.
     pub(crate) fn end_request(&self, now: Instant, rest: Rest, refused: bool) {
-        self.refused.set(refused);
+        self.has_refused.set(refused);
         match rest {
             Rest::Nothing => self.phases.answered(now),
             Rest::Upload(upload) => self.phases.answered_early(now, Some(upload)),
@@ -172,13 +199,14 @@ impl Client {
     }
 
     /// What came is no request, and nothing after it is taken for one.
-    pub(super) fn refuse(&self) {
-        self.refused.set(true);
+    pub(super) fn refuse(&self, reason: Refusal) {
+        self.has_refused.set(true);
+        self.refused(reason);
     }
 
     /// The client may still be sending what nobody will read.
     pub(super) fn has_unread(&self) -> bool {
-        self.refused.get() || self.phases.is_early()
+        self.has_refused.get() || self.phases.is_early()
     }
 
     /// True when the connection has served as long, or as many requests, as the settings allow.

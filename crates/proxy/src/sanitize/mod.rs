@@ -18,6 +18,7 @@ use http::{
     HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request,
     uri::{PathAndQuery, Scheme},
 };
+use mesh_telemetry::metrics::Refusal;
 
 pub(crate) use forwarded::{Peer, append_peer};
 pub(crate) use headers::{is_hop_by_hop, tokens};
@@ -66,6 +67,17 @@ impl Rejection {
             | Self::Ambiguous
             | Self::Value
             | Self::Underscore => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// As metrics count it.
+    pub(crate) fn refusal(self) -> Refusal {
+        match self {
+            Self::Method => Refusal::Method,
+            Self::Host => Refusal::Host,
+            Self::Target => Refusal::Target,
+            Self::Escape | Self::EncodedCharacter | Self::Ambiguous => Refusal::Path,
+            Self::Value | Self::Underscore => Refusal::Header,
         }
     }
 }

@@ -8,11 +8,13 @@ mod framing;
 mod http2;
 mod inner;
 mod limits;
+mod overload;
 mod proxy_protocol;
 mod retries;
 mod reuse;
 mod scripted;
 mod servers;
+mod tables;
 mod telemetry;
 mod websocket;
 

@@ -24,6 +24,10 @@ pub struct HttpSettings {
     /// Largest head of a request, in bytes; larger ones are answered 431. At least 8192.
     #[serde(deserialize_with = "mesh_config::whole::within::<_, _, 8192, 1_073_741_824>")]
     pub max_header_bytes: usize,
+    /// Requests that may be in flight, for the whole process; each worker has its share, rounded up. Further
+    /// ones are answered 503; 0 means no limit.
+    #[serde(deserialize_with = "mesh_config::whole::within::<_, _, 0, 10_000_000>")]
+    pub max_in_flight_requests: u32,
     /// Say in `X-Mesh-Reason` why an answer was made by Mesh itself.
     pub reason_header: bool,
     /// Routers here without `tls` of their own have it all the same.
@@ -41,6 +45,7 @@ impl Default for HttpSettings {
             encoded_characters: EncodedCharacters::default(),
             underscore_headers_strategy: UnderscoreHeaders::default(),
             max_header_bytes: 1024 * 1024,
+            max_in_flight_requests: 100_000,
             reason_header: false,
             tls: None,
         }

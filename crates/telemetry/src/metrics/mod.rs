@@ -4,6 +4,7 @@
 //! once; the families are summed when somebody asks. That is why the text is written here and not by a
 //! library: a client library would want one live metric per family and label set, shared by all workers.
 
+mod entry_point;
 mod gauges;
 mod observation;
 mod process;
@@ -22,10 +23,11 @@ use std::{
 
 use parking_lot::Mutex;
 
+pub use entry_point::{EntryPointCounts, OpenConnection, Refusal};
 pub use gauges::{Gauges, Live, ProviderGauge, ScopeGauge, ServerGauge};
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};
-pub use shard::{Connections, OpenConnection, Shard};
+pub use shard::Shard;
 
 /// The families on offer.
 #[derive(Debug, Clone, Copy)]

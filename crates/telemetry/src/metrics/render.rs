@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    Gauges, Live, Metrics, gauges, process,
+    Gauges, Live, Metrics,
+    entry_point::EntryPointSample,
+    gauges, process,
     shard::{Key, Series, Shard},
     text::Text,
 };
@@ -45,7 +47,7 @@ pub(super) fn render(metrics: &Metrics, gauges: &Gauges) -> String {
         write_family(&mut text, "service", &["service"], &sums.services, bounds);
         write_retries(&mut text, &sums.services);
     }
-    write_connections(&mut text, &shards);
+    write_entry_points(&mut text, &shards, families.entry_points);
     write_own(&mut text, metrics, &sums);
     gauges::write(&mut text, gauges);
     process::write(&mut text);
@@ -242,16 +244,38 @@ fn write_retries(text: &mut Text, services: &Family) {
     }
 }
 
-fn write_connections(text: &mut Text, shards: &[Shard]) {
-    let mut open: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+/// Writes what entrypoints count beside finished requests; the gauge alone unless their family is on.
+fn write_entry_points(text: &mut Text, shards: &[Shard], with_family: bool) {
+    let mut sums: BTreeMap<Arc<str>, EntryPointSample> = BTreeMap::new();
     for shard in shards {
-        for (entry_point, count) in &*shard.0.connections.lock() {
-            *open.entry(entry_point.clone()).or_default() += count.load(Ordering::Relaxed);
+        for (name, counts) in &*shard.0.entry_points.lock() {
+            sums.entry(name.clone()).or_default().add(&counts.sample());
         }
     }
     text.metric("open_connections", "gauge", "Connections open on an entrypoint.");
-    for (entry_point, count) in open {
-        text.sample("", &[("entrypoint", &entry_point), ("protocol", "TCP")], count);
+    for (name, sum) in &sums {
+        text.sample("", &[("entrypoint", name), ("protocol", "TCP")], sum.open);
+    }
+    if !with_family {
+        return;
+    }
+    text.metric(
+        "entrypoint_waited_connections_total",
+        "counter",
+        "Connections that waited for another one to end, because of maxConnections.",
+    );
+    for (name, sum) in &sums {
+        text.sample("", &[("entrypoint", name)], sum.waited);
+    }
+    text.metric(
+        "entrypoint_refused_requests_total",
+        "counter",
+        "Requests that were answered without having been offered to a server.",
+    );
+    for (name, sum) in &sums {
+        for (reason, count) in sum.refused() {
+            text.sample("", &[("entrypoint", name), ("reason", reason)], count);
+        }
     }
 }
 
@@ -294,7 +318,7 @@ mod tests {
     use http::Method;
 
     use super::{
-        super::{MetricsSettings, Observation, PrometheusSettings, Protocol},
+        super::{MetricsSettings, Observation, PrometheusSettings, Protocol, Refusal},
         *,
     };
 
@@ -417,11 +441,32 @@ mod tests {
     fn open_connections_are_summed_over_workers() {
         let metrics = metrics(1);
         let (one, two, web) = (metrics.shard(), metrics.shard(), Arc::from("web"));
-        let _open = [one.connections(&web).open(), two.connections(&web).open()];
+        let _open = [one.entry_point(&web).open(), two.entry_point(&web).open()];
         let text = metrics.render(&Gauges::default());
         assert_eq!(
             value(&text, r#"mesh_open_connections{entrypoint="web",protocol="TCP"}"#).unwrap(),
             "2"
         );
+    }
+    #[test]
+    fn what_entrypoints_refuse_is_summed_over_workers_and_shown_from_the_start() {
+        let metrics = metrics(1);
+        let (one, two, web) = (metrics.shard(), metrics.shard(), Arc::from("web"));
+        for shard in [&one, &two] {
+            shard.entry_point(&web).refused(Refusal::Overload);
+            shard.entry_point(&web).waited();
+        }
+        let text = metrics.render(&Gauges::default());
+        let of = |name: &str| value(&text, &format!("mesh_entrypoint_{name}")).unwrap();
+        let refused = |reason| {
+            of(&format!(
+                r#"refused_requests_total{{entrypoint="web",reason="{reason}"}}"#
+            ))
+        };
+        assert_eq!(
+            (refused("overload"), refused("no-route")),
+            ("2".into(), "0".into())
+        );
+        assert_eq!(of(r#"waited_connections_total{entrypoint="web"}"#), "2");
     }
 }

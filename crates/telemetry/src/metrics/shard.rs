@@ -2,10 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
 };
 
 use foldhash::fast::FixedState;
@@ -14,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::{
     Families,
+    entry_point::EntryPointCounts,
     observation::{Observation, Protocol, method_label},
 };
 
@@ -26,7 +24,7 @@ pub(super) struct ShardState {
     families: Families,
     add_internals: bool,
     pub(super) table: Mutex<SeriesTable>,
-    pub(super) connections: Mutex<Vec<(Arc<str>, Arc<AtomicI64>)>>,
+    pub(super) entry_points: Mutex<Vec<(Arc<str>, EntryPointCounts)>>,
 }
 
 impl Shard {
@@ -40,7 +38,7 @@ impl Shard {
             families,
             add_internals,
             table: Mutex::new(SeriesTable::new(bounds, max_series)),
-            connections: Mutex::new(Vec::new()),
+            entry_points: Mutex::new(Vec::new()),
         }))
     }
 
@@ -61,37 +59,15 @@ impl Shard {
         self.0.table.lock().record(&labels, seen);
     }
 
-    /// The open connections of an entrypoint on this worker; ask once per listener.
-    pub fn connections(&self, entry_point: &Arc<str>) -> Connections {
-        let mut known = self.0.connections.lock();
-        if let Some((_, count)) = known.iter().find(|(name, _)| name == entry_point) {
-            return Connections(count.clone());
+    /// The numbers of an entrypoint on this worker; ask once per listener.
+    pub fn entry_point(&self, name: &Arc<str>) -> EntryPointCounts {
+        let mut known = self.0.entry_points.lock();
+        if let Some((_, counts)) = known.iter().find(|(known, _)| known == name) {
+            return counts.clone();
         }
-        let count = Arc::new(AtomicI64::new(0));
-        known.push((entry_point.clone(), count.clone()));
-        Connections(count)
-    }
-}
-
-/// Counts the open connections of one entrypoint.
-#[derive(Debug, Clone)]
-pub struct Connections(Arc<AtomicI64>);
-
-impl Connections {
-    /// Counts a connection for as long as the answer lives.
-    pub fn open(&self) -> OpenConnection {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(self.0.clone())
-    }
-}
-
-/// One open connection; dropping it takes it out of the count.
-#[derive(Debug)]
-pub struct OpenConnection(Arc<AtomicI64>);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let counts = EntryPointCounts::default();
+        known.push((name.clone(), counts.clone()));
+        counts
     }
 }
 
@@ -370,16 +346,6 @@ mod tests {
             ..seen(None, &web)
         });
         assert_eq!(shard.0.table.lock().slab.len(), 0);
-    }
-
-    #[test]
-    fn a_connection_counts_until_it_is_dropped() {
-        let (shard, web) = (shard(2), Arc::from("web"));
-        let connections = shard.connections(&web);
-        let one = connections.open();
-        let _two = shard.connections(&web).open();
-        drop(one);
-        assert_eq!(connections.0.load(Ordering::Relaxed), 1);
     }
 
     proptest! {

@@ -16,6 +16,7 @@ use std::{
 };
 
 use http::{Method, Version};
+use mesh_telemetry::metrics::Refusal as Reason;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     time::timeout,
@@ -89,6 +90,7 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
     if client.wants_reset() {
         io.reset_on_close();
     } else if expired_in_head {
+        client.refused(Reason::Late);
         // The client may not be reading; what the system does not take at once is not worth waiting for.
         let _taken = timeout(Duration::ZERO, io.write_all(HEAD_TIMEOUT)).await;
     } else if client.has_unread() {
@@ -182,7 +184,7 @@ async fn refuse(
     refusal: Refusal,
 ) -> Result<(), SendError> {
     tracing::debug!(client = %client.address(), %refusal, "refusing a request");
-    client.refuse();
+    client.refuse(refusal.into());
     let asked = Asked {
         version: Version::HTTP_11,
         head: false,

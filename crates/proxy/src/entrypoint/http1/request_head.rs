@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderName, Method, Request, StatusCode, Uri, Version};
 use httparse::{ParserConfig, Status};
+use mesh_telemetry::metrics::Refusal as Reason;
 
 use crate::http1::{Framing, MAX_LINES, Said, Unclear, headers};
 
@@ -48,6 +49,19 @@ impl Refusal {
             Self::Head(_) | Self::LineEnd | Self::Target | Self::Header | Self::Length(_) => {
                 StatusCode::BAD_REQUEST
             }
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Head(httparse::Error::TooManyHeaders) | Refusal::Large | Refusal::LongTarget => {
+                Self::Large
+            }
+            Refusal::Head(_) | Refusal::LineEnd | Refusal::Header => Self::Malformed,
+            Refusal::Target => Self::Target,
+            Refusal::Length(_) => Self::Framing,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Compiler {
 
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
     pub fn compile(&mut self, configuration: &Configuration) -> Arc<RoutingTable> {
-        self.retired.retain(|table| Arc::strong_count(table) > 1);
+        self.free_unused();
         self.missing.update(&configuration.set_aside);
         self.transports.update(&configuration.servers_transports);
         self.middlewares.update(&configuration.middlewares, &self.missing);
@@ -112,6 +112,11 @@ impl Compiler {
         });
         self.retired.push(table.clone());
         table
+    }
+
+    /// Frees the tables that nobody uses any more. Best called when a table has just been replaced.
+    pub(crate) fn free_unused(&mut self) {
+        self.retired.retain(|table| Arc::strong_count(table) > 1);
     }
 
     fn entry_points(&self) -> Vec<EntryPointRoutes> {

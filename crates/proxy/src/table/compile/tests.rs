@@ -42,6 +42,19 @@ fn picked(table: &RoutingTable, url: &str) -> String {
     pick.server.authority.to_string()
 }
 
+/// What a worker lets go of last is one number to count down: thousands of routes take milliseconds to free.
+#[test]
+fn a_table_that_a_request_held_last_is_freed_by_the_compiler() {
+    let mut compiler = compiler();
+    let held = compiler.compile(&configuration(&small()));
+    let table = Arc::downgrade(&held);
+    compiler.compile(&configuration(&json!({})));
+    drop(held);
+    assert!(table.strong_count() > 0, "freed by the request");
+    compiler.compile(&configuration(&json!({})));
+    assert_eq!(table.strong_count(), 0, "kept for ever");
+}
+
 #[test]
 fn references_mean_the_provider_of_their_owner_unless_they_say_otherwise() {
     let document = json!({
