@@ -25,7 +25,8 @@ use crate::{
 /// Serves one request: sanitize, route, middlewares, service, server, respond.
 async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
     let mut exchange = Box::new(Exchange::begin(client, &request));
-    let (mut head, body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let mut head = Box::new(head);
     let outcome = async {
         exchange.admit()?;
         let sanitized = {
@@ -116,7 +117,7 @@ fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> 
 /// Brings the request to what answers it; if nothing does, the answer says why.
 async fn reach(
     route: &Route,
-    head: request::Parts,
+    head: Box<request::Parts>,
     body: Incoming,
     sanitized: &Sanitized,
     exchange: &mut Exchange,
@@ -134,7 +135,7 @@ async fn reach(
             exchange.trail().unwind(&mut answer.head);
             answer
         }
-        Target::Internal(service) => service.call(Request::from_parts(head, ())).await.into(),
+        Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
         Target::Unavailable { reason } => exchange.fail(&Failure::Unavailable(reason.clone())),
     }
 }

@@ -168,7 +168,7 @@ pub(crate) struct ResponseBody {
 #[derive(Debug)]
 enum Sending {
     Local(Bytes),
-    Server(AnswerBody),
+    Server(Box<AnswerBody>),
 }
 
 impl ResponseBody {

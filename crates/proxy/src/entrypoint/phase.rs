@@ -152,10 +152,10 @@ impl Phases {
     }
 
     /// The request is complete, too, if it was not when its answer was.
-    pub(crate) fn settled(&self, now: Instant) {
+    pub(crate) fn settled(&self) {
         if self.phase.get() == Phase::Early {
             self.upload.take();
-            self.answered(now);
+            self.answered(Instant::now());
         }
     }
 

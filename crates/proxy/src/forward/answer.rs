@@ -28,7 +28,7 @@ pub(crate) enum Source {
     /// Bytes made in this process.
     Local(Bytes),
     /// The body of a server.
-    Server(AnswerBody),
+    Server(Box<AnswerBody>),
     /// WebSocket, from here on both ways.
     WebSocket(Switched, InFlight),
 }
@@ -72,7 +72,7 @@ pub(super) fn accept(
     // Each hop speaks its own version (RFC 9110 2.5); the codec lowers it for an older client.
     head.version = Version::HTTP_11;
     if !switches {
-        let body = Source::Server(AnswerBody::new(shared, lease, in_flight));
+        let body = Source::Server(Box::new(AnswerBody::new(shared, lease, in_flight)));
         return Ok(Answer { head, body });
     }
     let switched = match lease.sender {

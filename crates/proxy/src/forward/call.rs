@@ -20,7 +20,7 @@ use crate::{
 /// A request that may still be offered to several servers.
 #[derive(Debug)]
 pub(crate) struct Call {
-    head: request::Parts,
+    head: Box<request::Parts>,
     /// The head before middlewares of inner services changed it for one server.
     unchanged: Option<Box<request::Parts>>,
     host: Option<HeaderValue>,
@@ -37,7 +37,7 @@ const MAX_LOST: u8 = 3;
 impl Call {
     /// The call that `head` and `body` ask for.
     pub(crate) fn new(
-        mut head: request::Parts,
+        mut head: Box<request::Parts>,
         body: RequestBody,
         sanitized: &Sanitized,
         peer: &Peer,
@@ -92,7 +92,7 @@ impl Call {
         match &self.unchanged {
             Some(unchanged) => self.head.clone_from(unchanged),
             None if chains.is_empty() => return (0, None),
-            None => self.unchanged = Some(Box::new(self.head.clone())),
+            None => self.unchanged = Some(self.head.clone()),
         }
         let met = meet(chains.iter().flat_map(|chain| chain.iter()), &mut self.head);
         self.host = self.head.headers.get(header::HOST).cloned();

@@ -4,14 +4,14 @@
 //! never passed on.
 
 mod chunked;
-mod headers;
+mod head;
 mod inlet;
 mod outlet;
 mod said;
 
 pub(crate) use self::{
     chunked::Chunked,
-    headers::headers,
+    head::Head,
     inlet::{BodyError, Framing, Inlet},
     outlet::Outlet,
     said::{Said, Unclear},

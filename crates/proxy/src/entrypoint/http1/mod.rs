@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::{Method, Version};
@@ -172,7 +172,7 @@ async fn answer(
     }
     let goes_on = poll_fn(|cx| connection.borrow_mut().poll_settled(cx)).await;
     if goes_on {
-        client.phases.settled(Instant::now());
+        client.phases.settled();
     }
     Ok(goes_on)
 }

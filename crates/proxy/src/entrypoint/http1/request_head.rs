@@ -2,12 +2,12 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{HeaderName, Method, Request, StatusCode, Uri, Version};
 use httparse::{ParserConfig, Status};
 use mesh_telemetry::metrics::Refusal as Reason;
 
-use crate::http1::{Framing, MAX_LINES, Said, Unclear, headers};
+use crate::http1::{Framing, Head, MAX_LINES, Said, Unclear};
 
 /// Lines that are added to most heads on their way to a server.
 const ADDED_LINES: usize = 6;
@@ -98,6 +98,7 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
     if has_bare_line_end(head) {
         return Err(Refusal::LineEnd);
     }
+    let head = Head::new(head);
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes())
         .map_err(|_| Refusal::Head(httparse::Error::Token))?;
@@ -105,14 +106,15 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    *request.uri_mut() = target(parsed.path.unwrap_or_default())?;
+    *request.uri_mut() = target(&head, parsed.path.unwrap_or_default())?;
     let mut said = Said::default();
     let takes = |name: &HeaderName, value: &[u8]| {
         said.note(name, value);
         true
     };
-    *request.headers_mut() =
-        headers(head, parsed.headers, ADDED_LINES, takes).map_err(|_| Refusal::Header)?;
+    *request.headers_mut() = head
+        .headers(parsed.headers, ADDED_LINES, takes)
+        .map_err(|_| Refusal::Header)?;
     let version = request.version();
     let framing = said.framing(version)?.unwrap_or(Framing::Length(0));
     buffer.advance(length);
@@ -128,20 +130,18 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
 
 /// The parser takes a lone LF for the end of a line; not every reader does.
 fn has_bare_line_end(head: &[u8]) -> bool {
-    let mut before = 0;
-    head.iter()
-        .any(|byte| std::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
+    memchr::memchr_iter(b'\n', head).any(|at| !head.get(..at).unwrap_or_default().ends_with(b"\r"))
 }
 
 /// The target as it was sent. A fragment is never sent (RFC 9112 3.2), and would be cut off without a word.
-fn target(text: &str) -> Result<Uri, Refusal> {
+fn target<'a>(head: &Head<'a>, text: &'a str) -> Result<Uri, Refusal> {
     if text.len() >= usize::from(u16::MAX) {
         return Err(Refusal::LongTarget);
     }
-    if text.contains('#') {
+    if text.as_bytes().contains(&b'#') {
         return Err(Refusal::Target);
     }
-    Uri::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes())).map_err(|_| Refusal::Target)
+    Uri::from_maybe_shared(head.keep(text.as_bytes())).map_err(|_| Refusal::Target)
 }
 
 #[cfg(test)]

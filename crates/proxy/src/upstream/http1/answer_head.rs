@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::AnswerError;
 use crate::{
-    http1::{Framing, MAX_LINES, Said, headers},
+    http1::{Framing, Head, MAX_LINES, Said},
     respond::X_MESH_REASON,
     sanitize::is_hop_by_hop,
 };
@@ -46,7 +46,7 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
         Some(0) => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    let head = buffer.get(..length).unwrap_or_default();
+    let head = Head::new(buffer.get(..length).unwrap_or_default());
     let mut said = Said::with_lists();
     let mut named = SmallVec::<[HeaderName; 2]>::new();
     let takes = |name: &HeaderName, value: &[u8]| {
@@ -57,7 +57,9 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
         // Who asked for an upgrade has to know what became of it.
         *name == header::UPGRADE || !(is_hop_by_hop(name.as_str()) || *name == X_MESH_REASON)
     };
-    *response.headers_mut() = headers(head, parsed.headers, 0, takes).map_err(AnswerError::Header)?;
+    *response.headers_mut() = head
+        .headers(parsed.headers, 0, takes)
+        .map_err(AnswerError::Header)?;
     buffer.advance(length);
     for name in named {
         response.headers_mut().remove(name);
