@@ -23,6 +23,11 @@ integration *arguments:
 bench *arguments:
     cargo bench --workspace {{arguments}}
 
+# Mesh beside nginx and HAProxy, or some of the cases: just bench-proxy --only h1-100b-c64 --rounds 3.
+bench-proxy *arguments:
+    cargo build --release --bin mesh
+    cargo run --release -p mesh-bench-proxy -- {{arguments}}
+
 # Licences, advisories, duplicates, sources (cargo install cargo-deny).
 deny:
     cargo deny --locked check

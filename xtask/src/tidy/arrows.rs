@@ -56,6 +56,11 @@ const ROOMS: &[Room] = &[
         tests_too: true,
         ..room("mesh-integration", &["mesh-testkit"])
     },
+    Room {
+        // It measures the binary from outside, beside others.
+        tests_too: true,
+        ..room("mesh-bench-proxy", &[])
+    },
     room(
         "mesh",
         &[
