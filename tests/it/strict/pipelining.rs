@@ -125,3 +125,14 @@ fn the_first_request_that_is_refused_is_the_last() {
         stand.play([Row::becomes(format!("{get}{get}{refused}{hidden}"), &seen).then_refused(400)]);
     }
 }
+
+#[test]
+fn a_fragment_is_refused_in_a_request_that_did_not_wait_too() {
+    let stand = Stand::echoing();
+    let get = "GET /g HTTP/1.1\r\nHost: h\r\n\r\n";
+    for target in ["/a#b", "/a?b#c", "/#", "http://h/#c", "/a%23b#"] {
+        let refused = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let seen = [("GET /g", ""), ("GET /g", "")];
+        stand.play([Row::becomes(format!("{get}{get}{refused}{get}"), &seen).then_refused(400)]);
+    }
+}

@@ -90,6 +90,41 @@ fn every_answer_is_whole_for_a_client_of_http_1_0_and_never_in_chunks() {
 }
 
 #[test]
+fn a_client_of_http_1_0_that_asks_keeps_its_connection_where_the_length_is_known() {
+    let stand = framing();
+    for target in WHOLE {
+        let mut caller = Caller::new(&stand);
+        let get = format!("GET {target} HTTP/1.0\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n");
+        caller.send(&get);
+        let answer = caller.answer("GET");
+        assert_eq!(
+            (answer.status, &*answer.text()),
+            (200, body_of(target)),
+            "{target}"
+        );
+        assert!(
+            answer.values("transfer-encoding").is_empty(),
+            "{target}: {answer:?}"
+        );
+        let keeps = answer
+            .values("connection")
+            .iter()
+            .any(|value| value.eq_ignore_ascii_case("keep-alive"));
+        assert_eq!(
+            keeps,
+            answer.values("content-length").len() == 1,
+            "{target}: {answer:?}"
+        );
+        if keeps {
+            caller.send(&get);
+            assert_eq!(caller.answer("GET").text(), body_of(target), "{target}");
+        } else {
+            assert_eq!(caller.rest().0, "", "{target}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_is_cut_looks_cut_to_old_clients_too() {
     let stand = framing();
     for target in ["/cut-length", "/cut-chunks"] {
