@@ -60,12 +60,6 @@ fn flood(mesh: &Mesh, reads: bool, mut next: impl FnMut(u32) -> Vec<u8>) -> bool
     false
 }
 
-fn memory(mesh: &Mesh) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", mesh.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
 fn start(place: &Place) -> Mesh {
     let server = Server::named("one");
     let file = place.write("routes.yml", &routes(&[("one", &server.url())]));
@@ -114,7 +108,7 @@ fn who_only_costs_is_sent_away_and_others_are_served() {
     ];
     for (name, reads, next) in floods {
         assert!(flood(&mesh, reads, next), "{name}: still taken");
-        assert!(memory(&mesh) < MOST_MEMORY, "{name}: {} MiB", memory(&mesh));
+        assert!(mesh.memory() < MOST_MEMORY, "{name}: {} MiB", mesh.memory());
         assert_eq!(mesh.get("one.test", "/").body, "one", "after {name}");
     }
     assert!(!mesh.log().join("\n").contains("panic"));
@@ -139,6 +133,6 @@ fn clients_who_take_no_answers_hold_bounded_memory() {
         })
         .collect();
     assert_eq!(mesh.get("one.test", "/").body, "one");
-    assert!(memory(&mesh) < MOST_MEMORY, "{} MiB", memory(&mesh));
+    assert!(mesh.memory() < MOST_MEMORY, "{} MiB", mesh.memory());
     drop(clients);
 }

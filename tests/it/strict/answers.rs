@@ -54,6 +54,27 @@ fn an_answer_that_is_none_is_502_and_nothing_of_it_is_passed_on() {
         "HTTP/1.1 200 OK\r\nX: planted\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nX: planted\r\nConnection: upgrade\r\nUpgrade: foo\r\n\r\nplanted",
         "HTTP/1.1 101 Switching Protocols\r\nX: planted\r\n\r\n",
+        "HTTP/0.9 200 OK\r\nX: planted\r\n\r\n",
+        "HTTP/1.1 -200 OK\r\nX: planted\r\n\r\n",
+        "HTTP/1.1 099 OK\r\nX: planted\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 000 OK\r\nX: planted\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 2 0 OK\r\nX: planted\r\n\r\n",
+        "http/1.1 200 OK\r\nX: planted\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\rX: planted\r\rplanted",
+        "HTTP/1.1 200 OK\r\n X: planted\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length: 5, 6\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length:\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length: +5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length: 18446744073709551621\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length : 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nTransfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\nX: planted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\n: y\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nY\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: planted\r\nY: a\x07b\r\nContent-Length: 0\r\n\r\n",
+        "\0HTTP/1.1 200 OK\r\nX: planted\r\nContent-Length: 0\r\n\r\n",
     ] {
         let stand = faulty(Act::write_and_close(answer), &[]);
         let text = ask(&stand, "POST");
@@ -65,11 +86,25 @@ fn an_answer_that_is_none_is_502_and_nothing_of_it_is_passed_on() {
 }
 
 #[test]
-fn a_head_without_end_is_502_within_bounds() {
-    let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(8 << 20));
-    let stand = faulty(Act::write_and_close(&endless), &[]);
-    assert_eq!(statuses(&ask(&stand, "POST")), [502]);
-    stand.bystander("an endless head");
+fn heads_without_end_are_502_within_bounds() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    for endless in [
+        format!("{ok}X: {}", "x".repeat(8 << 20)),
+        format!("{ok}{}", "X: y\r\n".repeat(1 << 20)),
+        format!("{ok}{}\r\n", "X: y\r\n".repeat(2000)),
+        format!("HTTP/1.1 200 {}", "x".repeat(8 << 20)),
+        "HTTP/1.1 100 Continue\r\n\r\n".repeat(1 << 18),
+        "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(1 << 18),
+        "\r\n".repeat(1 << 22),
+    ] {
+        let stand = faulty(Act::write_and_close(&endless), &[]);
+        #[cfg(target_os = "linux")]
+        let before = stand.mesh.memory();
+        assert_eq!(statuses(&ask(&stand, "POST")), [502], "{}", &endless[..40]);
+        stand.bystander("an endless head");
+        #[cfg(target_os = "linux")]
+        assert!(stand.mesh.memory() < before + 32, "{}", &endless[..40]);
+    }
 }
 
 #[test]
@@ -219,4 +254,45 @@ fn a_length_beside_chunks_is_dropped_from_an_answer() {
         "{text:?}"
     );
     stand.bystander(answer);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_reaches_nobody() {
+    for unasked in [
+        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 7\r\n\r\nplanted",
+        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted",
+        "planted",
+    ] {
+        let (told, tell) = std::sync::mpsc::channel::<()>();
+        let (told, tell) = (std::sync::Mutex::new(told), std::sync::Mutex::new(tell));
+        let (written, is_written) = std::sync::mpsc::channel::<()>();
+        let server = Recorder::by_hand(move |talk| {
+            while let Some(request) = talk.request() {
+                talk.act(Act::Echo, &request);
+                if request.target == "/first" {
+                    // When the client has its answer and the connection has gone back.
+                    let _told = tell.lock().unwrap().recv();
+                    talk.write(unasked);
+                    written.send(()).unwrap();
+                }
+            }
+        });
+        let stand = Stand::new(server, &[]);
+        for method in ["GET", "POST"] {
+            let length = if method == "POST" {
+                "Content-Length: 0\r\n"
+            } else {
+                ""
+            };
+            let request = |target: &str| format!("{method} {target} HTTP/1.1\r\nHost: h\r\n{length}\r\n");
+            assert!(stand.talk(request("/first").as_bytes(), true).ends_with("/first"));
+            told.lock().unwrap().send(()).unwrap();
+            is_written.recv().unwrap();
+            for target in ["/second", "/third"] {
+                let text = stand.talk(request(target).as_bytes(), true);
+                let own = format!("\r\n\r\n{method} {target}");
+                assert!(text.ends_with(&own), "after {unasked:?}: {text:?}");
+            }
+        }
+    }
 }

@@ -116,8 +116,6 @@ fn a_coding_other_than_exactly_chunked_is_refused() {
         let lines = ["Transfer-Encoding : chunked", "X: y\rTransfer-Encoding: chunked"];
         stand.play(lines.map(|line| Row::refused(post(line, &body))));
     }
-    let smuggled = post("X: y\nTransfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n");
-    stand.play([Row::refused(smuggled)]);
     stand.play(["Chunked", "CHUNKED", "chunked \t", "\tchunked"].map(|coding| {
         let fields = format!("tRANSFER-eNCODING:{coding}");
         Row::becomes(post(&fields, "2\r\nhi\r\n0\r\n\r\n"), &[("POST /p", "hi")])
@@ -249,7 +247,7 @@ fn trailers_do_not_become_headers_and_forged_ones_are_dropped() {
         let passed = request.trailers.iter().any(|(_, value)| value == "forged");
         assert!(!passed || name == "X-Sum", "{request:?}");
     }
-    for bad in ["X : y", "X\0: y", ": y", "X: a\0b", "X: a\n b", "X"] {
+    for bad in ["X : y", "X\0: y", ": y", "X: a\0b", "X: a\n b", "X: a\rY: b", "X"] {
         let body = format!("2\r\nhi\r\n0\r\n{bad}\r\n\r\n{HIDDEN}");
         stand.play([Row::refused(chunked(&body)).broken_off()]);
     }

@@ -51,20 +51,27 @@ fn a_field_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_line_end_without_cr_is_refused_and_empty_lines_before_a_request_are_not() {
+fn line_ends_without_cr_are_refused() {
     let stand = Stand::echoing();
     for head in [
         "GET /g HTTP/1.1\nHost: h\n\n",
+        "GET /g HTTP/1.1\nHost: h\r\n\r\n",
         "GET /g HTTP/1.1\r\nHost: h\nX: a\r\n\r\n",
         "GET /g HTTP/1.1\r\nHost: h\r\nX: a\n\n",
+        "GET /g HTTP/1.1\r\nHost: h\r\nX: a\r\n\n",
+        "GET /g HTTP/1.1\r\nHost: h\n\r\n",
         "\nGET /g HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /g HTTP/1.1\r\nHost: h\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /g HTTP/1.1\r\nHost: h\r\nX: y\nContent-Length: 2\r\n\r\nhi",
     ] {
         stand.play([Row::refused(format!("{head}{HIDDEN}"))]);
     }
-    stand.play([Row::becomes(
-        format!("\r\n\r\nGET /g HTTP/1.1\r\nHost: h\r\n\r\n{HIDDEN}"),
-        &[("GET /g", ""), ("GET /hidden", "")],
-    )]);
+    let trailers = "POST /g HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: a\nY: b\r\n\r\n";
+    stand.play([Row::refused(format!("{trailers}{HIDDEN}")).broken_off()]);
+    // Empty lines before a request are nothing (RFC 9112 2.2).
+    let seen = [("GET /g", ""), ("GET /hidden", "")];
+    let head = "\r\n\r\nGET /g HTTP/1.1\r\nHost: h\r\n\r\n";
+    stand.play([Row::becomes(format!("{head}{HIDDEN}"), &seen)]);
 }
 
 #[test]
@@ -149,4 +156,64 @@ fn a_head_that_is_too_large_is_refused() {
         "{text}"
     );
     stand.bystander("a long target");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn heads_without_measure_are_refused_within_bounded_memory() {
+    let stand = Stand::echoing();
+    let before = stand.mesh.memory();
+    let fields = |count: usize| "X: y\r\n".repeat(count);
+    let endless = |size: usize| "x".repeat(size);
+    for head in [
+        format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", endless(70_000)),
+        format!("GET /?{} HTTP/1.1\r\nHost: h\r\n\r\n", endless(70_000)),
+        format!("GET /g HTTP/1.1\r\nHost: h\r\n{}\r\n", fields(2000)),
+        format!("GET /g HTTP/1.1\r\nHost: h\r\nX: {}", endless(4 << 20)),
+        format!("GET /g HTTP/1.1\r\nHost: h\r\n{}", fields(700_000)),
+        format!("GET /{}", endless(4 << 20)),
+        endless(4 << 20),
+        "\r\n".repeat(2 << 20),
+    ] {
+        let text = stand.talk(head.as_bytes(), false);
+        let statuses = super::stand::statuses(&text);
+        assert!(
+            matches!(statuses[..], [400 | 414 | 431]),
+            "{}: {text}",
+            &head[..40]
+        );
+        stand.bystander(&head[..40]);
+    }
+    // Many at a time, none of which comes to an end.
+    let clients: Vec<_> = (0..100)
+        .map(|_| {
+            let mut caller = super::Caller::new(&stand);
+            caller.send(format!("GET /g HTTP/1.1\r\nHost: h\r\nX: {}", endless(100_000)));
+            caller
+        })
+        .collect();
+    stand.bystander("many heads");
+    let grown = stand.mesh.memory() - before;
+    assert!(grown < 64, "{grown} MiB");
+    drop(clients);
+    let seen = stand.server.requests();
+    assert!(
+        seen.iter()
+            .all(|request| request.target.starts_with("/bystander")),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_large_head_within_the_limit_passes_whole() {
+    let stand = Stand::echoing();
+    let large = "x".repeat(60_000);
+    let seen = [("GET /g", ""), ("GET /hidden", "")];
+    let head = format!("GET /g HTTP/1.1\r\nHost: h\r\nX: {large}\r\nY: {large}\r\n\r\n");
+    stand.play([Row::becomes(format!("{head}{HIDDEN}"), &seen)]);
+    let requests = stand.server.requests();
+    assert_eq!(
+        (requests[0].values("x"), requests[0].values("y")),
+        (vec![&*large], vec![&*large])
+    );
 }

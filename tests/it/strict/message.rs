@@ -1,14 +1,16 @@
 //! One request, read as strictly as RFC 9112 allows: the second opinion about what Mesh sends.
 
+/// Names in lower case and values, in order.
+pub(super) type Fields = Vec<(String, String)>;
+
 /// A request that cannot be read in two ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) method: String,
     pub(super) target: String,
-    /// In order, names in lower case.
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Fields,
     pub(super) body: Vec<u8>,
-    pub(super) trailers: Vec<(String, String)>,
+    pub(super) trailers: Fields,
 }
 
 /// What a prefix of a connection is.
@@ -30,8 +32,7 @@ impl Message {
 
     /// All values of a header.
     pub(super) fn values(&self, name: &str) -> Vec<&str> {
-        let fields = self.headers.iter().filter(|(found, _)| found == name);
-        fields.map(|(_, value)| value.as_str()).collect()
+        values(&self.headers, name)
     }
 
     /// Reads the request at the beginning of `bytes`.
@@ -78,45 +79,52 @@ impl Message {
                 let length = number(length, 10)?;
                 Ok(take(rest, length).map(|body| self.body = body.to_vec()).is_some())
             }
-            ([], ["chunked"]) => self.take_chunks(rest),
+            ([], ["chunked"]) => {
+                let trailers = take_chunks(rest, &mut self.body)?;
+                Ok(trailers.map(|trailers| self.trailers = trailers).is_some())
+            }
             framing => Err(format!("framing: {framing:?}")),
-        }
-    }
-
-    fn take_chunks(&mut self, rest: &mut &[u8]) -> Result<bool, String> {
-        loop {
-            let Some(size) = take_line(rest)? else {
-                return Ok(false);
-            };
-            let size = number(&size, 16)?;
-            if size == 0 {
-                let Some(trailers) = take_fields(rest)? else {
-                    return Ok(false);
-                };
-                self.trailers = trailers;
-                return Ok(true);
-            }
-            let Some(chunk) = take(rest, size) else {
-                return Ok(false);
-            };
-            self.body.extend_from_slice(chunk);
-            match take(rest, 2) {
-                None => return Ok(false),
-                Some(b"\r\n") => {}
-                Some(other) => return Err(format!("chunk ends with {other:?}")),
-            }
         }
     }
 }
 
-fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
+/// All values of a header.
+pub(super) fn values<'f>(fields: &'f Fields, name: &str) -> Vec<&'f str> {
+    let fields = fields.iter().filter(|(found, _)| found == name);
+    fields.map(|(_, value)| value.as_str()).collect()
+}
+
+/// Adds what is in chunks to `body`; gives the trailers when all is there.
+pub(super) fn take_chunks(rest: &mut &[u8], body: &mut Vec<u8>) -> Result<Option<Fields>, String> {
+    loop {
+        let Some(size) = take_line(rest)? else {
+            return Ok(None);
+        };
+        let size = number(&size, 16)?;
+        if size == 0 {
+            return take_fields(rest);
+        }
+        let Some(chunk) = take(rest, size) else {
+            body.extend_from_slice(std::mem::take(rest));
+            return Ok(None);
+        };
+        body.extend_from_slice(chunk);
+        match take(rest, 2) {
+            None => return Ok(None),
+            Some(b"\r\n") => {}
+            Some(other) => return Err(format!("chunk ends with {other:?}")),
+        }
+    }
+}
+
+pub(super) fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
     let (taken, left) = rest.split_at_checked(length)?;
     *rest = left;
     Some(taken)
 }
 
 /// A line that ends in CR LF and has neither elsewhere.
-fn take_line(rest: &mut &[u8]) -> Result<Option<String>, String> {
+pub(super) fn take_line(rest: &mut &[u8]) -> Result<Option<String>, String> {
     let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
         return Ok(None);
     };
@@ -146,7 +154,7 @@ fn request_line(line: &str) -> Result<(String, String), String> {
     }
 }
 
-fn take_fields(rest: &mut &[u8]) -> Result<Option<Vec<(String, String)>>, String> {
+pub(super) fn take_fields(rest: &mut &[u8]) -> Result<Option<Fields>, String> {
     let mut fields = Vec::new();
     while let Some(line) = take_line(rest)? {
         if line.is_empty() {
@@ -164,12 +172,12 @@ fn take_fields(rest: &mut &[u8]) -> Result<Option<Vec<(String, String)>>, String
     Ok(None)
 }
 
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(fits)
 }
 
-fn number(text: &str, radix: u32) -> Result<usize, String> {
+pub(super) fn number(text: &str, radix: u32) -> Result<usize, String> {
     let is_plain = text.chars().all(|digit| digit.is_digit(radix));
     let value = usize::from_str_radix(text, radix).ok().filter(|_| is_plain);
     value.ok_or_else(|| format!("number {text:?}"))

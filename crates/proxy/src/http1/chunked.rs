@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{BodyError, find};
+use super::{BodyError, find, has_bare_line_end};
 
 /// Longest line with the size of a chunk, in bytes.
 const MAX_LINE: usize = 4096;
@@ -158,6 +158,9 @@ fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, BodyError> {
         Ok(httparse::Status::Partial) if buffer.len() < MAX_TRAILERS => return Ok(None),
         Ok(httparse::Status::Partial) | Err(_) => return Err(BodyError::Chunk),
     };
+    if has_bare_line_end(buffer.get(..length).unwrap_or_default()) {
+        return Err(BodyError::Chunk);
+    }
     buffer.advance(length);
     Ok(Some(trailers))
 }
@@ -219,6 +222,8 @@ mod tests {
             b"5\r\nhelloX\r\n0\r\n\r\n",
             b"11111111111111111\r\nhello",
             b"0\r\nbad name: 1\r\n\r\n",
+            b"0\r\na: 1\nb: 2\r\n\r\n",
+            b"0\r\n\n",
         ] {
             assert!(
                 matches!(decode(wire, 3), Err(BodyError::Chunk)),

@@ -37,3 +37,8 @@ pub(crate) fn line(name: &HeaderName, value: &[u8], out: &mut BytesMut) {
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }
+
+/// True when a line ends in LF alone. The parser of heads takes that for the end of a line; not every reader does.
+pub(crate) fn has_bare_line_end(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| !head.get(..at).unwrap_or_default().ends_with(b"\r"))
+}

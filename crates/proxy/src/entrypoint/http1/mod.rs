@@ -162,8 +162,7 @@ async fn answer(
         asked.keep_alive &= !last && !connection.closing && connection.may_go_on();
         before
     };
-    let mut sending = Sending::new(response, &asked, before);
-    asked.keep_alive &= !sending.ends_connection();
+    let mut sending = Sending::new(response, &mut asked, before);
     let mut io = connection.borrow().io.clone();
     poll_fn(|cx| sending.poll(&mut io, cx)).await?;
     drop(sending);
@@ -185,14 +184,14 @@ async fn refuse(
 ) -> Result<(), SendError> {
     tracing::debug!(client = %client.address(), %refusal, "refusing a request");
     client.refuse(refusal.into());
-    let asked = Asked {
+    let mut asked = Asked {
         version: Version::HTTP_11,
         head: false,
         trailers: false,
         keep_alive: false,
     };
     let tell = client.settings().http.reason_header;
-    let mut sending = Sending::new(refused(refusal.status(), &refusal, tell), &asked, &[]);
+    let mut sending = Sending::new(refused(refusal.status(), &refusal, tell), &mut asked, &[]);
     let mut io = connection.borrow().io.clone();
     poll_fn(|cx| sending.poll(&mut io, cx)).await
 }

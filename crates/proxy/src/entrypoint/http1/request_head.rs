@@ -7,7 +7,7 @@ use http::{HeaderName, Method, Request, StatusCode, Uri, Version};
 use httparse::{ParserConfig, Status};
 use mesh_telemetry::metrics::Refusal as Reason;
 
-use crate::http1::{Framing, Head, MAX_LINES, Said, Unclear};
+use crate::http1::{Framing, Head, MAX_LINES, Said, Unclear, has_bare_line_end};
 
 /// Lines that are added to most heads on their way to a server.
 const ADDED_LINES: usize = 6;
@@ -126,11 +126,6 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
         framing,
         request,
     }))
-}
-
-/// The parser takes a lone LF for the end of a line; not every reader does.
-fn has_bare_line_end(head: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', head).any(|at| !head.get(..at).unwrap_or_default().ends_with(b"\r"))
 }
 
 /// The target as it was sent. A fragment is never sent (RFC 9112 3.2), and would be cut off without a word.

@@ -46,11 +46,12 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// An answer whose head is to be written after `before`.
-    pub(super) fn new(response: Response<ResponseBody>, asked: &Asked, before: &[u8]) -> Self {
+    /// An answer to what was `asked`, whose head is to be written after `before`.
+    pub(super) fn new(response: Response<ResponseBody>, asked: &mut Asked, before: &[u8]) -> Self {
         let (head, body) = response.into_parts();
         let size = body.size_hint();
         let announced = asked.announce(&head, &size);
+        asked.keep_alive &= announced != Announced::UntilClose;
         let mut outlet = Outlet::default();
         outlet.text.put_slice(before);
         asked.write(&head, announced, &size, &mut outlet.text);
@@ -75,11 +76,6 @@ impl Sending {
             sending.end(None);
         }
         sending
-    }
-
-    /// True when the client learns the end of the answer from the end of the connection.
-    pub(super) fn ends_connection(&self) -> bool {
-        self.announced == Announced::UntilClose
     }
 
     /// Writes until all is written, or there is nothing more to write for now.
