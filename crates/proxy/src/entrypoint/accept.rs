@@ -7,10 +7,13 @@ use mesh_telemetry::metrics::Connections;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::connection::{self, Codecs};
+use super::{
+    connection::{self, Codecs},
+    listener::BACKLOG,
+};
 use crate::{
     drain::{Stage, StageCell, Stop},
     local_tasks::LocalTasks,
@@ -43,6 +46,9 @@ pub(crate) struct Entry {
 }
 
 /// Accepts connections until the entrypoint drains; then takes what has come already, and closes.
+///
+/// The socket may be one that outlives Mesh, with a queue that goes on filling: then it is enough to take what was in
+/// it, and nothing is taken out that there is no room for: it waits for the next process.
 pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
     let streams = LocalTasks(entry.stop.live.clone());
     let codecs = Rc::new(Codecs::new(&entry.settings, streams));
@@ -55,8 +61,16 @@ pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
     }
     // The runtime may not have noticed yet who is waiting; the socket knows.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, address)) = listener.accept() {
-        admit(take_over(stream).map(|stream| (stream, address)), &entry, &codecs).await;
+    for _ in 0..=BACKLOG {
+        let Some(permit) = room(&entry).await else { return };
+        match listener.accept() {
+            Ok((stream, address)) => match take_over(stream) {
+                Ok(stream) => begin(stream, address, permit, &entry, &codecs),
+                Err(error) => gone(&entry, &error),
+            },
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
+        }
     }
 }
 
@@ -78,15 +92,30 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
             return;
         }
     };
-    let permit = tokio::select! {
+    if let Some(permit) = room(entry).await {
+        begin(stream, address, permit, entry, codecs);
+    }
+}
+
+/// Waits for room for one more connection. Those that end at the drain leave it to those that have come already.
+async fn room(entry: &Entry) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
         biased;
-        permit = entry.permits.clone().acquire_owned() => permit,
-        () = entry.stage.reached(Stage::Draining) => return,
-    };
-    let Ok(permit) = permit else { return };
+        permit = entry.permits.clone().acquire_owned() => permit.ok(),
+        () = entry.stage.reached(Stage::Cut) => None,
+    }
+}
+
+/// Serves a connection in a task of its own.
+fn begin(
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    entry: &Rc<Entry>,
+    codecs: &Rc<Codecs>,
+) {
     if let Err(error) = prepare(&stream) {
-        tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
-        return;
+        return gone(entry, &error);
     }
     let gauge = entry.connections.as_ref().map(Connections::open);
     let serving = connection::accepted(stream, address, entry.clone(), codecs.clone());
@@ -94,6 +123,10 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
         serving.await;
         drop((permit, gauge));
     });
+}
+
+fn gone(entry: &Entry, error: &io::Error) {
+    tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod connection;
 mod drive;
 mod http1;
 mod http2;
+mod inherited;
 mod io;
 mod listener;
 mod phase;
@@ -17,6 +18,8 @@ mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};
+pub use inherited::Inherited;
+pub(crate) use inherited::adopt;
 pub use listener::BindError;
 pub(crate) use listener::{Bound, bind};
 use phase::Phases;

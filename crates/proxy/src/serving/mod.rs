@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use self::scripted::Scripted;
-use crate::{Proxy, ProxySettings, Running, fixture, settings::EntryPoint};
+use crate::{Inherited, Proxy, ProxySettings, Running, fixture, settings::EntryPoint};
 
 /// Longest wait for anything in these tests.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ fn start_recorded(telemetry: RequestTelemetry, change: impl FnOnce(&mut EntryPoi
         workers: NonZeroUsize::new(1),
     };
     let compiler = fixture::compiler_of(&["side", "web"], "web");
-    let proxy = Proxy::bind(&settings).unwrap();
+    let proxy = Proxy::bind(&settings, Inherited::default()).unwrap();
     let tls = mesh_tls::Keeper::new().unwrap().tls().unwrap();
     proxy
         .start(compiler, &mesh_config::Configuration::default(), telemetry, &tls)
