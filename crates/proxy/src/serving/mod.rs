@@ -63,13 +63,22 @@ fn start_for(servers: &[SocketAddr], change: impl FnOnce(&mut EntryPoint)) -> Ru
 
 /// Routes everything to `servers`, over the servers transport that `timeouts` describe.
 fn route_to(running: &Running, servers: &[SocketAddr], timeouts: &Value) {
+    route_by(running, servers, timeouts, &json!(["websocket"]));
+}
+
+/// The same for a service that allows these upgrades.
+fn route_by(running: &Running, servers: &[SocketAddr], timeouts: &Value, upgrades: &Value) {
     let servers: Vec<_> = servers
         .iter()
         .map(|server| json!({"url": format!("http://{server}")}))
         .collect();
     running.publish(&fixture::configuration(&json!({
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {"servers": servers, "serversTransport": "t"}}},
+        "services": {"all@file": {"loadBalancer": {
+            "servers": servers,
+            "serversTransport": "t",
+            "upgrades": upgrades,
+        }}},
         "serversTransports": {"t@file": {"forwardingTimeouts": timeouts}},
     })));
 }
