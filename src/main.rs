@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod settings;
 mod signals;
+mod systemd;
 mod window;
 
 use std::process::ExitCode;
@@ -50,13 +51,16 @@ fn main() -> ExitCode {
 fn execute(invocation: Invocation) -> Exit {
     let Invocation { command, flags } = invocation;
     match command {
-        Command::Run => with_plan(flags, |plan| match Router::new(plan) {
-            Ok(router) => router.run(),
-            Err(problems) => {
-                report::problems("error", &problems);
-                Exit::Configuration
-            }
-        }),
+        Command::Run => {
+            let inherited = systemd::inherited();
+            with_plan(flags, |plan| match Router::new(plan) {
+                Ok(router) => Router { inherited, ..router }.run(),
+                Err(problems) => {
+                    report::problems("error", &problems);
+                    Exit::Configuration
+                }
+            })
+        }
         // For `check` unusable settings are an answer, not an obstacle.
         Command::Check { files } => match with_plan(flags, |plan| wait(check::check(&plan, &files))) {
             Exit::Configuration => Exit::Failure,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mesh_api::Draining;
 use mesh_config::Problem;
 use mesh_discovery::{Discovery, DiscoverySettings, Registration, settings::PublishSettings};
-use mesh_proxy::{BindError, Drained, InternalServices, Proxy, Running};
+use mesh_proxy::{BindError, Drained, Inherited, InternalServices, Proxy, Running};
 use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, logs, metrics::Metrics};
 use mesh_tls::{Keeper, TlsError};
 
@@ -22,6 +22,7 @@ use crate::{
     report,
     settings::{Plan, Settings},
     signals::Signals,
+    systemd,
     window::{self, Window},
 };
 
@@ -47,6 +48,8 @@ pub(crate) struct Router {
     pub(crate) plan: Plan,
     /// Its providers.
     pub(crate) providers: Providers,
+    /// Sockets that the process was started with.
+    pub(crate) inherited: Inherited,
     /// Services inside the process, beside those that every router has.
     pub(crate) services: InternalServices,
     /// Called once the entrypoints answer, with where they listen.
@@ -60,6 +63,7 @@ impl Router {
         Ok(Self {
             plan,
             providers,
+            inherited: Inherited::default(),
             services: InternalServices::new(),
             on_listening: Box::new(|_| ()),
         })
@@ -82,11 +86,11 @@ impl Router {
         exit
     }
 
-    fn run_logged(self, log: &logs::Log) -> Result<Exit, RunError> {
+    fn run_logged(mut self, log: &logs::Log) -> Result<Exit, RunError> {
         for warning in &self.plan.warnings {
             warn!(origin = %warning.origin, help = warning.help.as_deref(), "{}", warning.message);
         }
-        let proxy = Proxy::bind(&self.plan.proxy())?;
+        let proxy = Proxy::bind(&self.plan.proxy(), std::mem::take(&mut self.inherited))?;
         let control = control().map_err(RunError::Control)?;
         let exit = control.block_on(self.serve(proxy, log));
         control.shutdown_timeout(LAST_TASKS);
@@ -99,6 +103,7 @@ impl Router {
             providers,
             services,
             on_listening,
+            ..
         } = self;
         let mut signals = Signals::listen().map_err(RunError::Signals)?;
         let telemetry = telemetry(&plan.settings);
@@ -132,6 +137,7 @@ impl Router {
             info!(%entry_point, %address, "entrypoint listens");
         }
         on_listening(&running);
+        systemd::tell_ready();
         let mut publisher = Publisher {
             models,
             configurations,
@@ -143,6 +149,7 @@ impl Router {
         };
         let exit = publisher.follow(&mut signals).await.exit();
         info!("stopping; a second signal stops at once");
+        systemd::tell_stopping();
         draining.begin();
         if !finish(running, &mut publisher, &mut signals).await {
             return Ok(Exit::Failure);

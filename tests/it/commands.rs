@@ -35,6 +35,28 @@ fn check_says_what_is_wrong_with_line_reason_and_suggestion() {
 }
 
 #[test]
+fn check_refuses_upgrades_within_which_further_requests_would_come() {
+    let place = Place::new();
+    let allowing = |names: &str| {
+        let text = format!(
+            "http:\n  services:\n    a:\n      loadBalancer:\n        upgrades: [{names}]\n        servers: [{{url: \"http://a\"}}]\n"
+        );
+        let file = place.write("routes.yml", &text);
+        place.run(&["check", file.to_str().unwrap()])
+    };
+    for names in ["websocket, tcp", ""] {
+        assert_eq!(allowing(names).code(), 0, "{names}: {}", allowing(names).stderr());
+    }
+    for name in ["h2c", "TLS/1.0", "HTTP/2.0"] {
+        let run = allowing(&format!("websocket, {name}"));
+        let told = run.stderr();
+        assert_eq!(run.code(), 1, "{told}");
+        assert!(told.contains("routes.yml:5") && told.contains(name), "{told}");
+        assert!(told.contains("cannot be allowed"), "{told}");
+    }
+}
+
+#[test]
 fn check_tells_of_a_file_that_cannot_be_read() {
     let place = Place::new();
     let file = place.write("routes.yml", "http: [");

@@ -8,6 +8,7 @@
     reason = "a test fails by a panic, in what it shares with others, too"
 )]
 
+mod activation;
 mod commands;
 mod demo;
 mod docs;

@@ -26,7 +26,7 @@ mod upstream;
 mod worker;
 
 pub use drain::Drained;
-pub use entrypoint::BindError;
+pub use entrypoint::{BindError, Inherited};
 pub use health::HealthChecks;
 pub use middleware::{Chain, Middleware, Step};
 pub use proxy::Proxy;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     drain::Stop,
-    entrypoint::{BindError, Bound, bind},
+    entrypoint::{BindError, Bound, Inherited, adopt, bind},
     running::Running,
     settings::{EntryPoint, ProxySettings},
     table::Compiler,
@@ -27,14 +27,18 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Binds every entrypoint, or none.
+    /// Binds every entrypoint, or none. Those that have a socket in `inherited` bind none of their own.
     ///
     /// # Errors
     /// When an address is in use or cannot be had; the error names it.
-    pub fn bind(settings: &ProxySettings) -> Result<Self, BindError> {
+    pub fn bind(settings: &ProxySettings, inherited: Inherited) -> Result<Self, BindError> {
         let workers = settings.worker_count();
+        let mut inherited = inherited.sort(settings.entry_points.keys().map(String::as_str));
         let bound = settings.entry_points.iter().map(|(name, entry_point)| {
-            let bound = bind(name, entry_point, workers.get())?;
+            let bound = match inherited.remove(name.as_str()) {
+                Some(listener) => adopt(name, listener, workers.get())?,
+                None => bind(name, entry_point, workers.get())?,
+            };
             Ok((Arc::from(name.as_str()), entry_point.clone(), bound))
         });
         Ok(Self {

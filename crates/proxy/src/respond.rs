@@ -143,7 +143,7 @@ pub(crate) fn respond(answer: Answer, mut exchange: Box<Exchange>) -> Response<R
     let source = match answer.body {
         Source::Local(bytes) => Sending::Local(bytes),
         Source::Server(body) => Sending::Server(body),
-        Source::WebSocket(upgrade, in_flight) => {
+        Source::Tunnel(upgrade, in_flight) => {
             exchange.client().tunnel_to(upgrade, in_flight);
             Sending::Local(Bytes::new())
         }

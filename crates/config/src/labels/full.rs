@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
-    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy},
+    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades},
     name::Reference,
 };
 
@@ -24,6 +24,7 @@ struct Balancer {
     strategy: Strategy,
     health_check: Option<HealthCheck>,
     pass_host_header: bool,
+    upgrades: Upgrades,
     response_forwarding: ResponseForwarding,
     servers_transport: Option<Reference>,
 }
@@ -35,6 +36,7 @@ impl Default for Balancer {
             strategy,
             health_check,
             pass_host_header,
+            upgrades,
             response_forwarding,
             servers_transport,
         } = LoadBalancer::default();
@@ -43,6 +45,7 @@ impl Default for Balancer {
             strategy,
             health_check,
             pass_host_header,
+            upgrades,
             response_forwarding,
             servers_transport,
         }
@@ -89,6 +92,7 @@ impl From<LabelledService> for DeclaredService {
                 strategy: balancer.strategy,
                 health_check: balancer.health_check,
                 pass_host_header: balancer.pass_host_header,
+                upgrades: balancer.upgrades,
                 response_forwarding: balancer.response_forwarding,
                 servers_transport: balancer.servers_transport,
             },

@@ -61,6 +61,7 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         ("mesh.http.services.web.loadbalancer.server.port", "8080"),
         ("mesh.http.services.web.loadbalancer.server.scheme", "H2C"),
         ("mesh.http.services.web.loadbalancer.passhostheader", "false"),
+        ("mesh.http.services.web.loadbalancer.upgrades", "websocket,tcp"),
         ("mesh.http.services.web.loadbalancer.healthcheck.interval", "10s"),
         ("mesh.http.middlewares.strip.stripprefix.prefixes", "/a,/b"),
         ("com.example.other", "ignored"),
@@ -76,6 +77,8 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
     assert_eq!(service.server.port, Some(PortChoice::Number(8080)));
     assert_eq!(service.server.scheme, Some(Scheme::H2c));
     assert!(!service.load_balancer.pass_host_header);
+    let upgrades: Vec<_> = service.load_balancer.upgrades.iter().collect();
+    assert_eq!(upgrades, ["websocket", "tcp"]);
     let check = service.load_balancer.health_check.as_ref().unwrap();
     assert_eq!((check.interval, &*check.path), (Duration::from_secs(10), "/"));
     assert!(

@@ -8,6 +8,7 @@ mod middleware;
 mod router;
 mod service;
 mod transport;
+mod upgrades;
 
 pub use certificate::{Certificate, CertificatePair, Pem};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
@@ -17,6 +18,7 @@ pub use service::{
     ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
 };
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
+pub use upgrades::{Upgrades, UpgradesError};
 
 /// True for values that the API and snapshots leave out.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

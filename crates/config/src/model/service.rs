@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::is_default;
+use super::{Upgrades, is_default};
 use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
@@ -82,6 +82,9 @@ pub struct LoadBalancer {
     pub health_check: Option<HealthCheck>,
     /// Send the client's Host; off, the server's own host and port are sent.
     pub pass_host_header: bool,
+    /// Protocols that a client may go on with in place of HTTP/1.1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub upgrades: Upgrades,
     /// How answers are passed on.
     pub response_forwarding: ResponseForwarding,
     /// The servers transport; absent means `default@internal`.
@@ -96,6 +99,7 @@ impl Default for LoadBalancer {
             strategy: Strategy::default(),
             health_check: None,
             pass_host_header: true,
+            upgrades: Upgrades::default(),
             response_forwarding: ResponseForwarding::default(),
             servers_transport: None,
         }

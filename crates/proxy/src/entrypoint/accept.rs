@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     Reminders, Room,
     connection::{self, Codecs},
+    listener::BACKLOG,
 };
 use crate::{
     drain::{Stage, StageCell, Stop},
@@ -55,6 +56,9 @@ pub(crate) struct Entry {
 }
 
 /// Accepts connections until the entrypoint drains; then takes what has come already, and closes.
+///
+/// The socket may be one that outlives Mesh, with a queue that goes on filling: then it is enough to take what was in
+/// it, and nothing is taken out that there is no room for: it waits for the next process.
 pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
     let streams = LocalTasks(entry.stop.live.clone());
     let codecs = Rc::new(Codecs::new(&entry.settings, streams));
@@ -67,8 +71,18 @@ pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
     }
     // The runtime may not have noticed yet who is waiting; the socket knows.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, address)) = listener.accept() {
-        admit(take_over(stream).map(|stream| (stream, address)), &entry, &codecs).await;
+    for _ in 0..=BACKLOG {
+        let Some(permit) = permit(&entry).await else {
+            return;
+        };
+        match listener.accept() {
+            Ok((stream, address)) => match take_over(stream) {
+                Ok(stream) => begin(stream, address, permit, &entry, &codecs),
+                Err(error) => gone(&entry, &error),
+            },
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
+        }
     }
 }
 
@@ -96,10 +110,21 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
             return;
         }
     };
-    let Some(permit) = permit(entry).await else { return };
+    if let Some(permit) = permit(entry).await {
+        begin(stream, address, permit, entry, codecs);
+    }
+}
+
+/// Serves a connection in a task of its own.
+fn begin(
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    entry: &Rc<Entry>,
+    codecs: &Rc<Codecs>,
+) {
     if let Err(error) = prepare(&stream) {
-        tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
-        return;
+        return gone(entry, &error);
     }
     let gauge = entry.counts.as_ref().map(EntryPointCounts::open);
     let serving = connection::accepted(stream, address, entry.clone(), codecs.clone());
@@ -109,7 +134,8 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
     });
 }
 
-/// Leave for one more connection; it may have to wait until another one ends. `None` when the drain begins first.
+/// Leave for one more connection; it may have to wait until another one ends. Those that end at
+/// the drain leave it to those that have come already.
 async fn permit(entry: &Entry) -> Option<OwnedSemaphorePermit> {
     if let Ok(permit) = entry.permits.clone().try_acquire_owned() {
         return Some(permit);
@@ -126,8 +152,12 @@ async fn permit(entry: &Entry) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         biased;
         permit = entry.permits.clone().acquire_owned() => permit.ok(),
-        () = entry.stage.reached(Stage::Draining) => None,
+        () = entry.stage.reached(Stage::Cut) => None,
     }
+}
+
+fn gone(entry: &Entry, error: &io::Error) {
+    tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

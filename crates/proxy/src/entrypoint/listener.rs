@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::settings::{Address, EntryPoint};
 
 /// Connections the system keeps for a worker until it accepts them; capped by `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Why an entrypoint cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,14 @@ pub enum BindError {
         entry_point: String,
         /// Where it should listen.
         address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The socket that was handed over for it is of no use.
+    #[error("entrypoint {entry_point}: cannot use the socket that was handed over")]
+    Inherited {
+        /// The entrypoint.
+        entry_point: String,
         /// What the system said.
         source: io::Error,
     },

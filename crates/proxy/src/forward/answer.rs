@@ -29,8 +29,8 @@ pub(crate) enum Source {
     Local(Bytes),
     /// The body of a server.
     Server(Box<AnswerBody>),
-    /// WebSocket, from here on both ways.
-    WebSocket(Switched, InFlight),
+    /// Another protocol, from here on both ways.
+    Tunnel(Switched, InFlight),
 }
 
 impl From<Response<Bytes>> for Answer {
@@ -50,10 +50,10 @@ pub(super) fn accept(
     shared: Option<Incoming>,
     lease: Lease,
     in_flight: InFlight,
-    websocket: bool,
+    offered: Option<&HeaderValue>,
 ) -> Result<Answer, ForwardError> {
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if switches && !(websocket && is_websocket(&response)) {
+    if switches && !offered.is_some_and(|name| switches_to(&response, name)) {
         return Err(ForwardError::UnaskedUpgrade(lease.server.authority.clone()));
     }
     if response.status().as_u16() > 599 {
@@ -82,16 +82,20 @@ pub(super) fn accept(
     let switched = switched.ok_or_else(|| ForwardError::UnaskedUpgrade(lease.server.authority.clone()))?;
     head.headers
         .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    head.headers
-        .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Some(name) = offered {
+        head.headers.insert(header::UPGRADE, name.clone());
+    }
     Ok(Answer {
         head,
-        body: Source::WebSocket(switched, in_flight),
+        body: Source::Tunnel(switched, in_flight),
     })
 }
 
-fn is_websocket<B>(response: &Response<B>) -> bool {
-    tokens(response.headers(), header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+/// True when a server goes on with what it was asked for, and nothing beside it.
+fn switches_to<B>(response: &Response<B>, name: &HeaderValue) -> bool {
+    let mut upgrades = tokens(response.headers(), header::UPGRADE);
+    let is_same = |token: &str| token.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+    upgrades.next().is_some_and(is_same) && upgrades.next().is_none()
 }
 
 /// Takes off hop-by-hop headers and framing; fails on framing that can be read in two ways.

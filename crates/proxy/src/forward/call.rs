@@ -25,7 +25,10 @@ pub(crate) struct Call {
     unchanged: Option<Box<request::Parts>>,
     host: Option<HeaderValue>,
     body: RequestBody,
-    websocket: bool,
+    /// What the client asks to go on with.
+    upgrade: Option<HeaderValue>,
+    /// What the server in hand is asked to go on with.
+    offered: Option<HeaderValue>,
     /// How often it was sent and not answered.
     lost: u8,
 }
@@ -51,29 +54,44 @@ impl Call {
         if sanitized.trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        if sanitized.websocket {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        }
         Self {
             host: headers.get(header::HOST).cloned(),
             head,
             unchanged: None,
             body,
-            websocket: sanitized.websocket,
+            upgrade: sanitized.upgrade.clone(),
+            offered: None,
             lost: 0,
         }
     }
 
-    /// The client asks for a WebSocket.
-    pub(super) fn websocket(&self) -> bool {
-        self.websocket
+    /// Asks `server` for what the client wants to go on with, if its service lets that pass. Else the request is one
+    /// like any other.
+    pub(super) fn offer_upgrade(&mut self, server: &Server) {
+        let Some(asked) = &self.upgrade else { return };
+        self.offered = server.upgrades.allowed(asked).cloned();
+        let headers = &mut self.head.headers;
+        match &self.offered {
+            Some(name) => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(header::UPGRADE, name.clone());
+            }
+            None => {
+                headers.remove(header::CONNECTION);
+                headers.remove(header::UPGRADE);
+            }
+        }
+    }
+
+    /// What the server in hand is asked to go on with.
+    pub(super) fn offered(&self) -> Option<&HeaderValue> {
+        self.offered.as_ref()
     }
 
     /// True when sending it once more than now does no harm and is possible.
     pub(super) fn is_repeatable(&self) -> bool {
         let has_turns = self.lost + 1 < MAX_LOST;
-        has_turns && self.head.method.is_idempotent() && self.body.is_empty() && !self.websocket
+        has_turns && self.head.method.is_idempotent() && self.body.is_empty() && self.offered.is_none()
     }
 
     /// True when it was sent and not answered.

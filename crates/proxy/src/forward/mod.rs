@@ -60,6 +60,7 @@ pub(crate) async fn forward(
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
+        call.offer_upgrade(&pick.server);
         match attempt(upstreams, &pick.server, call, trail, log).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
@@ -87,7 +88,7 @@ async fn attempt(
     trail.ask(server, now);
     // One that was lost already takes its chance with no further connection that may be dead.
     if !call.was_lost()
-        && let Some(lease) = upstreams.idle(server, call.websocket(), now)
+        && let Some(lease) = upstreams.idle(server, call.offered().is_some(), now)
     {
         match send(lease, call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
@@ -95,7 +96,7 @@ async fn attempt(
             outcome => return outcome,
         }
     }
-    let lease = Box::pin(connect(upstreams, server, call.websocket())).await?;
+    let lease = Box::pin(connect(upstreams, server, call.offered().is_some())).await?;
     send(lease, call, trail, log).await
 }
 
@@ -135,7 +136,7 @@ async fn send(
         }
     };
     trail.answered(&response, log);
-    answer::accept(response, shared, lease, in_flight, call.websocket())
+    answer::accept(response, shared, lease, in_flight, call.offered())
 }
 
 /// Waits for the head of an answer: once the request is sent, `limit` at most, unless it is zero.

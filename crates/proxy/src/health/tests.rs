@@ -20,7 +20,7 @@ use tokio::{
 
 use super::HealthChecks;
 use crate::{
-    Proxy, ProxySettings,
+    Inherited, Proxy, ProxySettings,
     fixture::{changed, compiler, compiler_of, configuration, name_of},
     service::{ServerInfo, Standing},
     settings::EntryPoint,
@@ -232,7 +232,7 @@ async fn a_running_proxy_checks_the_servers_of_what_is_published() {
         entry_points: [("web".to_owned(), EntryPoint::new("127.0.0.1:0".parse().unwrap()))].into(),
         workers: NonZeroUsize::new(1),
     };
-    let proxy = Proxy::bind(&settings).unwrap();
+    let proxy = Proxy::bind(&settings, Inherited::default()).unwrap();
     let running = proxy
         .start(
             compiler_of(&["web"], "web"),

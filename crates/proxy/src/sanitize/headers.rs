@@ -1,6 +1,6 @@
 //! Headers that belong to one connection, or could be read in two ways.
 
-use http::{HeaderMap, HeaderName, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request};
 use smallvec::SmallVec;
 
 use super::{Rejection, Sanitized, owned};
@@ -81,7 +81,10 @@ pub(crate) fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Ite
 /// Removes what is about the client's connection.
 pub(super) fn strip(head: &mut request::Parts, seen: &Seen, settings: &ForwardedHeaders) -> Sanitized {
     let mut sanitized = Sanitized {
-        websocket: seen.upgrade && seen.connection && asks_for_websocket(head),
+        upgrade: match seen.upgrade && seen.connection {
+            true => asked_upgrade(head),
+            false => None,
+        },
         trailers: seen.te && tokens(&head.headers, header::TE).any(|te| te.eq_ignore_ascii_case("trailers")),
         hop_by_hop: Vec::new(),
     };
@@ -142,14 +145,14 @@ fn strip_named(head: &mut request::Parts, settings: &ForwardedHeaders, sanitized
     }
 }
 
-/// The only upgrade that is served; `h2c` would smuggle requests past every rule.
-fn asks_for_websocket(head: &request::Parts) -> bool {
+/// The protocol that the client asks for. Of several ones nobody could tell which it goes on with.
+fn asked_upgrade(head: &request::Parts) -> Option<HeaderValue> {
     let mut upgrades = tokens(&head.headers, header::UPGRADE);
-    let is_websocket = upgrades
-        .next()
-        .is_some_and(|token| token.eq_ignore_ascii_case("websocket"));
-    is_websocket
-        && upgrades.next().is_none()
-        && head.version == Version::HTTP_11
-        && tokens(&head.headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
+    let (Some(asked), None) = (upgrades.next(), upgrades.next()) else {
+        return None;
+    };
+    let in_earnest = head.version == Version::HTTP_11
+        && tokens(&head.headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let asked = HeaderValue::from_str(asked).ok();
+    asked.filter(|_| in_earnest)
 }

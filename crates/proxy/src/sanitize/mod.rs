@@ -85,12 +85,20 @@ impl Rejection {
 /// What a sanitized request is, beside its head.
 #[derive(Debug, Default)]
 pub(crate) struct Sanitized {
-    /// The client asks for a WebSocket.
-    pub(crate) websocket: bool,
+    /// The one protocol that the client asks to go on with. Whether it may is for the service to say.
+    pub(crate) upgrade: Option<HeaderValue>,
     /// The client takes trailers (`TE: trailers`).
     pub(crate) trailers: bool,
     /// Headers of this connection only that middlewares may see and servers not.
     pub(crate) hop_by_hop: Vec<HeaderName>,
+}
+
+impl Sanitized {
+    /// The client asks for a WebSocket.
+    fn is_websocket(&self) -> bool {
+        let is_websocket = |asked: &HeaderValue| asked.as_bytes().eq_ignore_ascii_case(b"websocket");
+        self.upgrade.as_ref().is_some_and(is_websocket)
+    }
 }
 
 /// Checks and rewrites the head of a request.
@@ -111,7 +119,7 @@ pub(crate) fn sanitize(
     forwarded::set(
         head,
         peer,
-        sanitized.websocket,
+        sanitized.is_websocket(),
         &seen,
         &settings.forwarded_headers,
     );

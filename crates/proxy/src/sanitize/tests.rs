@@ -178,7 +178,7 @@ fn connection_takes_its_headers_with_it_but_none_that_mesh_owns() {
 }
 
 #[test]
-fn only_websocket_is_an_upgrade() {
+fn one_protocol_is_an_upgrade_and_several_are_none() {
     let ask = |upgrade: &str| {
         let headers = [
             ("host", "h"),
@@ -188,11 +188,14 @@ fn only_websocket_is_an_upgrade() {
         ];
         let (head, sanitized) = run(&settings(false), "/", &headers).unwrap();
         assert!(header(&head, "upgrade").is_empty() && header(&head, "http2-settings").is_empty());
-        sanitized.websocket
+        let proto = header(&head, "x-forwarded-proto")[0].to_owned();
+        (sanitized.upgrade, proto)
     };
-    assert!(ask("WebSocket"));
-    for other in ["h2c", "websocket, h2c", "foo"] {
-        assert!(!ask(other), "{other}");
+    let one = |name: &str| Some(HeaderValue::from_str(name).unwrap());
+    assert_eq!(ask("WebSocket"), (one("WebSocket"), "ws".to_owned()));
+    assert_eq!(ask("foo/1 ,"), (one("foo/1"), "http".to_owned()));
+    for other in ["websocket, h2c", ","] {
+        assert_eq!(ask(other), (None, "http".to_owned()), "{other}");
     }
 }
 

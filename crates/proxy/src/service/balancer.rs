@@ -7,6 +7,7 @@ use mesh_config::{Origin, model::LoadBalancer};
 use parking_lot::Mutex;
 
 use super::{
+    Upgrades,
     schedule::Schedule,
     server::{Server, ServerId, Standing},
     state::{ServerStates, ServiceState},
@@ -48,6 +49,7 @@ impl Balancer {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
         let known = previous.map(ServerStates::of).unwrap_or_default();
         let check = definition.health_check.clone().map(Arc::new);
+        let upgrades = Upgrades::new(&definition.upgrades);
         let servers = definition.servers.iter().map(|server| {
             let health = check
                 .as_ref()
@@ -58,6 +60,7 @@ impl Balancer {
                 service: label.clone(),
                 weight: server.weight,
                 pass_host_header: definition.pass_host_header,
+                upgrades: upgrades.clone(),
                 preserve_path: server.preserve_path,
                 transport: transport.clone(),
                 lifecycle: server.lifecycle,

@@ -8,6 +8,7 @@ mod health;
 mod schedule;
 mod server;
 mod state;
+mod upgrades;
 mod weighted;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use mesh_config::QualifiedName;
 pub use balancer::Balancer;
 pub use health::{CheckStatus, ServerHealth};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
+pub use upgrades::Upgrades;
 pub use weighted::{Share, Weighted};
 
 use crate::middleware::Chain;

@@ -12,7 +12,10 @@ use mesh_config::{
 };
 use serde::Serialize;
 
-use super::health::{CheckStatus, ServerHealth};
+use super::{
+    Upgrades,
+    health::{CheckStatus, ServerHealth},
+};
 use crate::upstream::Transport;
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
@@ -34,6 +37,8 @@ pub struct Server {
     pub weight: u32,
     /// Send the client's Host; off, [`Self::authority`] is sent.
     pub pass_host_header: bool,
+    /// Protocols that it may be asked to go on with.
+    pub upgrades: Upgrades,
     /// Put the path of the URL in front of the request's.
     pub preserve_path: bool,
     /// How connections to it are made. The same `Arc` as long as the transport's definition is the same.

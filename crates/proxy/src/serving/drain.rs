@@ -90,3 +90,22 @@ async fn the_same_port_can_be_served_again_at_once() {
     });
     assert_eq!(again.addresses()["web"], address);
 }
+
+#[tokio::test]
+async fn who_waits_for_room_when_the_drain_begins_is_served_as_soon_as_there_is_some() {
+    let server = Scripted::answering("hello").await;
+    let running = start_for(&[server.address], |web| web.max_connections = 1);
+    let mut first = Client::connect(&running).await;
+    first.send(get("/")).await;
+    first.answer().await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(&running).await;
+        client.send(get("/")).await;
+        waiting.push(client);
+    }
+    assert_eq!(running.drain().await, Drained::Clean);
+    for mut client in waiting {
+        assert!(client.rest().await.ends_with("hello"));
+    }
+}

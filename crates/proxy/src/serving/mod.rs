@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use self::scripted::Scripted;
-use crate::{Proxy, ProxySettings, Running, fixture, settings::EntryPoint};
+use crate::{Inherited, Proxy, ProxySettings, Running, fixture, settings::EntryPoint};
 
 /// Longest wait for anything in these tests.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ fn start_recorded(telemetry: RequestTelemetry, change: impl FnOnce(&mut EntryPoi
         workers: NonZeroUsize::new(1),
     };
     let compiler = fixture::compiler_of(&["side", "web"], "web");
-    let proxy = Proxy::bind(&settings).unwrap();
+    let proxy = Proxy::bind(&settings, Inherited::default()).unwrap();
     let tls = mesh_tls::Keeper::new().unwrap().tls().unwrap();
     proxy
         .start(compiler, &mesh_config::Configuration::default(), telemetry, &tls)
@@ -65,13 +65,22 @@ fn start_for(servers: &[SocketAddr], change: impl FnOnce(&mut EntryPoint)) -> Ru
 
 /// Routes everything to `servers`, over the servers transport that `timeouts` describe.
 fn route_to(running: &Running, servers: &[SocketAddr], timeouts: &Value) {
+    route_by(running, servers, timeouts, &json!(["websocket"]));
+}
+
+/// The same for a service that allows these upgrades.
+fn route_by(running: &Running, servers: &[SocketAddr], timeouts: &Value, upgrades: &Value) {
     let servers: Vec<_> = servers
         .iter()
         .map(|server| json!({"url": format!("http://{server}")}))
         .collect();
     running.publish(&fixture::configuration(&json!({
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {"servers": servers, "serversTransport": "t"}}},
+        "services": {"all@file": {"loadBalancer": {
+            "servers": servers,
+            "serversTransport": "t",
+            "upgrades": upgrades,
+        }}},
         "serversTransports": {"t@file": {"forwardingTimeouts": timeouts}},
     })));
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Scripted, ask, eventually, scripted::Act, start_for};
+use serde_json::json;
+
+use super::{Client, Scripted, ask, eventually, route_by, scripted::Act, start_for};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                          Sec-WebSocket-Key: x\r\n\r\n";
@@ -85,4 +87,80 @@ async fn another_upgrade_is_forwarded_as_a_plain_request() {
         !seen.contains("upgrade") && !seen.contains("http2-settings"),
         "{seen}"
     );
+}
+
+/// A request that asks for `token`.
+fn asking_for(token: &str) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: {token}\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// A server that goes on with `token` and echoes if it was asked for anything.
+async fn switching_to(token: &'static str) -> Scripted {
+    Scripted::new(
+        move |_, request| match request.to_lowercase().contains("upgrade:") {
+            true => Act::Echo(format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {token}\r\n\r\n"
+            )),
+            false => Act::Write(super::ok("plain")),
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_service_says_which_protocols_its_clients_may_go_on_with() {
+    let server = switching_to("Tcp").await;
+    let running = start_for(&[server.address], |_| {});
+    route_by(&running, &[server.address], &json!({}), &json!(["tcp", "foo/2"]));
+    let mut client = Client::connect(&running).await;
+    client.send(asking_for("TCP")).await;
+    let head = client.read_until("\r\n\r\n").await.to_lowercase();
+    assert!(
+        head.starts_with("http/1.1 101") && head.contains("upgrade: tcp\r\n"),
+        "{head}"
+    );
+    client.send("ping").await;
+    client.read_until("ping").await;
+    let seen = server.requests().remove(0);
+    assert!(
+        seen.to_lowercase().contains("x-forwarded-proto: http\r\n"),
+        "{seen}"
+    );
+    for token in ["websocket", "foo", "foo/1", "tcp, foo/2", "h2c"] {
+        let mut client = Client::connect(&running).await;
+        client.send(asking_for(token)).await;
+        assert_eq!(client.answer().await.1, "plain", "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_may_allow_no_upgrade_at_all() {
+    let server = switching_to("websocket").await;
+    let running = start_for(&[server.address], |_| {});
+    route_by(&running, &[server.address], &json!({}), &json!([]));
+    let mut client = Client::connect(&running).await;
+    for _ in 0..2 {
+        client.send(HANDSHAKE).await;
+        assert_eq!(client.answer().await.1, "plain");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_on_with_something_else_is_not_believed() {
+    for token in ["h2c", "websocket, h2c", "tcp", ""] {
+        let server = switching_to(token).await;
+        let running = start_for(&[server.address], |_| {});
+        route_by(
+            &running,
+            &[server.address],
+            &json!({}),
+            &json!(["websocket", "tcp"]),
+        );
+        let mut client = Client::connect(&running).await;
+        client.send(HANDSHAKE).await;
+        let head = client.answer().await.0;
+        assert!(head.starts_with("http/1.1 502"), "{token}: {head}");
+    }
 }

@@ -20,7 +20,7 @@ const MAX_HEAD: usize = 256 * 1024;
 /// The head of an answer.
 #[derive(Debug)]
 pub(super) struct AnswerHead {
-    /// Without what is only about the connection, but for `Upgrade`, and without what only Mesh says.
+    /// Without what is only about the connection, but for what it switches to, and without what only Mesh says.
     pub(super) response: Response<()>,
     pub(super) framing: Framing,
     /// The connection may take another request after this answer.
@@ -54,8 +54,8 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
         if *name == header::CONNECTION {
             named.extend(named_by(value));
         }
-        // Who asked for an upgrade has to know what became of it.
-        *name == header::UPGRADE || !(is_hop_by_hop(name.as_str()) || *name == X_MESH_REASON)
+        let tells_of_switch = *name == header::UPGRADE && status == StatusCode::SWITCHING_PROTOCOLS;
+        tells_of_switch || !(is_hop_by_hop(name.as_str()) || *name == X_MESH_REASON)
     };
     *response.headers_mut() = head
         .headers(parsed.headers, 0, takes)
@@ -158,10 +158,15 @@ mod tests {
     fn what_is_about_the_connection_is_left_out() {
         let lines = "connection: Close, x-hop\r\nx-hop: 1\r\nkeep-alive: 5\r\nproxy-authenticate: x\r\n\
                      content-length: 0\r\ntrailer: x-sum\r\nx-kept: 1\r\nupgrade: h2c";
-        let head = parsed(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n")).unwrap();
-        let mut names: Vec<_> = head.response.headers().keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["content-length", "trailer", "upgrade", "x-kept"]);
+        for (status, kept) in [
+            ("200 OK", &["content-length", "trailer", "x-kept"][..]),
+            ("101 x", &["content-length", "trailer", "upgrade", "x-kept"]),
+        ] {
+            let head = parsed(&format!("HTTP/1.1 {status}\r\n{lines}\r\n\r\n")).unwrap();
+            let mut names: Vec<_> = head.response.headers().keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, kept);
+        }
     }
 
     #[test]
