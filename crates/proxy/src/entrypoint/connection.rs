@@ -30,7 +30,7 @@ pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Codecs {
     http1: http1::Builder,
-    http2: http2::Builder<LocalTasks>,
+    http2: http2::Builder<two::Streams>,
 }
 
 impl Codecs {
