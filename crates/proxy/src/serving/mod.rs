@@ -9,6 +9,7 @@ mod http2;
 mod inner;
 mod limits;
 mod proxy_protocol;
+mod renewal;
 mod retries;
 mod reuse;
 mod scripted;
