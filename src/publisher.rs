@@ -23,8 +23,8 @@ use crate::{
     signals::{Request, Signals},
 };
 
-/// How often the files of certificates are looked at.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(2);
+/// How often the files of certificates and of servers transports are looked at.
+const FILES_PERIOD: Duration = Duration::from_secs(2);
 
 /// Puts configurations in use, and does what signals ask for in between.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Ended {
 impl Publisher {
     /// Publishes every change until a signal asks to stop.
     pub(crate) async fn follow(&mut self, signals: &mut Signals) -> Ended {
-        let mut looks = interval(CERTIFICATE_PERIOD);
+        let mut looks = interval(FILES_PERIOD);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
@@ -87,7 +87,7 @@ impl Publisher {
                     continue;
                 }
                 _ = looks.tick() => {
-                    tokio::task::block_in_place(|| self.certificates.refresh());
+                    tokio::task::block_in_place(|| self.refresh());
                     continue;
                 }
             };
@@ -104,6 +104,13 @@ impl Publisher {
                     }
                 }
             }
+        }
+    }
+
+    fn refresh(&mut self) {
+        self.certificates.refresh();
+        if self.publishing.refresh() {
+            self.publish();
         }
     }
 

@@ -1,8 +1,9 @@
 //! Clients of HTTP/2 that send what only costs: bounded memory, others are served, and the worst are sent away.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,10 +22,13 @@ const HEAD: &[u8] = b"\x82\x86\x84\x41\x08one.test";
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
+const UNKNOWN: u8 = 0xfa;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -43,7 +47,7 @@ fn flood(mesh: &Mesh, reads: bool, mut next: impl FnMut(u32) -> Vec<u8>) -> bool
         .unwrap();
     if reads {
         let mut other = stream.try_clone().unwrap();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let mut scratch = [0; 4096];
             while other.read(&mut scratch).is_ok_and(|length| length > 0) {}
         });
@@ -112,6 +116,110 @@ fn who_only_costs_is_sent_away_and_others_are_served() {
         assert_eq!(mesh.get("one.test", "/").body, "one", "after {name}");
     }
     assert!(!mesh.log().join("\n").contains("panic"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_sends_frames_that_ask_for_nothing_is_sent_away_however_it_reads() {
+    let place = Place::new();
+    let mesh = start(&place);
+    // A request whose body is still to come: what follows is no error of the protocol.
+    let open = |turn: u32, flood: Vec<u8>| match turn {
+        0 => frame(HEADERS, 4, 1, &[&b"\x83"[..], &HEAD[1..]].concat()),
+        _ => flood.repeat(500),
+    };
+    let pings = |turn: u32| open(turn, frame(PING, 0, 0, b"12345678"));
+    let answers = |turn: u32| open(turn, frame(PING, 1, 0, b"12345678"));
+    let settings = |turn: u32| open(turn, frame(SETTINGS, 0, 0, &[]));
+    let priorities = |turn: u32| open(turn, frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1]));
+    let idle_priorities = |turn: u32| open(turn, frame(PRIORITY, 0, 1001, &[0, 0, 0, 0, 1]));
+    let windows = |turn: u32| open(turn, frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]));
+    let stream_windows = |turn: u32| open(turn, frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]));
+    let unknown = |turn: u32| open(turn, frame(UNKNOWN, 0, 0, b"?"));
+    let empty_data = |turn: u32| open(turn, frame(DATA, 0, 1, &[]));
+    let padding = |turn: u32| open(turn, frame(DATA, 8, 1, &[0]));
+    let idle_resets = |turn: u32| open(turn, frame(RESET, 0, 1001 + 2 * turn, &[0, 0, 0, 8]));
+    let old_resets = |turn: u32| match turn {
+        0 => frame(HEADERS, 5, 1, HEAD),
+        _ => frame(RESET, 0, 1, &[0, 0, 0, 8]).repeat(500),
+    };
+    let floods: [(&str, Next<'_>); 12] = [
+        ("PING", &pings),
+        ("PING with ACK", &answers),
+        ("SETTINGS", &settings),
+        ("PRIORITY", &priorities),
+        ("PRIORITY of an idle stream", &idle_priorities),
+        ("WINDOW_UPDATE", &windows),
+        ("WINDOW_UPDATE of a stream", &stream_windows),
+        ("unknown frames", &unknown),
+        ("empty DATA", &empty_data),
+        ("DATA of padding", &padding),
+        ("RST_STREAM of idle streams", &idle_resets),
+        ("RST_STREAM of an old stream", &old_resets),
+    ];
+    for (name, next) in floods {
+        for reads in [true, false] {
+            assert!(flood(&mesh, reads, next), "{name}: still taken");
+        }
+        assert!(memory(&mesh) < MOST_MEMORY, "{name}: {} MiB", memory(&mesh));
+        assert_eq!(mesh.get("one.test", "/").body, "one", "after {name}");
+    }
+    assert!(!mesh.log().join("\n").contains("panic"));
+}
+
+/// Bytes of an answer that is taken in small parts.
+const LARGE: usize = 200 * 1024 * 1024;
+
+/// How far a client that reads in small parts opens its windows at a time.
+const SMALL: usize = 512;
+
+/// A server of one answer, of `LARGE` bytes.
+fn large_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n").unwrap();
+        let part = vec![b'x'; 64 * 1024];
+        (0..LARGE / part.len()).for_each(|_| stream.write_all(&part).unwrap());
+    });
+    url
+}
+
+#[test]
+fn a_large_answer_may_be_taken_in_small_parts() {
+    let place = Place::new();
+    let file = place.write("routes.yml", &routes(&[("one", &large_server())]));
+    let mesh = place.start(&words(&flags(&file)));
+    let stream = TcpStream::connect(mesh.address("web")).unwrap();
+    let mut from = BufReader::new(stream.try_clone().unwrap());
+    let mut to = BufWriter::new(stream);
+    let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(HEADERS, 5, 1, HEAD)].concat();
+    to.write_all(&begin).unwrap();
+    to.flush().unwrap();
+    let (mut taken, mut opened, mut updates) = (0, 0, 0);
+    while taken < LARGE {
+        let mut head = [0; 9];
+        from.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        assert_ne!(head[3], 7, "GOAWAY after {taken} bytes and {updates} updates");
+        std::io::copy(&mut (&mut from).take(length as u64), &mut std::io::sink()).unwrap();
+        if head[3] != DATA {
+            continue;
+        }
+        taken += length;
+        while opened + SMALL <= taken {
+            let more = u32::try_from(SMALL).unwrap().to_be_bytes();
+            for stream in [0, 1] {
+                to.write_all(&frame(WINDOW_UPDATE, 0, stream, &more)).unwrap();
+            }
+            (opened, updates) = (opened + SMALL, updates + 2);
+        }
+        to.flush().unwrap();
+    }
+    assert!(updates > 500_000, "{updates}");
 }
 
 #[test]

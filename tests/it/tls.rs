@@ -19,7 +19,7 @@ use rustls::{
 
 use crate::{
     http,
-    mesh::{Mesh, Place, eventually, flags, words},
+    mesh::{Mesh, Place, eventually, flags, routes, words},
     server::Server,
 };
 
@@ -348,4 +348,30 @@ fn a_hello_may_come_in_pieces_but_not_for_ever() {
         half.read_to_end(&mut rest).unwrap();
         assert_eq!(!rest.is_empty(), is_answered, "{rest:?}");
     }
+}
+
+#[test]
+fn files_of_a_servers_transport_are_read_again_and_a_broken_one_is_told() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    pair(&["a.test"]).write(&place, "roots");
+    let text = routes(&[("one", &format!("https://{}", server.address))])
+        .replace("servers:", "serversTransport: t, servers:")
+        + "  serversTransports: {t: {rootCAs: [roots.pem]}}\n";
+    let file = place.write("routes.yml", &text);
+    let mesh = start(&place, &file, &[]);
+    let problems = || {
+        mesh.ask("/api/overview").json()["problems"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(problems(), [""; 0]);
+    place.write("roots.pem", "rubbish");
+    let told = eventually("the complaint", || problems().pop());
+    assert!(told.as_str().unwrap().contains("roots.pem"), "{told}");
+    assert_eq!(mesh.get("one.test", "/").status, 502, "the service is there");
+    pair(&["a.test"]).write(&place, "roots");
+    eventually("the end of it", || problems().is_empty().then_some(()));
+    let used = mesh.log().into_iter().any(|line| line.contains("are in use"));
+    assert!(used, "{:?}", mesh.log());
 }

@@ -162,7 +162,7 @@ impl Exchange {
     /// The client takes further parts of the answer.
     pub(crate) fn wanted(&mut self) {
         if std::mem::take(&mut self.waiting) {
-            self.client.waiting(false);
+            self.client.took();
         }
     }
 
@@ -174,7 +174,7 @@ impl Exchange {
         let bytes = part.data_ref().map_or(0, Bytes::len);
         if bytes > 0 && self.client.is_multiplexed() {
             self.waiting = true;
-            self.client.waiting(true);
+            self.client.waits(bytes);
         }
         self.sent += bytes as u64;
         if received {

@@ -47,6 +47,12 @@ impl Publishing {
         compiler.free_unused();
     }
 
+    /// Looks at the files of servers transports. True if the configuration in use is to be published once more, because
+    /// they changed. Unlike workers, the caller may have to wait for a disk.
+    pub fn refresh(&self) -> bool {
+        self.compiler.lock().refresh()
+    }
+
     /// Probes the servers of `table`, which is in use from now on, and counts it.
     fn in_use(&self, table: &RoutingTable) {
         self.checks.lock().follow(table);

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use mesh_config::model::{CertificatePair, Pem, SanType, ServersTransport, TlsVersion};
+use mesh_config::model::{SanType, ServersTransport, TlsVersion};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     SupportedProtocolVersion,
@@ -41,21 +41,20 @@ impl fmt::Debug for ClientTls {
 }
 
 impl ClientTls {
-    /// TLS as `settings` want it, with the files as they are now.
+    /// TLS as `settings` want it, with what was read of their files.
     ///
     /// # Errors
     /// When an option cannot be used; the text names it.
-    pub fn new(settings: &ServersTransport) -> Result<Self, String> {
+    pub(crate) fn new(settings: &ServersTransport, files: &Files) -> Result<Self, String> {
         let provider = crypto(settings)?;
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&versions(settings)?)
             .map_err(|error| format!("cipherSuites, minVersion and maxVersion leave nothing: {error}"))?;
         let accepted = accepted(settings);
         let verifier = Verifier {
-            roots: if settings.insecure_skip_verify && accepted.is_empty() {
-                RootCertStore::empty()
-            } else {
-                roots(&settings.root_cas)?
+            roots: match believes_all(settings) {
+                true => RootCertStore::empty(),
+                false => roots(settings, files)?,
             },
             accepted,
             skip: settings.insecure_skip_verify,
@@ -64,7 +63,7 @@ impl ClientTls {
         let builder = builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut http1 = match own(settings, &provider)? {
+        let mut http1 = match own(settings, files, &provider)? {
             keys if keys.is_empty() => builder.with_no_client_auth(),
             keys => builder.with_client_cert_resolver(Arc::new(Own(keys))),
         };
@@ -151,17 +150,41 @@ fn versions(settings: &ServersTransport) -> Result<Vec<&'static SupportedProtoco
     }
 }
 
-/// Who is believed: those of `files`, or those that the system believes.
-fn roots(files: &[Pem]) -> Result<RootCertStore, String> {
+/// What the files of a servers transport say, as they are at one moment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    roots: Vec<Vec<u8>>,
+    own: Vec<Texts>,
+}
+
+impl Files {
+    /// Reads those of `settings`.
+    pub(crate) fn read(settings: &ServersTransport) -> Result<Self, String> {
+        let roots = match believes_all(settings) {
+            true => Ok(Vec::new()),
+            false => settings.root_cas.iter().map(read).collect::<Result<_, _>>(),
+        };
+        let own = settings.certificates.iter();
+        let own = own
+            .map(|pair| Texts::read(&pair.clone().into()))
+            .collect::<Result<_, _>>();
+        Ok(Self {
+            roots: roots.map_err(|error| format!("rootCAs: {error}"))?,
+            own: own.map_err(|error| format!("certificates: {error}"))?,
+        })
+    }
+}
+
+/// Who is believed: those of the files, or those that the system believes.
+fn roots(settings: &ServersTransport, files: &Files) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    if files.is_empty() {
+    if settings.root_cas.is_empty() {
         let known = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(known.certs);
         return Ok(roots);
     }
-    for file in files {
-        let text = read(file).map_err(|error| format!("rootCAs: {error}"))?;
-        let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    for (file, text) in settings.root_cas.iter().zip(&files.roots) {
+        let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
         let certificates = certificates.map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
         if certificates.is_empty() {
             return Err(format!(
@@ -179,14 +202,20 @@ fn roots(files: &[Pem]) -> Result<RootCertStore, String> {
 }
 
 /// The certificates by which Mesh proves who it is.
-fn own(settings: &ServersTransport, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, String> {
-    let read = |pair: &CertificatePair| {
-        let certificate = pair.clone().into();
-        let texts = Texts::read(&certificate)?;
-        Ok::<_, crate::PairError>(texts.pair(&certificate, provider)?.key)
-    };
-    let keys = settings.certificates.iter().map(read).collect::<Result<_, _>>();
+fn own(
+    settings: &ServersTransport,
+    files: &Files,
+    provider: &CryptoProvider,
+) -> Result<Vec<Arc<CertifiedKey>>, String> {
+    let pairs = settings.certificates.iter().zip(&files.own);
+    let keys = pairs.map(|(pair, texts)| Ok(texts.pair(&pair.clone().into(), provider)?.key));
+    let keys: Result<_, crate::PairError> = keys.collect();
     keys.map_err(|error| format!("certificates: {error}"))
+}
+
+/// True if any server will do.
+fn believes_all(settings: &ServersTransport) -> bool {
+    settings.insecure_skip_verify && accepted(settings).is_empty()
 }
 
 /// Names of which a server has to prove one, beside being believed.

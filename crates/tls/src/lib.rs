@@ -5,6 +5,7 @@
 
 mod certificates;
 mod client;
+mod client_keeper;
 mod facts;
 mod generated;
 mod keeper;
@@ -13,6 +14,7 @@ mod server;
 
 pub use certificates::Certificates;
 pub use client::ClientTls;
+pub use client_keeper::{ClientKeeper, Renewal};
 pub use facts::Facts;
 pub use keeper::{Keeper, Trouble};
 pub use pair::PairError;

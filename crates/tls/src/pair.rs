@@ -70,7 +70,7 @@ impl std::fmt::Debug for Texts {
 
 /// What tells that a file may have changed, without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp([Option<Seen>; 2]);
+pub(crate) struct Stamp(Vec<Option<Seen>>);
 
 /// When its content changed, its length, and where the system tells it: which file it is, and when anything of it
 /// changed, so that a permission that was mended counts.
@@ -79,11 +79,16 @@ type Seen = (SystemTime, u64, Option<(u64, i64, i64)>);
 impl Stamp {
     /// Of the files of `certificate`, followed through links.
     pub(crate) fn of(certificate: &Certificate) -> Self {
+        Self::of_all([&certificate.cert_file, &certificate.key_file])
+    }
+
+    /// The same of `pems`.
+    pub(crate) fn of_all<'p>(pems: impl IntoIterator<Item = &'p Pem>) -> Self {
         let stamp = |pem: &Pem| match pem {
             Pem::File(path) => of_file(path).ok(),
             Pem::Inline(_) => None,
         };
-        Self([stamp(&certificate.cert_file), stamp(&certificate.key_file)])
+        Self(pems.into_iter().map(stamp).collect())
     }
 }
 

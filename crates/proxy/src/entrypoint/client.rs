@@ -1,7 +1,7 @@
 //! The client at the other end of one connection.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -14,7 +14,10 @@ use mesh_telemetry::{
     metrics::{Refusal, Shard},
 };
 
-use super::{Entry, Phases};
+use super::{
+    Entry, Phases,
+    http2::{Frames, streams},
+};
 use crate::{
     sanitize::Peer,
     service::InFlight,
@@ -52,6 +55,8 @@ pub(crate) struct Client {
     leaving: Cell<bool>,
     abandoned: Cell<u32>,
     tunnel: RefCell<Option<(Switched, InFlight)>>,
+    /// Only of HTTP/2.
+    frames: OnceCell<Rc<Frames>>,
 }
 
 impl Client {
@@ -71,6 +76,7 @@ impl Client {
             leaving: Cell::new(false),
             abandoned: Cell::new(0),
             tunnel: RefCell::new(None),
+            frames: OnceCell::new(),
         })
     }
 
@@ -160,9 +166,24 @@ impl Client {
         self.phases.is_multiplexed()
     }
 
-    /// One answer more (or less) waits for the client to take what there is of it.
-    pub(crate) fn waiting(&self, more: bool) {
-        self.phases.waiting(more);
+    /// From now on its frames are counted.
+    pub(super) fn count_frames(&self, frames: Frames) -> Rc<Frames> {
+        self.frames.get_or_init(|| Rc::new(frames)).clone()
+    }
+
+    /// One answer more waits for the client to take `length` bytes of it.
+    pub(crate) fn waits(&self, length: usize) {
+        self.phases.waiting(true);
+        streams::waits(&self.phases);
+        if let Some(frames) = self.frames.get() {
+            frames.sent(length);
+        }
+    }
+
+    /// The client has taken what there was of an answer.
+    pub(crate) fn took(&self) {
+        self.phases.waiting(false);
+        streams::took();
     }
 
     /// The client gave up a request (`true`), or let it come to an answer.

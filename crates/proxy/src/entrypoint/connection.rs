@@ -29,7 +29,7 @@ pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
 /// The codecs of an entrypoint's connections.
 #[derive(Debug, Clone)]
 pub(super) struct Codecs {
-    http2: http2::Builder<LocalTasks>,
+    http2: http2::Builder<two::Streams>,
 }
 
 impl Codecs {

@@ -1,10 +1,24 @@
 //! HTTP/2 with one client.
 
-use std::{convert::Infallible, pin::Pin, rc::Rc, task::Poll};
+mod counted;
+mod frames;
+pub(super) mod streams;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use http::Request;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use self::counted::Counted;
+pub(super) use self::{frames::Frames, streams::Streams};
 
 use super::{
     Client, Incoming,
@@ -12,7 +26,7 @@ use super::{
     io::ClientIo,
     wire::Wire,
 };
-use crate::{local_tasks::LocalTasks, request::serve_alone, settings::EntryPoint};
+use crate::{local_tasks::LocalTasks, patience::limit, request::serve_alone, settings::EntryPoint};
 
 /// Bytes of answers that wait for a client to take them, for each stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
@@ -23,16 +37,23 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same, for all streams of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// LocalTasks of clients that were reset, and are still to be noticed, at most; then the connection ends.
+/// Streams that clients reset, and that are still to be noticed, at most; then the connection ends.
 const MAX_PENDING_RESETS: usize = 20;
 
-/// LocalTasks that clients made Mesh reset at most; then the connection ends.
+/// Streams that clients made Mesh reset at most; then the connection ends.
 const MAX_PROVOKED_RESETS: usize = 128;
 
+/// The head of a GOAWAY frame (RFC 9113 6.8).
+const GO_AWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+
+/// The reason that it gives (RFC 9113 7).
+const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+
 /// The codec of an entrypoint's connections.
-pub(super) fn codec(settings: &EntryPoint, streams: LocalTasks) -> http2::Builder<LocalTasks> {
+pub(super) fn codec(settings: &EntryPoint, tasks: LocalTasks) -> http2::Builder<Streams> {
     let limits = &settings.http2;
-    let mut codec = http2::Builder::new(streams);
+    let limit = limit(settings.transport.responding_timeouts.write_timeout);
+    let mut codec = http2::Builder::new(Streams { tasks, limit });
     codec
         .max_concurrent_streams(limits.max_concurrent_streams)
         .header_table_size(limits.max_decoder_header_table_size)
@@ -46,9 +67,10 @@ pub(super) fn codec(settings: &EntryPoint, streams: LocalTasks) -> http2::Builde
 }
 
 /// Serves the requests of one connection.
-pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder<LocalTasks>) {
+pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder<Streams>) {
     client.phases.multiplexing();
-    let io = ClientIo::new(wire, client.phases.clone());
+    let mut io = ClientIo::new(wire, client.phases.clone());
+    let frames = client.count_frames(Frames::new(Instant::now()));
     let service = {
         let client = client.clone();
         service_fn(move |request: Request<_>| {
@@ -57,22 +79,40 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder
             async move { Ok::<_, Infallible>(serve_alone(client, request).await) }
         })
     };
-    let mut connection = codec.serve_connection(TokioIo::new(io), service);
+    let mut connection =
+        codec.serve_connection(TokioIo::new(Counted::new(io.clone(), frames.clone())), service);
     // The codec reads all the time: it sees a reset by itself.
     match drive(&mut connection, &client, |_| Poll::Pending).await {
+        End::Done(Err(_)) if frames.is_over() => {
+            tracing::debug!(client = %client.address(), "closing a connection whose client sends what only costs");
+            drop(connection);
+            if !client.phases.is_blocked() {
+                say_calm_down(&mut io, frames.newest_stream()).await;
+            }
+        }
         End::Done(Err(error)) => tracing::debug!(client = %client.address(), %error, "connection ended"),
         End::Done(Ok(())) | End::Expired | End::Reset | End::Cut => {}
     }
 }
 
-impl<I, B, S> Codec for http2::Connection<I, S, LocalTasks>
+/// Says why the connection ends, if the client takes that at once.
+async fn say_calm_down(io: &mut ClientIo, newest_stream: u32) {
+    let told = [&GO_AWAY[..], &newest_stream.to_be_bytes(), &ENHANCE_YOUR_CALM].concat();
+    let telling = async {
+        io.write_all(&told).await?;
+        io.flush().await
+    };
+    let _taken = timeout(Duration::ZERO, telling).await;
+}
+
+impl<I, B, S> Codec for http2::Connection<I, S, Streams>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    LocalTasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     type Error = hyper::Error;
 

@@ -206,6 +206,11 @@ impl Phases {
         }
     }
 
+    /// True while the client takes none of what is there for it.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked_since.get().is_some()
+    }
+
     /// True while a request is being answered.
     pub(crate) fn is_answering(&self) -> bool {
         self.phase.get() == Phase::Answering

@@ -1,5 +1,7 @@
 //! Requests over HTTP/2, with servers of HTTP/1.1 behind.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::future::join_all;
 use http::{Request, Response, StatusCode, header};
@@ -9,7 +11,12 @@ use hyper::{
     client::conn::http2::{self, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    time::timeout,
+};
 
 use super::{Client, PATIENCE, Scripted, eventually, ok, scripted::Act, start, start_for};
 use crate::{Running, settings::EntryPoint};
@@ -159,10 +166,7 @@ async fn a_client_that_leaves_one_request_keeps_its_connection_and_frees_the_ser
     .await;
     let running = start_for(&[server.address], |_| {});
     let mut client = connect(&running).await;
-    let slow = timeout(
-        std::time::Duration::from_millis(100),
-        client.send_request(get("/slow")),
-    );
+    let slow = timeout(Duration::from_millis(100), client.send_request(get("/slow")));
     assert!(slow.await.is_err());
     eventually("the server is told", || server.closed() == 1).await;
     assert_eq!(
@@ -179,13 +183,75 @@ async fn one_who_gives_up_all_requests_is_sent_away() {
     let mut given_up = 0;
     while !client.is_closed() {
         let asked = client.send_request(get("/"));
-        if let Ok(Err(_)) = timeout(std::time::Duration::from_millis(2), asked).await {
+        if let Ok(Err(_)) = timeout(Duration::from_millis(2), asked).await {
             break;
         }
         given_up += 1;
         assert!(given_up < 1000, "still served");
     }
     assert!(given_up > 100, "{given_up} is what a browser may do");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_ends_alone_and_frees_the_server() {
+    let server = Scripted::new(|_, text| match text.contains("/large") {
+        true => Act::Write(ok(&"x".repeat(16 << 20))),
+        false => Act::Write(ok("hello")),
+    })
+    .await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.write_timeout = Duration::from_secs(1);
+    });
+    let mut client = connect(&running).await;
+    let large = client.send_request(get("/large")).await.unwrap();
+    let asking = async {
+        while server.closed() == 0 {
+            let answer = client.send_request(get("/")).await.unwrap();
+            assert_eq!(text(answer).await, "hello");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("the server is kept");
+    assert!(large.into_body().collect().await.is_err());
+    assert_eq!(text(client.send_request(get("/")).await.unwrap()).await, "hello");
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_slowly_comes_to_its_end() {
+    let (limit, length) = (Duration::from_millis(500), 16 << 20);
+    let server = Scripted::new(move |_, _| Act::Write(ok(&"x".repeat(length)))).await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.write_timeout = limit;
+    });
+    let mut client = connect(&running).await;
+    let begin = std::time::Instant::now();
+    let mut body = client.send_request(get("/")).await.unwrap().into_body();
+    let mut taken = 0;
+    while taken < length {
+        // Longer than the limit in all, and never as long at a time.
+        while begin.elapsed() < 2 * limit * u32::try_from(taken * 100 / length).unwrap() / 100 {
+            tokio::time::sleep(limit / 100).await;
+        }
+        taken += body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+    }
+    assert!(begin.elapsed() > limit);
+}
+
+#[tokio::test]
+async fn who_sends_what_only_costs_is_told_why_it_is_sent_away() {
+    let running = start(|_| {});
+    let mut client = Client::connect(&running).await;
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    let unknown = [0, 0, 0, 0xfa, 0, 0, 0, 0, 0].repeat(100);
+    for _ in 0..25 {
+        client.send(&unknown).await;
+    }
+    let mut bytes = Vec::new();
+    let _reset = timeout(PATIENCE, client.0.read_to_end(&mut bytes)).await.unwrap();
+    let go_away = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
+    assert!(bytes.ends_with(&go_away), "{bytes:?}");
 }
 
 #[tokio::test]
@@ -206,8 +272,7 @@ async fn a_connection_is_closed_after_its_last_request() {
 
 #[tokio::test]
 async fn an_idle_connection_ends_in_time() {
-    let running =
-        start(|web| web.transport.responding_timeouts.idle_timeout = std::time::Duration::from_millis(100));
+    let running = start(|web| web.transport.responding_timeouts.idle_timeout = Duration::from_millis(100));
     let mut client = connect(&running).await;
     assert_eq!(
         client.send_request(get("/")).await.unwrap().status(),
@@ -222,17 +287,15 @@ async fn the_preface_may_come_in_pieces() {
     let mut client = Client::connect(&running).await;
     for part in ["P", "RI * HTTP/2.0\r\n", "\r\nSM\r\n\r\n"] {
         client.send(part).await;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Its settings, before it has seen those of the client.
     let mut head = [0; 9];
-    tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut head)
-        .await
-        .unwrap();
+    client.0.read_exact(&mut head).await.unwrap();
     assert_eq!(head[3], 4, "{head:?}");
     let mut client = Client::connect(&running).await;
     client.send("P").await;
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     client
         .send("OST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
         .await;

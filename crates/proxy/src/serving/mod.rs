@@ -10,6 +10,7 @@ mod inner;
 mod limits;
 mod overload;
 mod proxy_protocol;
+mod renewal;
 mod retries;
 mod reuse;
 mod scripted;

@@ -76,6 +76,11 @@ impl Compiler {
         }
     }
 
+    /// Looks at the files of servers transports. True if a table is to be made of the same configuration once more.
+    pub fn refresh(&mut self) -> bool {
+        self.transports.refresh()
+    }
+
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
     pub fn compile(&mut self, configuration: &Configuration) -> Arc<RoutingTable> {
         self.free_unused();
@@ -106,7 +111,12 @@ impl Compiler {
                 middlewares: self.middlewares.verdicts(),
                 internal: self.settings.internal.keys().cloned().collect(),
                 set_aside: configuration.set_aside.clone(),
-                problems: configuration.problems.clone(),
+                problems: configuration
+                    .problems
+                    .iter()
+                    .cloned()
+                    .chain(self.transports.problems())
+                    .collect(),
             },
             runtime: OnceLock::new(),
         });

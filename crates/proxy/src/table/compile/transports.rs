@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, Kind, ProviderName, QualifiedName, Reference, model::ServersTransport};
+use mesh_config::{
+    Entry, Kind, Origin, Problem, ProviderName, QualifiedName, Reference, model::ServersTransport,
+};
 
 use super::{difference::Difference, missing::Missing};
-use crate::upstream::Transport;
+use crate::upstream::{Renewed, Transport};
 
 /// The transports of the newest configuration. A definition that did not change keeps its `Arc`, so that
 /// connections go on being used.
@@ -13,6 +15,8 @@ use crate::upstream::Transport;
 pub(super) struct Transports {
     known: BTreeMap<QualifiedName, Compiled>,
     default: Arc<Transport>,
+    /// Files of some were read anew since the last update.
+    renewed: bool,
     changed: bool,
 }
 
@@ -27,13 +31,36 @@ impl Transports {
         Self {
             known: BTreeMap::new(),
             default: Arc::new(Transport::new(default)),
+            renewed: false,
             changed: false,
         }
+    }
+
+    /// Looks at the files of all of them. True if something is to be done about it: an update takes over what is new.
+    pub(super) fn refresh(&mut self) -> bool {
+        let mut changed = renew(&mut self.default, &"serversTransport", &mut self.renewed);
+        for (name, compiled) in &mut self.known {
+            changed |= renew(&mut compiled.transport, name, &mut self.renewed);
+        }
+        changed
+    }
+
+    /// What is wrong with files while those before serve on.
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
+        let default = self.default.trouble();
+        let default = default.map(|trouble| Problem::new(Origin::default(), "serversTransport", trouble));
+        let known = self.known.iter().filter_map(|(name, compiled)| {
+            let key = format!("http.serversTransports.{}", name.name);
+            let trouble = compiled.transport.trouble()?;
+            Some(Problem::new(compiled.entry.origin.clone(), key, trouble))
+        });
+        default.into_iter().chain(known)
     }
 
     pub(super) fn update(&mut self, definitions: &BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>) {
         let same = |known: &Compiled, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         self.changed = !Difference::new(&self.known, definitions, same).is_empty();
+        self.changed |= std::mem::take(&mut self.renewed);
         if !self.changed {
             return;
         }
@@ -72,4 +99,27 @@ impl Transports {
             None => Err(missing.why(Kind::ServersTransport, &name)),
         }
     }
+}
+
+/// Puts a transport in the place of `transport` if its files have changed. True if there is anything to tell.
+fn renew(transport: &mut Arc<Transport>, name: &impl std::fmt::Display, renewed: &mut bool) -> bool {
+    match transport.renewed() {
+        Renewed::Same => return false,
+        Renewed::Trouble => match transport.trouble() {
+            Some(error) => {
+                tracing::warn!(servers_transport = %name, %error, "files of a servers transport cannot be used");
+            }
+            None => {
+                tracing::info!(servers_transport = %name, "files of a servers transport are in order again")
+            }
+        },
+        Renewed::New(new) => {
+            if new.tls().is_ok() {
+                tracing::info!(servers_transport = %name, "files of a servers transport are in use");
+            }
+            *transport = new;
+            *renewed = true;
+        }
+    }
+    true
 }
