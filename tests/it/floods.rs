@@ -8,12 +8,13 @@ use std::{
 };
 
 use crate::{
+    measure::mebibytes,
     mesh::{Mesh, Place, flags, routes, words},
     server::Server,
 };
 
 /// What Mesh may hold in memory while it is flooded, in MiB; it starts with about 20, and debug builds with more.
-const MOST_MEMORY: u64 = 200;
+const MOST_MEMORY: usize = 200;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -112,7 +113,7 @@ fn who_only_costs_is_sent_away_and_others_are_served() {
     ];
     for (name, reads, next) in floods {
         assert!(flood(&mesh, reads, next), "{name}: still taken");
-        assert!(mesh.memory() < MOST_MEMORY, "{name}: {} MiB", mesh.memory());
+        assert!(mebibytes(&mesh) < MOST_MEMORY, "{name}: {} MiB", mebibytes(&mesh));
         assert_eq!(mesh.get("one.test", "/").body, "one", "after {name}");
     }
     assert!(!mesh.log().join("\n").contains("panic"));
@@ -161,7 +162,7 @@ fn who_sends_frames_that_ask_for_nothing_is_sent_away_however_it_reads() {
         for reads in [true, false] {
             assert!(flood(&mesh, reads, next), "{name}: still taken");
         }
-        assert!(memory(&mesh) < MOST_MEMORY, "{name}: {} MiB", memory(&mesh));
+        assert!(mebibytes(&mesh) < MOST_MEMORY, "{name}: {} MiB", mebibytes(&mesh));
         assert_eq!(mesh.get("one.test", "/").body, "one", "after {name}");
     }
     assert!(!mesh.log().join("\n").contains("panic"));
@@ -241,6 +242,6 @@ fn clients_who_take_no_answers_hold_bounded_memory() {
         })
         .collect();
     assert_eq!(mesh.get("one.test", "/").body, "one");
-    assert!(mesh.memory() < MOST_MEMORY, "{} MiB", mesh.memory());
+    assert!(mebibytes(&mesh) < MOST_MEMORY, "{} MiB", mebibytes(&mesh));
     drop(clients);
 }

@@ -32,6 +32,11 @@ pub(crate) fn memory(mesh: &Mesh) -> usize {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// The same in MiB.
+pub(crate) fn mebibytes(mesh: &Mesh) -> usize {
+    memory(mesh) / 1024
+}
+
 /// Files that Mesh has open.
 pub(crate) fn descriptors(mesh: &Mesh) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", mesh.id()))

@@ -4,6 +4,7 @@ use super::{
     Act, Recorder, Stand,
     stand::{read_to_end, statuses},
 };
+use crate::measure::mebibytes;
 
 /// A server that does `act` for `/fault` and echoes all else.
 fn faulty(act: Act, more: &[&str]) -> Stand {
@@ -99,11 +100,11 @@ fn heads_without_end_are_502_within_bounds() {
     ] {
         let stand = faulty(Act::write_and_close(&endless), &[]);
         #[cfg(target_os = "linux")]
-        let before = stand.mesh.memory();
+        let before = mebibytes(&stand.mesh);
         assert_eq!(statuses(&ask(&stand, "POST")), [502], "{}", &endless[..40]);
         stand.bystander("an endless head");
         #[cfg(target_os = "linux")]
-        assert!(stand.mesh.memory() < before + 32, "{}", &endless[..40]);
+        assert!(mebibytes(&stand.mesh) < before + 32, "{}", &endless[..40]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The lines before the body.
 
 use super::{Row, Stand};
+use crate::measure::mebibytes;
 
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -162,7 +163,7 @@ fn a_head_that_is_too_large_is_refused() {
 #[cfg(target_os = "linux")]
 fn heads_without_measure_are_refused_within_bounded_memory() {
     let stand = Stand::echoing();
-    let before = stand.mesh.memory();
+    let before = mebibytes(&stand.mesh);
     let fields = |count: usize| "X: y\r\n".repeat(count);
     let endless = |size: usize| "x".repeat(size);
     for head in [
@@ -193,7 +194,7 @@ fn heads_without_measure_are_refused_within_bounded_memory() {
         })
         .collect();
     stand.bystander("many heads");
-    let grown = stand.mesh.memory() - before;
+    let grown = mebibytes(&stand.mesh) - before;
     assert!(grown < 64, "{grown} MiB");
     drop(clients);
     let seen = stand.server.requests();
