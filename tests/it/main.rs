@@ -23,3 +23,4 @@ mod settings;
 mod strict;
 mod tls;
 mod views;
+mod websocket;

@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// No server answered it.
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    /// What answered opened no tunnel, and a success would say that it stands.
+    #[error("the answer opens no WebSocket")]
+    NoTunnel,
 }
 
 impl Failure {
@@ -47,6 +50,7 @@ impl Failure {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forward(error) => error.status(),
+            Self::NoTunnel => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -55,7 +59,7 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::Forward(ForwardError::Upload(_)) => true,
-            Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) => false,
+            Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => false,
         }
     }
 
@@ -63,7 +67,7 @@ impl Failure {
         match self {
             Self::NoRoute => "404 page not found\n",
             Self::Forward(ForwardError::NoServer(_)) => "no available server\n",
-            Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) => {
+            Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => {
                 self.status().canonical_reason().unwrap_or_default()
             }
         }
@@ -108,13 +112,17 @@ pub(crate) fn panicked() -> Response<ResponseBody> {
 
 /// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
 pub(crate) fn respond(mut answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
+    let opens_tunnel = matches!(answer.body, Source::Tunnel(..));
+    if exchange.awaits_tunnel() && !opens_tunnel && answer.head.status.is_success() {
+        answer = exchange.fail(&Failure::NoTunnel);
+    }
     exchange.answered(&answer.head);
     exchange.announce_end(&mut answer.head.headers);
     let source = match answer.body {
         Source::Local(bytes) => Sending::Local(bytes),
         Source::Server(body) => Sending::Server(body),
         Source::Tunnel(upgrade, in_flight) => {
-            exchange.client().tunnel_to(upgrade, in_flight);
+            exchange.tunnel_to(upgrade, in_flight);
             Sending::Local(Bytes::new())
         }
     };

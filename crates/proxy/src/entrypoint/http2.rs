@@ -33,6 +33,7 @@ pub(super) fn codec(settings: &EntryPoint, streams: LocalTasks) -> http2::Builde
     let limits = &settings.http2;
     let mut codec = http2::Builder::new(streams);
     codec
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.max_concurrent_streams)
         .header_table_size(limits.max_decoder_header_table_size)
         .max_header_list_size(limits.max_header_list_size)

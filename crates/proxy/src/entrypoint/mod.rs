@@ -8,6 +8,7 @@ mod connection;
 mod drive;
 mod http1;
 mod http2;
+mod http2_tunnel;
 mod inherited;
 mod io;
 mod listener;
@@ -18,6 +19,7 @@ mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};
+pub(crate) use http2_tunnel::carry;
 pub use inherited::Inherited;
 pub(crate) use inherited::adopt;
 pub use listener::BindError;
