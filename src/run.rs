@@ -133,11 +133,8 @@ impl Router {
             &certificates.tls()?,
         )?;
         let _ = window.table.set(Box::new(running.table_source()));
-        for (entry_point, address) in running.addresses() {
-            info!(%entry_point, %address, "entrypoint listens");
-        }
+        announce(&running);
         on_listening(&running);
-        systemd::tell_ready();
         let mut publisher = Publisher {
             models,
             configurations,
@@ -158,6 +155,14 @@ impl Router {
         close(&tracker, &telemetry).await;
         Ok(exit)
     }
+}
+
+/// Says where the entrypoints listen, and that they answer.
+fn announce(running: &Running) {
+    for (entry_point, address) in running.addresses() {
+        info!(%entry_point, %address, "entrypoint listens");
+    }
+    systemd::tell_ready();
 }
 
 /// Why a router cannot run.

@@ -29,4 +29,5 @@ mod soak;
 mod strict;
 mod tls;
 mod views;
+mod websocket;
 mod websockets;

@@ -9,17 +9,20 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header, response};
 use http_body::Frame;
+use hyper::upgrade::OnUpgrade;
 use mesh_telemetry::{
     access_log::{Headers, Record},
     metrics::{GrpcStatus, Observation, Protocol},
 };
 
 use crate::{
-    entrypoint::{Client, Incoming, Rest},
+    entrypoint::{Client, Incoming, Rest, carry},
     forward::{Answer, Trail},
     respond::Failure,
+    sanitize::is_websocket_stream,
+    service::InFlight,
     table::{Route, Target},
-    upstream::{BodyError, Lease, Upload},
+    upstream::{BodyError, Lease, Switched, Upload},
 };
 
 /// The status of requests whose client left before there was an answer; only in logs and metrics.
@@ -37,6 +40,8 @@ pub(crate) struct Exchange {
     trail: Trail,
     upload: Option<Rc<Upload>>,
     has_body: bool,
+    /// Its stream of HTTP/2, where it is to become a tunnel.
+    stream: Option<OnUpgrade>,
     refused: bool,
     /// It has a place among the requests in flight.
     admitted: bool,
@@ -78,11 +83,15 @@ impl Exchange {
             started,
             method: request.method().clone(),
             version: request.version(),
-            protocol: Protocol::of(request.headers()),
+            protocol: match is_websocket_stream(request.extensions()) {
+                true => Protocol::Websocket,
+                false => Protocol::of(request.headers()),
+            },
             route: None,
             trail: Trail::default(),
             upload: None,
             has_body: !request.body().is_over(),
+            stream: None,
             refused: false,
             admitted: false,
             waiting: false,
@@ -115,6 +124,24 @@ impl Exchange {
     /// Its body is on its way to a server.
     pub(crate) fn receives(&mut self, upload: Option<Rc<Upload>>) {
         self.upload = upload;
+    }
+
+    /// It asks for a tunnel in place of its stream of HTTP/2.
+    pub(crate) fn asks_for_tunnel(&mut self, stream: Option<OnUpgrade>) {
+        self.stream = stream;
+    }
+
+    /// True while a success would tell its client that the tunnel stands.
+    pub(crate) fn awaits_tunnel(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// After the answer that is being made, bytes flow to and from a server.
+    pub(crate) fn tunnel_to(&mut self, server: Switched, in_flight: InFlight) {
+        match self.stream.take() {
+            Some(stream) => carry(&self.client, stream, server, in_flight),
+            None => self.client.tunnel_to(server, in_flight),
+        }
     }
 
     /// What forwarding leaves behind.

@@ -33,6 +33,9 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
             let client = exchange.client();
             sanitize(&mut head, client.peer(), client.settings())?
         };
+        if sanitized.handshake.is_some() {
+            exchange.asks_for_tunnel(head.extensions.remove());
+        }
         let route = route(exchange.client(), &head)?;
         exchange.take(&route);
         let (passed, answer) = meet(&*route.middlewares, &mut head);

@@ -43,6 +43,9 @@ pub(crate) enum Failure {
     /// No server answered it.
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    /// What answered opened no tunnel, and a success would say that it stands.
+    #[error("the answer opens no WebSocket")]
+    NoTunnel,
 }
 
 impl Failure {
@@ -52,6 +55,7 @@ impl Failure {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Overload | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forward(error) => error.status(),
+            Self::NoTunnel => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -60,7 +64,9 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::Forward(ForwardError::Upload(_)) => true,
-            Self::Overload | Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) => false,
+            Self::Overload | Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => {
+                false
+            }
         }
     }
 
@@ -72,7 +78,7 @@ impl Failure {
             Self::NoRoute => Some(Refusal::NoRoute),
             Self::Unavailable(_) => Some(Refusal::Unavailable),
             Self::Forward(ForwardError::NoServer(_)) => Some(Refusal::NoServer),
-            Self::Forward(_) => None,
+            Self::Forward(_) | Self::NoTunnel => None,
         }
     }
 
@@ -80,7 +86,7 @@ impl Failure {
         match self {
             Self::NoRoute => "404 page not found\n",
             Self::Forward(ForwardError::NoServer(_)) => "no available server\n",
-            Self::Overload | Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) => {
+            Self::Overload | Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => {
                 self.status().canonical_reason().unwrap_or_default()
             }
         }
@@ -137,14 +143,18 @@ pub(crate) fn refused(status: StatusCode, reason: &impl Display, tell: bool) -> 
 }
 
 /// Hands the answer to the codec, and what is known of the request to its body: it ends when that ends.
-pub(crate) fn respond(answer: Answer, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+    let opens_tunnel = matches!(answer.body, Source::Tunnel(..));
+    if exchange.awaits_tunnel() && !opens_tunnel && answer.head.status.is_success() {
+        answer = exchange.fail(&Failure::NoTunnel);
+    }
     exchange.answered(&answer.head);
     let last = exchange.is_last();
     let source = match answer.body {
         Source::Local(bytes) => Sending::Local(bytes),
         Source::Server(body) => Sending::Server(body),
         Source::Tunnel(upgrade, in_flight) => {
-            exchange.client().tunnel_to(upgrade, in_flight);
+            exchange.tunnel_to(upgrade, in_flight);
             Sending::Local(Bytes::new())
         }
     };

@@ -88,6 +88,13 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
 }
 
 #[test]
+fn an_empty_list_is_not_the_default_one() {
+    let declaration = labels(&[("mesh.http.services.web.loadbalancer.upgrades", "")]);
+    let upgrades = &declaration.services["web"].value.load_balancer.upgrades;
+    assert_eq!(upgrades.iter().count(), 0);
+}
+
+#[test]
 fn names_that_differ_by_case_are_one() {
     let declaration = labels(&[
         ("mesh.http.routers.Web.rule", "Host(`a.example`)"),

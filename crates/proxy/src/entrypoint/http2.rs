@@ -55,6 +55,7 @@ pub(super) fn codec(settings: &EntryPoint, tasks: LocalTasks) -> http2::Builder<
     let limit = limit(settings.transport.responding_timeouts.write_timeout);
     let mut codec = http2::Builder::new(Streams { tasks, limit });
     codec
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.max_concurrent_streams)
         .header_table_size(limits.max_decoder_header_table_size)
         .max_header_list_size(limits.max_header_list_size)

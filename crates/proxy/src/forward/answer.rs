@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, respo
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
-use super::ForwardError;
+use super::{Call, ForwardError};
 use crate::{
     respond::X_MESH_REASON,
     sanitize::{is_hop_by_hop, tokens},
@@ -50,11 +50,18 @@ pub(super) fn accept(
     shared: Option<Incoming>,
     lease: Lease,
     in_flight: InFlight,
-    offered: Option<&HeaderValue>,
+    call: &Call,
 ) -> Result<Answer, ForwardError> {
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if switches && !offered.is_some_and(|name| switches_to(&response, name)) {
+    if switches && !call.offered().is_some_and(|name| switches_to(&response, name)) {
         return Err(ForwardError::UnaskedUpgrade(lease.server.authority.clone()));
+    }
+    if switches
+        && !call
+            .handshake()
+            .is_none_or(|it| it.is_accepted(response.headers()))
+    {
+        return Err(ForwardError::Handshake(lease.server.authority.clone()));
     }
     if response.status().as_u16() > 599 {
         return Err(ForwardError::Status {
@@ -80,15 +87,26 @@ pub(super) fn accept(
         Sender::Shared(_) => None,
     };
     let switched = switched.ok_or_else(|| ForwardError::UnaskedUpgrade(lease.server.authority.clone()))?;
-    head.headers
-        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Some(name) = offered {
-        head.headers.insert(header::UPGRADE, name.clone());
-    }
+    tell(&mut head, call);
     Ok(Answer {
         head,
         body: Source::Tunnel(switched, in_flight),
     })
+}
+
+/// Tells the client that it goes on with another protocol: within HTTP/2 by success alone (RFC 8441 5).
+fn tell(head: &mut response::Parts, call: &Call) {
+    if call.handshake().is_some() {
+        head.status = StatusCode::OK;
+        head.headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+        head.headers.remove(header::CONTENT_LENGTH);
+        return;
+    }
+    head.headers
+        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(name) = call.offered() {
+        head.headers.insert(header::UPGRADE, name.clone());
+    }
 }
 
 /// True when a server goes on with what it was asked for, and nothing beside it.

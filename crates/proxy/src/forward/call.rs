@@ -11,7 +11,7 @@ use mesh_config::model::{Scheme, ServerUrl};
 
 use crate::{
     middleware::{Chain, meet},
-    sanitize::{Peer, Sanitized, append_peer},
+    sanitize::{Handshake, Peer, Sanitized, append_peer},
     service::Server,
     settings::ForwardedHeaders,
     upstream::{AnswerError, Http1, RequestBody, RequestHead, Upload},
@@ -29,6 +29,8 @@ pub(crate) struct Call {
     upgrade: Option<HeaderValue>,
     /// What the server in hand is asked to go on with.
     offered: Option<HeaderValue>,
+    /// How it has to agree, where the client cannot judge that.
+    handshake: Option<Rc<Handshake>>,
     /// How often it was sent and not answered.
     lost: u8,
 }
@@ -61,6 +63,7 @@ impl Call {
             body,
             upgrade: sanitized.upgrade.clone(),
             offered: None,
+            handshake: sanitized.handshake.clone(),
             lost: 0,
         }
     }
@@ -81,6 +84,16 @@ impl Call {
                 headers.remove(header::UPGRADE);
             }
         }
+    }
+
+    /// True for a request that makes no sense without its upgrade, when there is none.
+    pub(super) fn lacks_upgrade(&self) -> bool {
+        self.handshake.is_some() && self.offered.is_none()
+    }
+
+    /// How the server in hand has to agree, where the client cannot judge that.
+    pub(super) fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_deref()
     }
 
     /// What the server in hand is asked to go on with.

@@ -47,6 +47,12 @@ pub(crate) enum ForwardError {
     /// An upgrade that nobody asked for, or of another kind.
     #[error("{0} switched protocols unasked")]
     UnaskedUpgrade(Arc<str>),
+    /// A WebSocket that its client did not open.
+    #[error("{0} did not prove that it speaks WebSocket")]
+    Handshake(Arc<str>),
+    /// Nothing to go on with where the request is for nothing else.
+    #[error("service {0} allows no WebSocket")]
+    NoUpgrade(Arc<str>),
     /// A transfer coding that is not exactly `chunked`.
     #[error("{0} sent an unknown transfer coding")]
     TransferEncoding(Arc<str>),
@@ -77,8 +83,10 @@ impl ForwardError {
             | Self::Closed { .. }
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
+            | Self::Handshake(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
+            Self::NoUpgrade(_) => StatusCode::NOT_IMPLEMENTED,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -103,6 +111,8 @@ impl ForwardError {
             | Self::Stalled(_)
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
+            | Self::Handshake(_)
+            | Self::NoUpgrade(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. }
             | Self::Upload(_) => false,

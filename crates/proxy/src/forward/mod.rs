@@ -61,6 +61,9 @@ pub(crate) async fn forward(
             return Ok(answer.into());
         }
         call.offer_upgrade(&pick.server);
+        if call.lacks_upgrade() {
+            return Err(ForwardError::NoUpgrade(pick.server.service.clone()));
+        }
         match attempt(upstreams, &pick.server, call, trail, log).await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
@@ -136,7 +139,7 @@ async fn send(
         }
     };
     trail.answered(&response, log);
-    answer::accept(response, shared, lease, in_flight, call.offered())
+    answer::accept(response, shared, lease, in_flight, call)
 }
 
 /// Waits for the head of an answer: once the request is sent, `limit` at most, unless it is zero.

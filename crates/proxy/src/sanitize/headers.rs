@@ -85,6 +85,7 @@ pub(super) fn strip(head: &mut request::Parts, seen: &Seen, settings: &Forwarded
             true => asked_upgrade(head),
             false => None,
         },
+        handshake: None,
         trailers: seen.te && tokens(&head.headers, header::TE).any(|te| te.eq_ignore_ascii_case("trailers")),
         hop_by_hop: Vec::new(),
     };

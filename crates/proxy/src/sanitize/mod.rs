@@ -11,8 +11,9 @@ mod owned;
 mod path;
 mod query;
 mod trailers;
+mod websocket;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, rc::Rc};
 
 use http::{
     HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request,
@@ -24,6 +25,9 @@ pub(crate) use forwarded::{Peer, append_peer};
 pub(crate) use headers::{is_hop_by_hop, tokens};
 pub(crate) use path::resolve_encoded_slashes;
 pub(crate) use trailers::strip_trailers;
+#[cfg(test)]
+pub(crate) use websocket::accept_of;
+pub(crate) use websocket::{Handshake, is_websocket_stream};
 
 use crate::settings::EntryPoint;
 
@@ -33,6 +37,9 @@ pub(crate) enum Rejection {
     /// A method that makes no sense here.
     #[error("method is not served")]
     Method,
+    /// A protocol within HTTP/2 that is none of ours (RFC 8441).
+    #[error("protocol of CONNECT is not served")]
+    Protocol,
     /// None, several, or no valid one.
     #[error("host is missing, repeated or invalid")]
     Host,
@@ -60,6 +67,7 @@ impl Rejection {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Protocol => StatusCode::NOT_IMPLEMENTED,
             Self::Host
             | Self::Target
             | Self::Escape
@@ -73,7 +81,7 @@ impl Rejection {
     /// As metrics count it.
     pub(crate) fn refusal(self) -> Refusal {
         match self {
-            Self::Method => Refusal::Method,
+            Self::Method | Self::Protocol => Refusal::Method,
             Self::Host => Refusal::Host,
             Self::Target => Refusal::Target,
             Self::Escape | Self::EncodedCharacter | Self::Ambiguous => Refusal::Path,
@@ -87,6 +95,8 @@ impl Rejection {
 pub(crate) struct Sanitized {
     /// The one protocol that the client asks to go on with. Whether it may is for the service to say.
     pub(crate) upgrade: Option<HeaderValue>,
+    /// It asks within HTTP/2: this is how the server has to agree.
+    pub(crate) handshake: Option<Rc<Handshake>>,
     /// The client takes trailers (`TE: trailers`).
     pub(crate) trailers: bool,
     /// Headers of this connection only that middlewares may see and servers not.
@@ -107,7 +117,8 @@ pub(crate) fn sanitize(
     peer: &Peer,
     settings: &EntryPoint,
 ) -> Result<Sanitized, Rejection> {
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+    let handshake = websocket::open(head)?;
+    if head.method == Method::TRACE {
         return Err(Rejection::Method);
     }
     http2::flatten(head)?;
@@ -115,7 +126,11 @@ pub(crate) fn sanitize(
     take_authority(head)?;
     check_host(head, seen.hosts)?;
     rewrite_target(head, settings)?;
-    let sanitized = headers::strip(head, &seen, &settings.forwarded_headers);
+    let mut sanitized = headers::strip(head, &seen, &settings.forwarded_headers);
+    if let Some(handshake) = handshake {
+        sanitized.upgrade = Some(HeaderValue::from_static("websocket"));
+        sanitized.handshake = Some(Rc::new(handshake));
+    }
     forwarded::set(
         head,
         peer,

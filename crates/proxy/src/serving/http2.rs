@@ -21,10 +21,10 @@ use tokio::{
 use super::{Client, PATIENCE, Scripted, eventually, ok, scripted::Act, start, start_for};
 use crate::{Running, settings::EntryPoint};
 
-type Body = BoxBody<Bytes, std::convert::Infallible>;
+pub(super) type Body = BoxBody<Bytes, std::convert::Infallible>;
 
 /// A client of HTTP/2 that knows beforehand that Mesh speaks it.
-async fn connect(running: &Running) -> SendRequest<Body> {
+pub(super) async fn connect(running: &Running) -> SendRequest<Body> {
     let stream = TcpStream::connect(running.addresses()["web"]).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
@@ -33,13 +33,13 @@ async fn connect(running: &Running) -> SendRequest<Body> {
     sender
 }
 
-fn get(path: &str) -> Request<Body> {
+pub(super) fn get(path: &str) -> Request<Body> {
     Request::get(format!("http://a.example{path}"))
         .body(Empty::new().boxed())
         .unwrap()
 }
 
-async fn text(response: Response<Incoming>) -> String {
+pub(super) async fn text(response: Response<Incoming>) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
 }

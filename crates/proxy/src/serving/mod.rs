@@ -6,6 +6,7 @@ mod drain;
 mod forwarding;
 mod framing;
 mod http2;
+mod http2_websocket;
 mod inner;
 mod limits;
 mod overload;
