@@ -57,6 +57,12 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         let names: Vec<_> = cases.iter().map(|case| case.name).collect();
         return writeln!(io::stdout(), "{}", names.join("\n"));
     }
+    if cases.is_empty() {
+        return Err(Error::other(format!(
+            "no case has {:?} in its name; see --list",
+            options.only
+        )));
+    }
     machine::pin(machine::HARNESS_CPU)?;
     let open_files = machine::raise_open_files(OPEN_FILES);
     let binaries = binaries(options);
@@ -84,8 +90,17 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         let put_through = |binary: &&Binary| binary.peer == Peer::Mesh || !case.mesh_alone;
         let binaries: Vec<_> = binaries.iter().filter(put_through).collect();
         let peers: Vec<_> = binaries.iter().map(|binary| binary.peer).collect();
+        // An interruption ends the proxies as well, and what was measured until then is printed.
+        let measuring = async {
+            tokio::select! {
+                values = bench.case(case, &binaries) => Some(values),
+                _ = tokio::signal::ctrl_c() => None,
+            }
+        };
         // What a case left running ends with it.
-        let values = LocalSet::new().block_on(&runtime, bench.case(case, &binaries));
+        let Some(values) = LocalSet::new().block_on(&runtime, measuring) else {
+            break;
+        };
         report.add(case, &peers, &values);
     }
     let peers: Vec<_> = binaries.iter().map(|binary| binary.peer).collect();
