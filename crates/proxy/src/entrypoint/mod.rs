@@ -8,7 +8,6 @@ mod connection;
 mod drive;
 mod http1;
 mod http2;
-mod http2_tunnel;
 mod incoming;
 mod inherited;
 mod io;
@@ -21,7 +20,7 @@ mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};
-pub(crate) use http2_tunnel::carry;
+pub(crate) use http2::carry;
 pub(crate) use incoming::{Broken, Incoming};
 pub use inherited::Inherited;
 pub(crate) use inherited::adopt;

@@ -17,9 +17,9 @@ use tokio::{
     time::Instant,
 };
 
-use super::Client;
 use crate::{
     drain::Stage,
+    entrypoint::Client,
     patience::{Timer, limit},
     service::InFlight,
     settings::RespondingTimeouts,

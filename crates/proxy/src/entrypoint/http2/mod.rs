@@ -3,6 +3,7 @@
 mod counted;
 mod frames;
 pub(super) mod streams;
+mod tunnel;
 
 use std::{
     convert::Infallible,
@@ -18,8 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use self::counted::Counted;
+pub(crate) use self::tunnel::carry;
 pub(super) use self::{frames::Frames, streams::Streams};
-
 use super::{
     Client, Incoming,
     drive::{Codec, End, drive},
