@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use rustix::{
-    process::{Resource, Rlimit, getrlimit, setrlimit},
+    process::{Resource, Rlimit, getpid, getrlimit, set_child_subreaper, setrlimit},
     thread::{CpuSet, sched_setaffinity},
 };
 
@@ -43,6 +43,11 @@ pub(crate) fn raise_open_files(wanted: u64) -> u64 {
     granted(wanted, Some(wanted.max(hard)))
         .or_else(|_| granted(wanted.min(hard), limit.maximum))
         .unwrap_or_else(|_| limit.current.unwrap_or(u64::MAX))
+}
+
+/// Makes this process the parent of those whose own parent ended, so that nothing of a proxy is left over.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
 }
 
 /// Processor and kernel.

@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         )));
     }
     machine::pin(machine::HARNESS_CPU)?;
+    machine::adopt_orphans()?;
     let open_files = machine::raise_open_files(OPEN_FILES);
     let binaries = binaries(options);
     let bench = Bench {

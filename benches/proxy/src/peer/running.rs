@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use super::{Binary, CERTIFICATE, DOMAIN, Peer, Setup, Site};
@@ -169,14 +169,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let tree = figures::tree(self.process()).unwrap_or_default();
-        for process in tree
+        let processes = tree
             .into_iter()
-            .filter_map(|id| Pid::from_raw(id.try_into().ok()?))
-        {
-            // Some end with those before them.
-            let _ = kill_process(process, Signal::KILL);
+            .filter_map(|id| Pid::from_raw(id.try_into().ok()?));
+        let processes: Vec<_> = processes.collect();
+        // Some end with those before them.
+        for process in &processes {
+            let _ = kill_process(*process, Signal::KILL);
         }
         let _ = self.child.wait();
+        // The others are ours now, see `machine::adopt_orphans`.
+        for process in processes {
+            let _ = waitpid(Some(process), WaitOptions::empty());
+        }
     }
 }
 
