@@ -20,3 +20,5 @@ pub(crate) use client::{Client, Rest};
 pub use listener::BindError;
 pub(crate) use listener::{Bound, bind};
 use phase::Phases;
+#[cfg(feature = "fuzzing")]
+pub(crate) use proxy_protocol::fuzzing;

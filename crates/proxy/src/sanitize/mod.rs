@@ -4,6 +4,8 @@
 //! or rewritten to its one meaning. Routing, middlewares and servers all see the result and nothing else.
 
 mod forwarded;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod headers;
 mod host;
 mod http2;

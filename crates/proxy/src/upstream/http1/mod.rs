@@ -8,6 +8,8 @@ mod answer_head;
 mod chunked;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod outgoing;
 mod request_head;
 
