@@ -71,7 +71,7 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
             .map_err(|_| AnswerError::Header(name.as_str().to_owned()))?;
         response.headers_mut().append(name, value);
     }
-    let framing = framing(&response, to_head)?;
+    let framing = framing(&mut response, to_head)?;
     let has = |name| response.headers().contains_key(name);
     let is_doubtful = has(header::TRANSFER_ENCODING) && has(header::CONTENT_LENGTH);
     let ends_connection = matches!(framing, Framing::UntilClose);
@@ -82,11 +82,11 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
     }))
 }
 
-/// The length of the body (RFC 9112 6.3).
-fn framing(response: &Response<()>, to_head: bool) -> Result<Framing, AnswerError> {
+/// The length of the body (RFC 9112 6.3). One that is said several times alike is said once from here on.
+fn framing(response: &mut Response<()>, to_head: bool) -> Result<Framing, AnswerError> {
     let headers = response.headers();
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let mut length = None;
+    let (mut length, mut said) = (None, 0);
     for line in &mut lengths {
         let text = line.to_str().map_err(|_| AnswerError::Length)?;
         for part in text.split(',') {
@@ -98,25 +98,31 @@ fn framing(response: &Response<()>, to_head: bool) -> Result<Framing, AnswerErro
                 return Err(AnswerError::Length);
             }
             length = Some(number);
+            said += 1;
         }
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next();
+    let is_chunked = coding.is_some();
     if let Some(coding) = coding {
         let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
         if !is_chunked || response.version() == Version::HTTP_10 {
             return Err(AnswerError::Length);
         }
     }
+    if let (Some(length), 2..) = (length, said) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     let status = response.status();
     let has_none = to_head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    Ok(match (coding, length) {
+    Ok(match (is_chunked, length) {
         _ if has_none => Framing::Length(0),
-        (Some(_), _) => Framing::Chunked(Chunked::default()),
-        (None, Some(length)) => Framing::Length(length),
-        (None, None) => Framing::UntilClose,
+        (true, _) => Framing::Chunked(Chunked::default()),
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) => Framing::UntilClose,
     })
 }
 
@@ -178,8 +184,12 @@ mod tests {
         }
         let old = "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         assert!(matches!(parsed(old), Err(AnswerError::Length)));
-        let same = parsed("HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\n").unwrap();
-        assert!(matches!(same.framing, Framing::Length(1)));
+        for lines in ["content-length: 1, 1", "content-length: 1\r\ncontent-length: 1"] {
+            let same = parsed(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n")).unwrap();
+            assert!(matches!(same.framing, Framing::Length(1)));
+            let lengths: Vec<_> = same.response.headers().get_all("content-length").iter().collect();
+            assert_eq!(lengths, ["1"], "one that no client can read in two ways");
+        }
     }
 
     #[test]
