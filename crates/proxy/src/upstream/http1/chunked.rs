@@ -252,6 +252,18 @@ mod tests {
         }
 
         #[test]
+        fn what_chunks_say_does_not_depend_on_how_they_come(
+            parts in prop::collection::vec(prop::sample::select(
+                &["0", "1", "a", "5;x", "\r\n", "\n", "\r", "hello", "x: y", " ", "0\r\n\r\n", "1\r\nx\r\n", "\0"][..]
+            ), 0..12),
+            size in 1_usize..8,
+        ) {
+            let wire = parts.concat();
+            let whole = decode(wire.as_bytes(), wire.len().max(1)).ok();
+            prop_assert_eq!(decode(wire.as_bytes(), size).ok(), whole);
+        }
+
+        #[test]
         fn no_bytes_break_it(wire in prop::collection::vec(any::<u8>(), 0..200), size in 1_usize..64) {
             let _decoded = decode(&wire, size);
         }
