@@ -53,7 +53,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Lines between others.
-const LINES: [(&str, Readings); 38] = [
+const LINES: [(&str, Readings); 40] = [
     ("", One),
     ("X-Odd: \t y \t\r\n", One),
     ("x-ODD:z\r\n", One),
@@ -74,6 +74,8 @@ const LINES: [(&str, Readings); 38] = [
     ("Content-Encoding: chunked\r\n", One),
     ("X: \u{e9}\u{ff}\r\n", Odd),
     ("Proxy-Connection: close\r\n", One),
+    ("Expect: 100-continue\r\n", One),
+    ("Expect: nothing\r\n", Odd),
     ("X: a\nY: b\r\n", Odd),
     ("X: a\n", Odd),
     ("X: a\nContent-Type: b\r\n", Odd),

@@ -98,7 +98,7 @@ mod tests {
             if is_valid(text.as_bytes()) {
                 let port = port(&text);
                 prop_assert!(port.is_none_or(|port| port.parse::<u16>().is_ok()));
-                let host = port.map_or(&*text, |port| &text[..text.len() - port.len()]).trim_end_matches(':');
+                let host = text.strip_suffix(port.unwrap_or_default()).unwrap().trim_end_matches(':');
                 prop_assert!(is_name(host) || (host.starts_with('[') && host.ends_with(']')), "{}", host);
             }
         }
