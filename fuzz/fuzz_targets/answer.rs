@@ -10,14 +10,23 @@ fuzz_target!(|input: (bool, &[u8])| {
         return;
     };
     // The same with nothing behind it, and nothing but a beginning before it is all there.
-    let alone = answer_start(&bytes[..start.length], to_head).expect("a head").expect("its end");
+    let alone = answer_start(&bytes[..start.length], to_head)
+        .expect("a head")
+        .expect("its end");
     assert_eq!((alone.length, &alone.body), (start.length, &start.body));
     assert_eq!(alone.head.headers(), start.head.headers());
     for cut in 0..start.length.min(64) {
-        assert!(matches!(answer_start(&bytes[..cut], to_head), Ok(None)), "cut at {cut}");
+        assert!(
+            matches!(answer_start(&bytes[..cut], to_head), Ok(None)),
+            "cut at {cut}"
+        );
     }
     let headers = start.head.headers();
-    assert!(headers.values().all(|value| value.as_bytes().iter().all(|byte| !b"\0\r\n".contains(byte))));
+    assert!(
+        headers
+            .values()
+            .all(|value| value.as_bytes().iter().all(|byte| !b"\0\r\n".contains(byte)))
+    );
     let codings = headers.get_all("transfer-encoding").iter().count();
     assert!(codings <= 1);
     match start.body {

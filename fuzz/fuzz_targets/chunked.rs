@@ -10,7 +10,10 @@ fuzz_target!(|input: (u8, &[u8])| {
     for size in [1, usize::from(size).max(1)] {
         let cut = decode_chunks(wire.chunks(size));
         // A line that has no end yet is found to be too long sooner or later; all else is the same.
-        assert!(cut == whole || (wire.len() > 4000 && cut.is_err()), "{size}: {cut:?}, {whole:?}");
+        assert!(
+            cut == whole || (wire.len() > 4000 && cut.is_err()),
+            "{size}: {cut:?}, {whole:?}"
+        );
     }
     if let Ok(Some(decoded)) = whole {
         let mut again = Vec::new();

@@ -16,7 +16,13 @@ fuzz_target!(|bytes: &[u8]| {
         port.parse::<u16>().expect("the port of a valid host is a number");
     }
     let authority: http::uri::Authority = host.trim_end_matches(':').parse().expect("an authority");
-    assert_eq!(authority.port().map(|port| port.as_str().to_owned()).as_deref(), port);
+    assert_eq!(
+        authority.port().map(|port| port.as_str().to_owned()).as_deref(),
+        port
+    );
     let bare = authority.host().to_owned();
-    assert!(host_is_valid(bare.as_bytes()) && host_port(&bare).is_none(), "{bare}");
+    assert!(
+        host_is_valid(bare.as_bytes()) && host_port(&bare).is_none(),
+        "{bare}"
+    );
 });

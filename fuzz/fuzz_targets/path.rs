@@ -13,7 +13,10 @@ fuzz_target!(|text: &str| {
     let Some(path) = normalise(&sent) else {
         return;
     };
-    assert!(path.starts_with('/') && !path.contains("//") && !has_dots(&path), "{path}");
+    assert!(
+        path.starts_with('/') && !path.contains("//") && !has_dots(&path),
+        "{path}"
+    );
     assert_eq!(normalise(&path).as_deref(), Some(&*path));
     if let Some(lenient) = resolve_encoded_slashes(&path) {
         assert!(!has_dots(&lenient) && !lenient.contains("%2F"), "{lenient}");

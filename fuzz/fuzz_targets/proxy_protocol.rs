@@ -7,7 +7,11 @@ use libfuzzer_sys::fuzz_target;
 use mesh_proxy::fuzzing::{proxy_header_in_binary, proxy_header_in_text};
 
 fn in_text(client: SocketAddr) -> String {
-    let (family, other) = if client.is_ipv4() { ("TCP4", "0.0.0.0") } else { ("TCP6", "::") };
+    let (family, other) = if client.is_ipv4() {
+        ("TCP4", "0.0.0.0")
+    } else {
+        ("TCP6", "::")
+    };
     format!("PROXY {family} {} {other} {} 443", client.ip(), client.port())
 }
 
@@ -29,9 +33,15 @@ fuzz_target!(|bytes: &[u8]| {
     let of_text = proxy_header_in_text(bytes).flatten();
     let of_binary = proxy_header_in_binary(bytes).and_then(|(client, _)| client);
     for client in of_text.into_iter().chain(of_binary) {
-        assert_eq!(proxy_header_in_text(in_text(client).as_bytes()), Some(Some(client)));
+        assert_eq!(
+            proxy_header_in_text(in_text(client).as_bytes()),
+            Some(Some(client))
+        );
         let binary = in_binary(client);
-        assert_eq!(proxy_header_in_binary(&binary), Some((Some(client), binary.len())));
+        assert_eq!(
+            proxy_header_in_binary(&binary),
+            Some((Some(client), binary.len()))
+        );
     }
     if let Some((client, length)) = proxy_header_in_binary(bytes) {
         // What follows is not its business.

@@ -2,8 +2,6 @@
 
 pub use crate::{
     entrypoint::fuzzing::{proxy_header_in_binary, proxy_header_in_text},
-    sanitize::fuzzing::{
-        ForwardedFor, forwarded, host_is_valid, host_port, normalise, resolve_encoded_slashes,
-    },
+    sanitize::fuzzing::{forwarded, host_is_valid, host_port, normalise, resolve_encoded_slashes},
     upstream::fuzzing::{AnswerBody, AnswerStart, Decoded, answer_start, decode_chunks},
 };

@@ -30,22 +30,13 @@ pub fn host_port(host: &str) -> Option<&str> {
     host::port(host)
 }
 
-/// What servers learn of a client.
-#[derive(Debug)]
-pub struct ForwardedFor {
-    /// The headers that a server gets.
-    pub headers: HeaderMap,
-}
-
-/// Sanitizes a request of 192.0.2.7; `None` if it is refused.
-pub fn forwarded(mut head: request::Parts, trusted: bool) -> Option<ForwardedFor> {
+/// The headers that servers get of a request of 192.0.2.7; `None` if it is refused.
+pub fn forwarded(mut head: request::Parts, trusted: bool) -> Option<HeaderMap> {
     let mut settings = settings()?;
     settings.forwarded_headers.insecure = trusted;
     let of = &settings.forwarded_headers;
     let peer = Peer::new([192, 0, 2, 7].into(), HeaderValue::from_static("edge-1"), of);
     sanitize(&mut head, &peer, &settings).ok()?;
     append_peer(&mut head.headers, &peer, of);
-    Some(ForwardedFor {
-        headers: head.headers,
-    })
+    Some(head.headers)
 }
