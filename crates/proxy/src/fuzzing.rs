@@ -3,5 +3,5 @@
 pub use crate::{
     entrypoint::fuzzing::{proxy_header_in_binary, proxy_header_in_text},
     sanitize::fuzzing::{forwarded, host_is_valid, host_port, normalise, resolve_encoded_slashes},
-    upstream::fuzzing::{AnswerBody, AnswerStart, Decoded, answer_start, decode_chunks},
+    upstream::fuzzing::{AnswerBody, AnswerStart, Decoded, Malformed, answer_start, decode_chunks},
 };

@@ -8,6 +8,10 @@ use super::{
     chunked::{Chunked, Part},
 };
 
+/// It is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
 /// A body that came in chunks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded {
@@ -23,11 +27,11 @@ pub struct Decoded {
 ///
 /// # Errors
 /// When it is no body in chunks.
-pub fn decode_chunks<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<Option<Decoded>, ()> {
+pub fn decode_chunks<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<Option<Decoded>, Malformed> {
     let mut pieces = pieces.into_iter();
     let (mut body, mut chunked, mut buffer) = (Vec::new(), Chunked::default(), BytesMut::new());
     loop {
-        match chunked.decode(&mut buffer).map_err(drop)? {
+        match chunked.decode(&mut buffer).map_err(|_| Malformed)? {
             Part::Data(data) => body.extend_from_slice(&data),
             Part::End(trailers) => {
                 let left = buffer.len() + pieces.map(<[u8]>::len).sum::<usize>();
@@ -69,9 +73,9 @@ pub struct AnswerStart {
 ///
 /// # Errors
 /// When it is none.
-pub fn answer_start(bytes: &[u8], to_head: bool) -> Result<Option<AnswerStart>, ()> {
+pub fn answer_start(bytes: &[u8], to_head: bool) -> Result<Option<AnswerStart>, Malformed> {
     let mut buffer = BytesMut::from(bytes);
-    let parsed = parse(&mut buffer, to_head).map_err(drop)?;
+    let parsed = parse(&mut buffer, to_head).map_err(|_| Malformed)?;
     Ok(parsed.map(|head| AnswerStart {
         body: match head.framing {
             Framing::Length(length) => AnswerBody::Length(length),
