@@ -6,6 +6,9 @@ mod exchange;
 #[cfg(test)]
 mod fixture;
 mod forward;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 mod http1;
 mod local_tasks;

@@ -136,6 +136,16 @@ impl Stand {
 
     /// Sends bytes and reads until the connection is closed; with `half_close` the client says that it is done.
     pub(super) fn talk(&self, bytes: &[u8], half_close: bool) -> String {
+        String::from_utf8_lossy(&self.talk_bytes(bytes, half_close)).into_owned()
+    }
+
+    /// The same, in bytes.
+    pub(super) fn talk_bytes(&self, bytes: &[u8], half_close: bool) -> Vec<u8> {
+        self.talk_to_end(bytes, half_close).0
+    }
+
+    /// The same, and whether the end was a reset.
+    pub(super) fn talk_to_end(&self, bytes: &[u8], half_close: bool) -> (Vec<u8>, bool) {
         let mut stream = self.connect();
         let mut writer = stream.try_clone().unwrap();
         let sent = bytes.to_vec();
@@ -146,10 +156,10 @@ impl Stand {
                 let _gone = writer.shutdown(Shutdown::Write);
             }
         });
-        let text = read_to_end(&mut stream, bytes);
+        let answered = read_bytes(&mut stream, bytes);
         drop(stream);
         writing.join().unwrap();
-        text
+        answered
     }
 
     /// Plays rows, and names the one that fails.
@@ -204,8 +214,14 @@ impl Stand {
 
 /// Everything until the connection is closed; a reset closes it too.
 pub(super) fn read_to_end(stream: &mut TcpStream, of: &[u8]) -> String {
-    let mut text = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut text) {
+    String::from_utf8_lossy(&read_bytes(stream, of).0).into_owned()
+}
+
+/// The same in bytes, and whether it was a reset.
+fn read_bytes(stream: &mut TcpStream, of: &[u8]) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let end = stream.read_to_end(&mut bytes);
+    if let Err(error) = &end {
         let waited = matches!(
             error.kind(),
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
@@ -214,10 +230,10 @@ pub(super) fn read_to_end(stream: &mut TcpStream, of: &[u8]) -> String {
             !waited,
             "still open: {:?} was answered {:?}",
             String::from_utf8_lossy(&of[..of.len().min(600)]),
-            String::from_utf8_lossy(&text)
+            String::from_utf8_lossy(&bytes)
         );
     }
-    String::from_utf8_lossy(&text).into_owned()
+    (bytes, end.is_err())
 }
 
 /// The status of each final answer. Bodies hold no status lines.

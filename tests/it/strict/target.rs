@@ -103,6 +103,12 @@ fn the_authority_of_a_target_is_the_host_that_a_server_sees() {
         assert_eq!(heard.values("host"), [host], "{target}");
         assert_eq!(heard.values("x-forwarded-host"), [host], "{target}");
     }
+    // A Host that is none is one beside an authority, too.
+    for host in ["a, b", "a@b", "", "a/x", "a:x"] {
+        stand.play([Row::refused(format!(
+            "GET http://h/x HTTP/1.1\r\nHost: {host}\r\n\r\n{HIDDEN}"
+        ))]);
+    }
 }
 
 #[test]

@@ -28,3 +28,8 @@ pub use listener::BindError;
 pub(crate) use listener::{Bound, bind};
 pub(crate) use overload::{Reminders, Room};
 use phase::Phases;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    //! What fuzz targets reach of what clients send.
+    pub(crate) use super::{http1::fuzzing as http1, proxy_protocol::fuzzing as proxy_protocol};
+}

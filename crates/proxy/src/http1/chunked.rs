@@ -58,7 +58,7 @@ impl Chunked {
     ///
     /// # Errors
     /// When what is there is no body in chunks.
-    pub(super) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Part, BodyError> {
+    pub(crate) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Part, BodyError> {
         loop {
             self.next = match self.next {
                 Next::Size => match self.size(buffer)? {
@@ -254,6 +254,18 @@ mod tests {
             }
             wire.extend_from_slice(b"0\r\n\r\n");
             prop_assert_eq!(decode(&wire, size).unwrap(), (chunks.concat(), None, 0));
+        }
+
+        #[test]
+        fn what_chunks_say_does_not_depend_on_how_they_come(
+            parts in prop::collection::vec(prop::sample::select(
+                &["0", "1", "a", "5;x", "\r\n", "\n", "\r", "hello", "x: y", " ", "0\r\n\r\n", "1\r\nx\r\n", "\0"][..]
+            ), 0..12),
+            size in 1_usize..8,
+        ) {
+            let wire = parts.concat();
+            let whole = decode(wire.as_bytes(), wire.len().max(1)).ok();
+            prop_assert_eq!(decode(wire.as_bytes(), size).ok(), whole);
         }
 
         #[test]

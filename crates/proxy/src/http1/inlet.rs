@@ -12,7 +12,7 @@ use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
-use super::{Chunked, chunked::Part};
+use super::{Chunked, Part};
 
 /// Bytes that are read at a time, at first.
 const MIN_ROOM: usize = 16 * 1024;

@@ -10,7 +10,7 @@ mod outlet;
 mod said;
 
 pub(crate) use self::{
-    chunked::Chunked,
+    chunked::{Chunked, Part},
     head::Head,
     inlet::{BodyError, Framing, Inlet},
     outlet::Outlet,

@@ -15,6 +15,7 @@ pub(crate) struct Said {
     /// `Content-Length` may say the same number several times in one line, too (RFC 9110 8.6).
     lists: bool,
     length: Option<u64>,
+    lengths: u32,
     codings: u32,
     chunked: bool,
     unclear: bool,
@@ -61,6 +62,7 @@ impl Said {
             let differs = self.length.is_some() && self.length != number;
             self.unclear |= number.is_none() || differs || (index > 0 && !self.lists);
             self.length = number;
+            self.lengths += 1;
         }
     }
 
@@ -86,6 +88,11 @@ impl Said {
             _ => !self.close,
         };
         kept && !is_doubtful
+    }
+
+    /// The length, if it was said several times.
+    pub(crate) fn repeated_length(&self) -> Option<u64> {
+        self.length.filter(|_| self.lengths > 1)
     }
 
     /// The body comes in chunks.

@@ -50,6 +50,8 @@ pub(super) fn port(host: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -87,6 +89,25 @@ mod tests {
             ("a:", None),
         ] {
             assert_eq!(port(host), found, "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_valid_host_is_one_host_with_one_port(text in r"(\[?([a-z0-9.:_~@,/%#? -]|::1){0,8}\]?)(:[0-9]{0,6})?") {
+            if is_valid(text.as_bytes()) {
+                let port = port(&text);
+                prop_assert!(port.is_none_or(|port| port.parse::<u16>().is_ok()));
+                let host = text.strip_suffix(port.unwrap_or_default()).unwrap().trim_end_matches(':');
+                prop_assert!(is_name(host) || (host.starts_with('[') && host.ends_with(']')), "{}", host);
+            }
+        }
+
+        #[test]
+        fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if is_valid(&bytes) {
+                prop_assert!(bytes.is_ascii());
+            }
         }
     }
 }

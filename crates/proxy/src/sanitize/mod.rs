@@ -4,6 +4,8 @@
 //! or rewritten to its one meaning. Routing, middlewares and servers all see the result and nothing else.
 
 mod forwarded;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod headers;
 mod host;
 mod http2;
@@ -123,8 +125,8 @@ pub(crate) fn sanitize(
     }
     http2::flatten(head)?;
     let seen = headers::Seen::in_head(head, settings.http.underscore_headers_strategy)?;
-    take_authority(head)?;
     check_host(head, seen.hosts)?;
+    take_authority(head)?;
     rewrite_target(head, settings)?;
     let mut sanitized = headers::strip(head, &seen, &settings.forwarded_headers);
     if let Some(handshake) = handshake {
@@ -157,6 +159,9 @@ fn take_authority(head: &mut request::Parts) -> Result<(), Rejection> {
         return Err(Rejection::Host);
     }
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Rejection::Host)?;
+    if !host::is_valid(host.as_bytes()) {
+        return Err(Rejection::Host);
+    }
     head.headers.insert(header::HOST, host);
     head.uri = uri
         .path_and_query

@@ -13,6 +13,8 @@ mod server_wire;
 mod transport;
 
 pub(crate) use connect::{ConnectError, wire};
+#[cfg(feature = "fuzzing")]
+pub(crate) use http1::fuzzing;
 pub(crate) use http1::{AnswerError, Http1, RequestHead, Switched};
 pub(crate) use pool::{Lease, Upstreams};
 pub(crate) use request_body::{RequestBody, Upload, UploadError};

@@ -2,6 +2,8 @@
 
 mod answer_head;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod request_head;
 mod sending;
 

@@ -1,5 +1,7 @@
 //! Who the client of a connection is, in the words of the proxy that passes it on.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod header;
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderName, Response, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use httparse::{ParserConfig, Status};
 use smallvec::SmallVec;
 
@@ -67,6 +67,9 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
     let framing = framing(&response, &said, to_head)?;
     if said.is_chunked() {
         response.headers_mut().remove(header::CONTENT_LENGTH);
+    } else if let Some(length) = said.repeated_length() {
+        let once = HeaderValue::from(length);
+        response.headers_mut().insert(header::CONTENT_LENGTH, once);
     }
     let ends_connection = matches!(framing, Framing::UntilClose);
     Ok(Some(AnswerHead {
@@ -104,6 +107,8 @@ fn framing(response: &Response<()>, said: &Said, to_head: bool) -> Result<Framin
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parsed(head: &str) -> Result<AnswerHead, AnswerError> {
@@ -205,5 +210,39 @@ mod tests {
         let mut buffer = BytesMut::from(&b"HTTP/1.1 200 OK\r\na: "[..]);
         buffer.resize(MAX_HEAD, b'a');
         assert!(matches!(parse(&mut buffer, false), Err(AnswerError::TooLong)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_is_the_same_whatever_follows_and_none_before_its_end(
+            lines in prop::collection::vec(prop::sample::select(&[
+                "x: y\r\n", "x:\r\n", "x: y\n", "content-length: 5\r\n", "content-length: 5, 5\r\n", "content-length: 6\r\n",
+                "transfer-encoding: chunked\r\n", "transfer-encoding: gzip\r\n", "connection: close\r\n", " x\r\n", "x y: z\r\n",
+            ][..]), 0..5),
+            start in prop::sample::select(&["HTTP/1.1 200 OK\r\n", "HTTP/1.0 200\r\n", "HTTP/1.1 204 x\r\n", "HTTP/2 200\r\n"][..]),
+            more in prop::collection::vec(any::<u8>(), 0..20),
+            to_head: bool,
+        ) {
+            let head = format!("{start}{}\r\n", lines.concat());
+            let bytes = [head.as_bytes(), &more].concat();
+            let mut buffer = BytesMut::from(&bytes[..]);
+            if let Ok(Some(parsed)) = parse(&mut buffer, to_head) {
+                prop_assert_eq!(&buffer[..], &more[..]);
+                let headers = parsed.response.headers();
+                let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+                let codings = headers.get_all(header::TRANSFER_ENCODING).iter().count();
+                prop_assert!(lengths <= 1 && codings <= 1);
+                prop_assert!(!parsed.keep_alive || lengths + codings <= 1);
+                for cut in 0..head.len() {
+                    let mut part = BytesMut::from(&head.as_bytes()[..cut]);
+                    prop_assert!(matches!(parse(&mut part, to_head), Ok(None)), "cut at {}", cut);
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..200), to_head: bool) {
+            let _parsed = parse(&mut BytesMut::from(&bytes[..]), to_head);
+        }
     }
 }

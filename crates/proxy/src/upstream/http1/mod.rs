@@ -7,6 +7,8 @@
 mod answer_head;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod outgoing;
 mod request_head;
 
