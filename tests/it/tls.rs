@@ -373,3 +373,36 @@ fn files_of_a_servers_transport_are_read_again_and_a_broken_one_is_told() {
     let used = mesh.log().into_iter().any(|line| line.contains("are in use"));
     assert!(used, "{:?}", mesh.log());
 }
+
+#[test]
+fn certificates_and_what_is_wrong_with_them_are_in_the_api_and_in_metrics() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    pair(&["a.test", "127.0.0.1"]).write(&place, "a");
+    let text = document(&["missing", "a"], "", &server).replacen(
+        "  certificates:\n",
+        "  certificates:\n  - {certFile: a}\n",
+        1,
+    );
+    let file = place.write("routes.yml", &text);
+    let mesh = start(&place, &file, &[]);
+    let list = mesh.ask("/api/certificates").json();
+    assert_eq!(list[0]["sans"], serde_json::json!(["a.test", "127.0.0.1"]));
+    assert_eq!(list[0]["status"], "enabled");
+    let errors: Vec<_> = (1..3)
+        .map(|index| list[index]["error"][0].as_str().unwrap().to_owned())
+        .collect();
+    assert!(errors.iter().any(|error| error.contains("missing.pem")), "{list}");
+    assert!(errors.iter().any(|error| error.contains("keyFile")), "{list}");
+    let overview = mesh.ask("/api/overview").json();
+    assert_eq!(
+        overview["certificates"],
+        serde_json::json!({"total": 3, "warnings": 0, "errors": 2})
+    );
+    assert!(
+        overview["problems"].to_string().contains("missing.pem"),
+        "{overview}"
+    );
+    let metrics = mesh.ask("/metrics").body;
+    assert!(metrics.contains(",sans=\"a.test,127.0.0.1\"} "), "{metrics}");
+    assert!(!(list.to_string() + &overview.to_string()).contains("PRIVATE KEY"));
+}

@@ -22,7 +22,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-pub use gauges::{Gauges, Live, ProviderGauge, ScopeGauge, ServerGauge};
+pub use gauges::{CertificateGauge, Gauges, Live, ProviderGauge, ScopeGauge, ServerGauge};
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};
 pub use shard::{Connections, OpenConnection, Shard};
