@@ -6,6 +6,7 @@ mod accept;
 mod client;
 mod connection;
 mod drive;
+mod handshake;
 mod http1;
 mod http2;
 mod io;
@@ -17,6 +18,7 @@ mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};
+pub(crate) use handshake::Turns;
 pub use listener::BindError;
 pub(crate) use listener::{Bound, bind};
 use phase::Phases;
