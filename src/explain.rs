@@ -66,6 +66,7 @@ async fn ask(arguments: &ExplainArguments, plan: &Plan, offline: Offline) -> Opt
         started: SystemTime::now(),
         entry_points: plan.served(),
         table: Arc::new(move || offline.table.clone()),
+        certificates: Arc::new(Arc::default),
         providers: Arc::new(Vec::new),
         telemetry: RequestTelemetry::default(),
         log_dropped: Arc::new(|| 0),

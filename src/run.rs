@@ -124,6 +124,7 @@ impl Router {
         let mut models = Models::new(&plan.settings, &plan.entry_points());
         let mut certificates = Keeper::new()?;
         let first = configurations.borrow_and_update().clone();
+        let _ = window.certificates.set(Box::new(certificates.shown()));
         certificates.update(&first);
         let first = models.apply(&first);
         let running = proxy.start(

@@ -10,17 +10,21 @@ use mesh_config::{Configuration, ProviderName};
 use mesh_discovery::Discovery;
 use mesh_proxy::{InternalServices, RoutingTable};
 use mesh_telemetry::{RequestTelemetry, logs};
+use mesh_tls::Shown;
 use tokio::runtime;
 
 use crate::settings::{Plan, Settings};
 
 type TableSource = Box<dyn Fn() -> Arc<RoutingTable> + Send + Sync>;
+type CertificateSource = Box<dyn Fn() -> Arc<Vec<Shown>> + Send + Sync>;
 
 /// What the views look through: filled as the parts come to life.
 #[derive(Clone, Default)]
 pub(crate) struct Window {
     /// The routing table in use.
     pub(crate) table: Arc<OnceLock<TableSource>>,
+    /// The certificates that clients are shown.
+    pub(crate) certificates: Arc<OnceLock<CertificateSource>>,
     /// Discovery at work.
     pub(crate) discovery: Arc<OnceLock<Discovery>>,
 }
@@ -37,6 +41,7 @@ pub(crate) fn views(
     let empty = plan
         .compiler(InternalServices::new())
         .compile(&Configuration::default());
+    let certificates = window.certificates.clone();
     let (tables, providers) = (window.table.clone(), window.discovery.clone());
     Views {
         api: settings.api.clone().unwrap_or_default(),
@@ -45,6 +50,7 @@ pub(crate) fn views(
         started: SystemTime::now(),
         entry_points: plan.served(),
         table: Arc::new(move || tables.get().map_or_else(|| empty.clone(), |table| table())),
+        certificates: Arc::new(move || certificates.get().map(|shown| shown()).unwrap_or_default()),
         providers: Arc::new(move || {
             let mut status = providers.get().map(Discovery::status).unwrap_or_default();
             // Its content follows from the settings; it has no freshness to speak of.

@@ -111,6 +111,7 @@ pub(crate) fn connect(address: SocketAddr, name: &str, config: &Arc<ClientConfig
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    tcp.set_nodelay(true).unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(config.clone(), name).unwrap(), tcp);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).unwrap();
@@ -374,4 +375,82 @@ fn files_of_a_servers_transport_are_read_again_and_a_broken_one_is_told() {
     eventually("the end of it", || problems().is_empty().then_some(()));
     let used = mesh.log().into_iter().any(|line| line.contains("are in use"));
     assert!(used, "{:?}", mesh.log());
+}
+
+#[test]
+fn certificates_and_what_is_wrong_with_them_are_in_the_api_and_in_metrics() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    pair(&["a.test", "127.0.0.1"]).write(&place, "a");
+    let text = document(&["missing", "a"], "", &server).replacen(
+        "  certificates:\n",
+        "  certificates:\n  - {certFile: a}\n",
+        1,
+    );
+    let file = place.write("routes.yml", &text);
+    let mesh = start(&place, &file, &[]);
+    let list = mesh.ask("/api/certificates").json();
+    assert_eq!(list[0]["sans"], serde_json::json!(["a.test", "127.0.0.1"]));
+    assert_eq!(list[0]["status"], "enabled");
+    let errors: Vec<_> = (1..3)
+        .map(|index| list[index]["error"][0].as_str().unwrap().to_owned())
+        .collect();
+    assert!(errors.iter().any(|error| error.contains("missing.pem")), "{list}");
+    assert!(errors.iter().any(|error| error.contains("keyFile")), "{list}");
+    let overview = mesh.ask("/api/overview").json();
+    assert_eq!(
+        overview["certificates"],
+        serde_json::json!({"total": 3, "warnings": 0, "errors": 2})
+    );
+    assert!(
+        overview["problems"].to_string().contains("missing.pem"),
+        "{overview}"
+    );
+    let metrics = mesh.ask("/metrics").body;
+    assert!(metrics.contains(",sans=\"a.test,127.0.0.1\"} "), "{metrics}");
+    assert!(!(list.to_string() + &overview.to_string()).contains("PRIVATE KEY"));
+}
+
+/// Clients that begin a handshake at one moment.
+const CROWD: usize = 1000;
+
+#[test]
+fn handshakes_that_come_all_at_once_do_not_hold_up_a_request_on_an_open_connection() {
+    let (place, server) = (Place::new(), Server::named("a"));
+    pair(&["a.test"]).write(&place, "a");
+    let file = place.write("routes.yml", &document(&["a"], "", &server));
+    let mesh = start(&place, &file, &["--workers=1"]);
+    let name = ServerName::try_from("a.test").unwrap();
+    let mut hello = Vec::new();
+    let mut connection = ClientConnection::new(client(&[]), name).unwrap();
+    connection.write_tls(&mut hello).unwrap();
+    let mut open = TcpStream::connect(mesh.address("web")).unwrap();
+    let mut ask = || {
+        open.write_all(b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"not found\n") {
+            let mut part = [0; 1024];
+            let length = open.read(&mut part).unwrap();
+            assert!(length > 0, "closed");
+            answer.extend_from_slice(&part[..length]);
+        }
+    };
+    ask();
+    let address = mesh.address("web");
+    let mut crowd: Vec<_> = (0..CROWD).map(|_| TcpStream::connect(address).unwrap()).collect();
+    crowd
+        .iter_mut()
+        .for_each(|stream| stream.write_all(&hello).unwrap());
+    ask();
+    let is_answered = |stream: &&TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let seen = stream.peek(&mut [0]).is_ok();
+        stream.set_nonblocking(false).unwrap();
+        seen
+    };
+    let before = crowd.iter().filter(is_answered).count();
+    assert!(before < CROWD / 2, "{before} handshakes came first");
+    for mut stream in crowd {
+        assert!(stream.read(&mut [0]).unwrap() > 0, "each gets its turn");
+    }
 }

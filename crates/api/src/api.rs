@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{self, Answer},
-    explain,
+    certificates, explain,
     list::{self, Listed},
     objects, overview, providers,
     query::Query,
@@ -32,6 +32,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
         "rawdata" => ok(overview::rawdata((views.table)().runtime())),
         "version" => ok(version(views)),
         "providers" => ok(providers::list(&(views.providers)(), SystemTime::now())),
+        "certificates" => certificates(views, None, &query),
         "explain" => explain::explain(views, &query),
         "entrypoints" => ok(views
             .entry_points
@@ -40,6 +41,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
             .collect()),
         other => match other.split_once('/') {
             Some(("entrypoints", id)) => one(id, "entrypoint", |name| entry_point(views, name)),
+            Some(("certificates", id)) => certificates(views, Some(id), &query),
             Some(("http", objects)) => http(views, objects, &query),
             Some(_) | None => unknown_path(path),
         },
@@ -58,6 +60,16 @@ fn http(views: &Views, path: &str, query: &Query) -> Answer {
         "services" => page_or_one("service", objects::services(runtime), id, query),
         "middlewares" => page_or_one("middleware", objects::middlewares(runtime), id, query),
         _ => unknown_path(path),
+    }
+}
+
+/// `/api/certificates`, or the one called `id`.
+fn certificates(views: &Views, id: Option<&str>, query: &Query) -> Answer {
+    let (shown, table) = ((views.certificates)(), (views.table)());
+    let all = certificates::all(&shown, table.runtime(), SystemTime::now());
+    match id {
+        None => list::page(all, query),
+        Some(id) => one(id, "certificate", |name| certificates::one(&all, name)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod api;
+mod certificates;
 mod explain;
 mod list;
 mod objects;

@@ -21,6 +21,10 @@ pub(crate) trait Listed {
     fn name(&self) -> &QualifiedName;
     /// Whether it serves.
     fn status(&self) -> Status;
+    /// The same as views write it.
+    fn status_shown(&self) -> &'static str {
+        status_text(self.status())
+    }
     /// True when `text`, in lower case, is found in it.
     fn matches(&self, text: &str) -> bool {
         self.name().to_string().to_lowercase().contains(text)
@@ -94,7 +98,7 @@ fn filtered<'a>(objects: Vec<Box<dyn Listed + 'a>>, query: &Query) -> Vec<Box<dy
         search.as_deref().is_none_or(|text| object.matches(text))
             && status
                 .as_deref()
-                .is_none_or(|status| status == status_text(object.status()))
+                .is_none_or(|status| status == object.status_shown())
             && object.passes(query)
     });
     chosen.collect()
@@ -109,7 +113,7 @@ fn sorted<'a>(mut objects: Vec<Box<dyn Listed + 'a>>, query: &Query) -> Vec<Box<
     match query.get("sortBy").unwrap_or("name") {
         "name" if descending => objects.reverse(),
         "name" => {}
-        "status" => objects.sort_by(|a, b| direct(status_text(a.status()).cmp(status_text(b.status())))),
+        "status" => objects.sort_by(|a, b| direct(a.status_shown().cmp(b.status_shown()))),
         "provider" => objects.sort_by(|a, b| direct(a.name().provider.cmp(&b.name().provider))),
         field => {
             let mut keyed: Vec<_> = objects

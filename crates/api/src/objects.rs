@@ -58,11 +58,18 @@ fn with_broken<'a>(
     kind: Kind,
     views: impl Iterator<Item = Box<dyn Listed + 'a>>,
 ) -> Vec<Box<dyn Listed + 'a>> {
-    let broken = runtime.set_aside.iter().filter(|((found, _), _)| *found == kind);
-    let broken = broken.map(|((_, name), object)| -> Box<dyn Listed> { Box::new(BrokenView(name, object)) });
-    let mut all: Vec<_> = views.chain(broken).collect();
+    let mut all: Vec<_> = views.chain(broken(runtime, kind)).collect();
     all.sort_by(|a, b| a.name().cmp(b.name()));
     all
+}
+
+/// Objects that cannot be used and never could.
+pub(crate) fn broken(runtime: &Runtime, kind: Kind) -> impl Iterator<Item = Box<dyn Listed + '_>> {
+    let broken = runtime
+        .set_aside
+        .iter()
+        .filter(move |((found, _), _)| *found == kind);
+    broken.map(|((_, name), object)| -> Box<dyn Listed> { Box::new(BrokenView(name, object)) })
 }
 
 // === impl RouterView ===

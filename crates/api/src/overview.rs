@@ -1,9 +1,11 @@
 //! Everything in numbers, and everything at once.
 
+use std::time::SystemTime;
+
 use mesh_proxy::{Runtime, Status};
 use serde_json::{Map, Value, json};
 
-use crate::{list::Listed, objects, providers, views::Views};
+use crate::{certificates, list::Listed, objects, providers, views::Views};
 
 /// `/api/overview`
 pub(crate) fn overview(views: &Views) -> Value {
@@ -13,6 +15,8 @@ pub(crate) fn overview(views: &Views) -> Value {
         .iter()
         .map(|provider| providers::kind(provider).to_owned())
         .collect();
+    let shown = (views.certificates)();
+    let problems = runtime.problems.iter().map(ToString::to_string);
     let metrics = views.telemetry.metrics.as_ref().map_or("", |_| "Prometheus");
     json!({
         "http": {
@@ -20,7 +24,8 @@ pub(crate) fn overview(views: &Views) -> Value {
             "services": totals(&objects::services(runtime)),
             "middlewares": totals(&objects::middlewares(runtime)),
         },
-        "problems": runtime.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "certificates": totals(&certificates::all(&shown, runtime, SystemTime::now())),
+        "problems": problems.chain(certificates::problems(&shown)).collect::<Vec<_>>(),
         "features": {
             "tracing": "",
             "metrics": metrics,

@@ -6,6 +6,7 @@ use mesh_telemetry::metrics::{Gauges, Live, ServerGauge};
 
 use crate::{
     answer::{self, Answer},
+    certificates,
     objects::ServiceView,
     providers,
     views::Views,
@@ -25,6 +26,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
     let gauges = Gauges {
         servers: servers(table.runtime()),
         providers: providers::gauges((views.providers)()),
+        certificates: certificates::gauges(&(views.certificates)()),
         live: Some(live(table.runtime())),
         access_log_dropped: views.telemetry.access_log.as_ref().map(|log| log.dropped()),
         log_dropped: (views.log_dropped)(),

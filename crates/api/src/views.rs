@@ -12,6 +12,7 @@ use std::{
 use mesh_discovery::ProviderStatus;
 use mesh_proxy::{EntryPointInfo, RoutingTable, settings::EntryPoint};
 use mesh_telemetry::RequestTelemetry;
+use mesh_tls::Shown;
 use tokio::runtime::Handle;
 
 use crate::settings::{ApiSettings, PingSettings};
@@ -31,6 +32,8 @@ pub struct Views {
     pub entry_points: Vec<(EntryPointInfo, EntryPoint)>,
     /// The routing table in use.
     pub table: Arc<dyn Fn() -> Arc<RoutingTable> + Send + Sync>,
+    /// The certificates that clients are shown.
+    pub certificates: Arc<dyn Fn() -> Arc<Vec<Shown>> + Send + Sync>,
     /// The freshness of every provider.
     pub providers: Arc<dyn Fn() -> Vec<ProviderStatus> + Send + Sync>,
     /// Metrics and access log, as far as they are on.

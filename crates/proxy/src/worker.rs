@@ -15,7 +15,7 @@ use tokio_util::{
 
 use crate::{
     drain::{StageCell, Stop},
-    entrypoint::{Entry, Reminders, Room, accept},
+    entrypoint::{Entry, Reminders, Room, Turns, accept},
     settings::EntryPoint,
     table::RoutingTable,
     upstream::Upstreams,
@@ -29,6 +29,7 @@ pub(crate) struct Worker {
     pub(crate) shard: Option<Shard>,
     pub(crate) access_log: Option<Arc<AccessLog>>,
     pub(crate) tls: Tls,
+    pub(crate) handshakes: Turns,
 }
 
 /// An entrypoint as all workers share it.
@@ -105,6 +106,7 @@ impl WorkerPlan {
             upstreams,
             access_log: self.telemetry.access_log,
             tls: self.tls,
+            handshakes: Turns::default(),
             shard,
         });
         for (index, own) in self.entries.into_iter().enumerate() {

@@ -1,16 +1,13 @@
 //! Keeps certificates as configurations and files say.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use mesh_config::{Configuration, Entry, Origin, QualifiedName, model::Certificate};
 use rustls::crypto::CryptoProvider;
 
 use crate::{
-    Certificates, Tls, TlsError,
+    Certificates, Shown, Tls, TlsError,
     generated::generate,
     pair::{Pair, PairError, Stamp, Texts},
     server::provider,
@@ -25,6 +22,7 @@ pub struct Keeper {
     generated: Pair,
     known: BTreeMap<QualifiedName, Known>,
     certificates: Arc<ArcSwap<Certificates>>,
+    shown: Arc<ArcSwap<Vec<Shown>>>,
 }
 
 /// One certificate of the configuration.
@@ -67,6 +65,7 @@ impl Keeper {
             generated,
             known: BTreeMap::new(),
             certificates: Arc::new(ArcSwap::from_pointee(certificates)),
+            shown: Arc::default(),
         })
     }
 
@@ -134,6 +133,12 @@ impl Keeper {
         troubles.collect()
     }
 
+    /// What there is at the moment of a call, for those who look at it again and again.
+    pub fn shown(&self) -> impl Fn() -> Arc<Vec<Shown>> + Send + Sync + 'static {
+        let shown = self.shown.clone();
+        move || shown.load_full()
+    }
+
     fn read(&self, name: &QualifiedName, entry: CertificateEntry, before: Option<Known>) -> Known {
         // Before the texts: what changes while they are read is read again.
         let stamp = Stamp::of(&entry.value);
@@ -181,17 +186,36 @@ impl Keeper {
 
     fn publish(&self) {
         let mut defaults = self.known.iter().filter(|(_, known)| known.entry.value.default);
-        let default = defaults.find_map(|(_, known)| known.good.as_ref());
-        let names: BTreeSet<_> = defaults.map(|(name, _)| name.to_string()).collect();
-        if !names.is_empty() {
-            tracing::warn!(
-                ?names,
-                "there is a default certificate already; these are used for their own names only"
-            );
-        }
+        let default = defaults.find(|(_, known)| known.good.is_some());
         let pairs = self.known.values().filter_map(|known| known.good.as_ref());
-        let set = Certificates::new(pairs, default.unwrap_or(&self.generated));
+        let good = default.and_then(|(_, known)| known.good.as_ref());
+        let set = Certificates::new(pairs, good.unwrap_or(&self.generated));
         self.certificates.store(Arc::new(set));
+        let default = default.map(|(name, _)| name);
+        let shown = self.known.iter().map(|(name, known)| known.shown(name, default));
+        self.shown.store(Arc::new(shown.collect()));
+    }
+}
+
+impl Known {
+    /// For those who look, where `default` is for everyone else.
+    fn shown(&self, name: &QualifiedName, default: Option<&QualifiedName>) -> Shown {
+        let mut errors: Vec<_> = self.error.iter().map(ToString::to_string).collect();
+        let is_default = default == Some(name);
+        if let Some(default) = default.filter(|_| self.entry.value.default && !is_default) {
+            let error =
+                format!("{default} is the default certificate already; this one is for its own names only");
+            tracing::warn!(certificate = %name, origin = %self.entry.origin, %error);
+            errors.push(error);
+        }
+        errors.extend(self.entry.problems.iter().map(ToString::to_string));
+        Shown {
+            name: name.clone(),
+            origin: self.entry.origin.clone(),
+            default: is_default,
+            facts: self.good.as_ref().map(|pair| pair.facts.clone()),
+            errors,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod generated;
 mod keeper;
 mod pair;
 mod server;
+mod shown;
 
 pub use certificates::Certificates;
 pub use client::ClientTls;
@@ -19,3 +20,4 @@ pub use facts::Facts;
 pub use keeper::{Keeper, Trouble};
 pub use pair::PairError;
 pub use server::{Tls, TlsError};
+pub use shown::Shown;

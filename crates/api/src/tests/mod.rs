@@ -1,5 +1,6 @@
 //! What the services answer, on a table that the compiler made.
 
+mod certificates;
 mod lists;
 mod probes;
 mod shapes;
@@ -72,6 +73,7 @@ impl World {
             started: SystemTime::UNIX_EPOCH,
             entry_points: ["mesh", "web"].map(|name| (info(name), entry_point(name))).into(),
             table: Arc::new(move || table.clone()),
+            certificates: Arc::new(|| certificates::shown().into()),
             providers: Arc::new(move || providers.clone()),
             telemetry: RequestTelemetry {
                 metrics: Metrics::new(&prometheus),

@@ -1,16 +1,17 @@
 //! One client connection, from accept to close.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
 use hyper::server::conn::http2;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor, server::TlsStream};
 
 use super::{
-    Client, Entry, http1 as one, http2 as two,
+    Client, Entry,
+    handshake::shake_hands,
+    http1 as one, http2 as two,
     proxy_protocol::client_of,
     sniff::{Opening, sniff},
     wire::Wire,
@@ -99,16 +100,4 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>
     } else {
         Box::pin(one::serve(wire, client)).await;
     }
-}
-
-/// Agrees with the client. Nothing is chosen before all of its hello is there, however it was cut.
-async fn shake_hands(stream: TcpStream, client: &Client) -> io::Result<TlsStream<TcpStream>> {
-    let address = stream.local_addr()?.ip();
-    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let tls = &client.entry.worker.tls;
-    let config = match start.client_hello().server_name() {
-        Some(_) => tls.config(),
-        None => tls.config_at(address),
-    };
-    start.into_stream(config).await
 }

@@ -6,6 +6,7 @@ mod accept;
 mod client;
 mod connection;
 mod drive;
+mod handshake;
 mod http1;
 mod http2;
 mod incoming;
@@ -20,6 +21,7 @@ mod wire;
 
 pub(crate) use accept::{Entry, accept};
 pub(crate) use client::{Client, Rest};
+pub(crate) use handshake::Turns;
 pub(crate) use http2::carry;
 pub(crate) use incoming::{Broken, Incoming};
 pub use inherited::Inherited;

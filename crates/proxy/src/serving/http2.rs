@@ -219,7 +219,7 @@ async fn an_answer_that_is_not_taken_ends_alone_and_frees_the_server() {
 
 #[tokio::test]
 async fn an_answer_that_is_taken_slowly_comes_to_its_end() {
-    let (limit, length) = (Duration::from_millis(500), 16 << 20);
+    let (limit, length) = (Duration::from_secs(1), 16 << 20);
     let server = Scripted::new(move |_, _| Act::Write(ok(&"x".repeat(length)))).await;
     let running = start_for(&[server.address], |web| {
         web.transport.responding_timeouts.write_timeout = limit;

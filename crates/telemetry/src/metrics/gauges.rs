@@ -14,6 +14,8 @@ pub struct Gauges {
     pub servers: Vec<ServerGauge>,
     /// Providers and their scopes.
     pub providers: Vec<ProviderGauge>,
+    /// Certificates that are in use.
+    pub certificates: Vec<CertificateGauge>,
     /// The objects that exist; `None` keeps the series of all that ever did.
     pub live: Option<Live>,
     /// Access log lines that found no room in the queue or could not be written.
@@ -40,6 +42,19 @@ pub struct ServerGauge {
     pub url: String,
     /// It takes requests.
     pub up: bool,
+}
+
+/// One certificate.
+#[derive(Debug, Clone)]
+pub struct CertificateGauge {
+    /// The common name of its subject.
+    pub cn: String,
+    /// Its number.
+    pub serial: String,
+    /// The names and addresses it is for, with commas between them.
+    pub sans: String,
+    /// The end of its validity, in seconds since 1970.
+    pub not_after: u64,
 }
 
 /// One provider.
@@ -71,6 +86,12 @@ pub struct ScopeGauge {
 /// Most scopes named one by one; a provider's totals count all of them.
 const MOST_SCOPES: usize = 2_000;
 
+/// Most certificates named one by one.
+const MOST_CERTIFICATES: usize = 2_000;
+
+/// Longest list of the names of a certificate, in bytes; what is longer is cut.
+const MAX_SANS: usize = 1_024;
+
 /// Writes `gauges`.
 pub(super) fn write(text: &mut Text, gauges: &Gauges) {
     text.metric(
@@ -96,8 +117,27 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
         "Lines of the application log lost instead of waited for.",
     );
     text.sample("", &[], gauges.log_dropped);
+    write_certificates(text, &gauges.certificates);
     write_providers(text, &gauges.providers);
     write_scopes(text, &gauges.providers);
+}
+
+fn write_certificates(text: &mut Text, certificates: &[CertificateGauge]) {
+    text.metric(
+        "tls_certs_not_after",
+        "gauge",
+        "When a certificate ends, in seconds since 1970.",
+    );
+    for certificate in certificates.iter().take(MOST_CERTIFICATES) {
+        let sans = &certificate.sans;
+        let sans = sans.get(..sans.floor_char_boundary(MAX_SANS)).unwrap_or_default();
+        let labels = [
+            ("cn", certificate.cn.as_str()),
+            ("serial", &certificate.serial),
+            ("sans", sans),
+        ];
+        text.sample("", &labels, certificate.not_after);
+    }
 }
 
 fn write_providers(text: &mut Text, providers: &[ProviderGauge]) {

@@ -161,3 +161,35 @@ fn a_file_that_may_be_read_from_now_on_looks_changed() {
     // The clock of a file system may be coarse.
     assert!((0..1_000_000).any(|_| allowed()));
 }
+
+#[test]
+fn of_two_default_certificates_the_first_counts_and_the_other_says_so() {
+    let (mut one, mut two) = (pair("a.test"), pair("b.test"));
+    (one.default, two.default) = (true, true);
+    let mut both = configuration(&[]);
+    for (provider, certificate) in [("file", &one), ("other", &two)] {
+        let entry = configuration(&[certificate])
+            .certificates
+            .into_values()
+            .next()
+            .unwrap();
+        let name = QualifiedName::new("default", ProviderName::new(provider));
+        both.certificates.insert(name, entry);
+    }
+    let mut keeper = Keeper::new().unwrap();
+    let list = keeper.shown();
+    keeper.update(&both);
+    assert_eq!(shown(&keeper, "else.test", &ANY), own(&one));
+    assert_eq!(shown(&keeper, "b.test", &ANY), own(&two));
+    let list = list();
+    assert!(list[0].default && list[0].errors.is_empty(), "{list:?}");
+    assert!(
+        !list[1].default && list[1].errors[0].contains("default@file"),
+        "{list:?}"
+    );
+    let facts = list[0].facts.as_ref().unwrap();
+    assert_eq!(
+        (facts.key_type, facts.key_size, facts.fingerprint.len()),
+        ("ECDSA", 256, 64)
+    );
+}
