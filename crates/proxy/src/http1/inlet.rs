@@ -9,16 +9,19 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
-use super::{Chunked, Part};
+use super::{Chunked, Part, spare::Spare};
 
-/// Bytes that are read at a time, at first.
-const MIN_ROOM: usize = 16 * 1024;
+/// Bytes that are read at a time.
+const ROOM: usize = 16 * 1024;
 
 /// The same, of a peer that fills what it gets.
-const MAX_ROOM: usize = 256 * 1024;
+const LARGE_ROOM: usize = 256 * 1024;
+
+/// What is read with a head is moved up to this size, in bytes; more of it stays where it was read.
+const MAX_MOVED: usize = 2 * 1024;
 
 /// How long a body is.
 #[derive(Debug)]
@@ -46,28 +49,35 @@ pub(crate) enum BodyError {
 }
 
 /// What was read of a connection and belongs to nobody yet, and what is still to come of the message in hand.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Inlet {
     /// What was read.
     pub(crate) bytes: BytesMut,
-    room: usize,
+    /// Where the memory of `bytes` goes when it has been read.
+    memory: Memory,
+    /// The peer filled the room that it got.
+    is_filled: bool,
     /// What of the body is still to come; `None` before the head.
     framing: Option<Framing>,
 }
 
-impl Default for Inlet {
-    fn default() -> Self {
-        Self {
-            bytes: BytesMut::new(),
-            room: MIN_ROOM,
-            framing: None,
-        }
-    }
+/// Whose memory it is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Of nobody else.
+    #[default]
+    Own,
+    /// The worker's.
+    Spare,
+    /// The worker's, of the larger kind.
+    LargeSpare,
 }
 
 thread_local! {
     /// Where a worker reads heads, so that a connection that waits for one owns no memory for it.
-    static SCRATCH: RefCell<Box<[u8; MIN_ROOM]>> = RefCell::new(Box::new([0; MIN_ROOM]));
+    static SCRATCH: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static SPARE: Spare = const { Spare::new(ROOM) };
+    static LARGE_SPARE: Spare = const { Spare::new(LARGE_ROOM) };
 }
 
 impl Inlet {
@@ -83,8 +93,17 @@ impl Inlet {
 
     /// Gives back memory that an idle connection has no use for.
     pub(crate) fn rest(&mut self) {
-        self.bytes = BytesMut::new();
-        self.room = MIN_ROOM;
+        self.replace(BytesMut::new(), Memory::Own);
+    }
+
+    /// Goes on with other memory.
+    fn replace(&mut self, bytes: BytesMut, memory: Memory) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        match std::mem::replace(&mut self.memory, memory) {
+            Memory::Own => {}
+            Memory::Spare => SPARE.with(|spare| spare.give(before)),
+            Memory::LargeSpare => LARGE_SPARE.with(|spare| spare.give(before)),
+        }
     }
 
     /// True when all of the body was read.
@@ -110,14 +129,17 @@ impl Inlet {
         W: AsyncRead + Unpin,
     {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut read = ReadBuf::new(&mut scratch[..]);
-            ready!(Pin::new(wire).poll_read(cx, &mut read))?;
-            let read = read.filled();
-            match self.bytes.is_empty() {
-                true => self.bytes = BytesMut::from(read),
-                false => self.bytes.extend_from_slice(read),
+            scratch.clear();
+            if scratch.capacity() < ROOM {
+                *scratch = SPARE.with(Spare::take);
             }
-            Poll::Ready(Ok(read.len()))
+            let length = ready!(poll_read_buf(Pin::new(wire), cx, scratch))?;
+            match self.bytes.is_empty() {
+                true if length > MAX_MOVED => self.replace(std::mem::take(scratch), Memory::Spare),
+                true => self.replace(BytesMut::from(&scratch[..]), Memory::Own),
+                false => self.bytes.extend_from_slice(scratch),
+            }
+            Poll::Ready(Ok(length))
         })
     }
 
@@ -126,11 +148,25 @@ impl Inlet {
     where
         W: AsyncRead + Unpin,
     {
-        self.bytes.reserve(self.room);
-        let length = ready!(poll_read_buf(Pin::new(wire), cx, &mut self.bytes))?;
-        if length >= self.room {
-            self.room = (self.room * 2).min(MAX_ROOM);
+        if self.bytes.is_empty() && self.is_filled && self.memory != Memory::LargeSpare {
+            self.replace(LARGE_SPARE.with(Spare::take), Memory::LargeSpare);
+        } else if self.bytes.is_empty() && self.memory == Memory::Own {
+            self.replace(SPARE.with(Spare::take), Memory::Spare);
         }
+        let room = match self.memory {
+            Memory::LargeSpare => LARGE_ROOM,
+            Memory::Own | Memory::Spare => ROOM,
+        };
+        self.bytes.reserve(room);
+        let Poll::Ready(length) = poll_read_buf(Pin::new(wire), cx, &mut self.bytes) else {
+            // A connection that waits owns no memory for what it waits for.
+            if self.bytes.is_empty() {
+                self.rest();
+            }
+            return Poll::Pending;
+        };
+        let length = length?;
+        self.is_filled = length >= room;
         Poll::Ready(Ok(length))
     }
 

@@ -8,6 +8,7 @@ mod head;
 mod inlet;
 mod outlet;
 mod said;
+mod spare;
 
 pub(crate) use self::{
     chunked::{Chunked, Part},
