@@ -233,6 +233,25 @@ fn requests_over_tls_and_in_the_clear_share_a_port_and_no_routers() {
 }
 
 #[test]
+fn the_end_of_a_connection_is_told_to_clients_who_could_not_know_it_else() {
+    let (place, server) = (Place::new(), Server::named("one"));
+    pair(&["a.test"]).write(&place, "exact");
+    let file = place.write("routes.yml", &document(&["exact"], "", &server));
+    let mesh = start(&place, &file, &[]);
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n",
+    ] {
+        let mut stream = connect(mesh.address("web"), "a.test", &client(&[]));
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        // Without a close_notify this is an error: the end could be anybody's doing.
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.contains(" 200 OK"), "{text}");
+    }
+}
+
+#[test]
 fn an_entrypoint_with_tls_gives_it_to_its_routers() {
     let (place, server) = (Place::new(), Server::named("a"));
     let file = place.write(

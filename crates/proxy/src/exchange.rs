@@ -216,7 +216,7 @@ impl Exchange {
         let server = self.trail.server().map(|server| &*server.authority);
         tracing::debug!(server, %error, "cutting an answer");
         if self.version == Version::HTTP_10 {
-            self.client.reset_on_close();
+            self.client.reset_on_close(true);
         }
     }
 

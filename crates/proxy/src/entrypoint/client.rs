@@ -225,6 +225,11 @@ impl Client {
         self.refused(reason);
     }
 
+    /// Something was answered by a refusal.
+    pub(super) fn has_refused(&self) -> bool {
+        self.has_refused.get()
+    }
+
     /// The client may still be sending what nobody will read.
     pub(super) fn has_unread(&self) -> bool {
         self.has_refused.get() || self.phases.is_early()
@@ -238,9 +243,9 @@ impl Client {
             || (!time.is_zero() && now.duration_since(self.accepted) >= time)
     }
 
-    /// Close with a reset instead of an orderly end.
-    pub(crate) fn reset_on_close(&self) {
-        self.reset.set(true);
+    /// Close with a reset instead of an orderly end, or not.
+    pub(crate) fn reset_on_close(&self, reset: bool) {
+        self.reset.set(reset);
     }
 
     pub(super) fn wants_reset(&self) -> bool {

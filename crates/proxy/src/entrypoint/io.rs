@@ -46,6 +46,21 @@ impl ClientIo {
         }
     }
 
+    /// Bytes that came with the request before belong to the next one.
+    pub(super) fn received(&self) {
+        self.phases.received();
+    }
+
+    /// True when something may have come that nobody has read.
+    pub(super) fn may_have_unread(&self, cx: &mut Context<'_>) -> bool {
+        self.wire.borrow().socket().poll_read_ready(cx).is_ready()
+    }
+
+    /// True when the end of the connection is something to say, and not only to do.
+    pub(super) fn is_secured(&self) -> bool {
+        matches!(*self.wire.borrow(), Wire::Tls(_))
+    }
+
     /// Ready when the client has reset the connection. A half-closed one may still wait for its answer, so
     /// the end of its stream says nothing.
     pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {

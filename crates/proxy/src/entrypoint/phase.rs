@@ -244,11 +244,12 @@ impl Phases {
                 self.idle_limit
             }
         };
-        let phase = phase.map(|limit| self.since.get() + limit);
+        // A limit that no clock can show is none.
+        let phase = phase.and_then(|limit| self.since.get().checked_add(limit));
         let streams = self.streams.get().filter(|streams| streams.waiting > 0);
         let stuck = [self.blocked_since.get(), streams.map(|streams| streams.moved)];
         let stuck = stuck.into_iter().flatten().min();
-        let write = self.write_limit.and_then(|limit| Some(stuck? + limit));
+        let write = self.write_limit.and_then(|limit| stuck?.checked_add(limit));
         [phase, write].into_iter().flatten().min()
     }
 }

@@ -8,6 +8,9 @@ use super::{BodyError, find, has_bare_line_end};
 /// Longest line with the size of a chunk, in bytes.
 const MAX_LINE: usize = 4096;
 
+/// Digits of the size of a chunk: as many as the largest number has.
+const MAX_DIGITS: usize = 16;
+
 /// Extensions of all chunks of one body, in bytes. Nobody reads them.
 const MAX_EXTENSIONS: usize = 16 * 1024;
 
@@ -40,6 +43,8 @@ enum Next {
     Trailers,
     /// Nothing.
     Nothing,
+    /// What was no chunk: nothing that follows can be told from anything else.
+    Broken,
 }
 
 /// What was in the bytes that there are.
@@ -59,6 +64,14 @@ impl Chunked {
     /// # Errors
     /// When what is there is no body in chunks.
     pub(crate) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Part, BodyError> {
+        let decoded = self.decode_next(buffer);
+        if decoded.is_err() {
+            self.next = Next::Broken;
+        }
+        decoded
+    }
+
+    fn decode_next(&mut self, buffer: &mut BytesMut) -> Result<Part, BodyError> {
         loop {
             self.next = match self.next {
                 Next::Size => match self.size(buffer)? {
@@ -95,6 +108,7 @@ impl Chunked {
                     return Ok(Part::End(Some(trailers).filter(|trailers| !trailers.is_empty())));
                 }
                 Next::Nothing => return Ok(Part::End(None)),
+                Next::Broken => return Err(BodyError::Chunk),
             };
         }
     }
@@ -127,12 +141,11 @@ impl Chunked {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extension) = line.split_at(digits);
         self.extensions += extension.len();
-        let rest = extension.trim_ascii_start();
+        let ends = extension.is_empty() || extension.trim_ascii_start().starts_with(b";");
         let is_plain = extension
             .iter()
             .all(|byte| !byte.is_ascii_control() || *byte == b'\t');
-        let fits = rest.is_empty() || rest.starts_with(b";");
-        if !is_plain || !fits || self.extensions > MAX_EXTENSIONS {
+        if !is_plain || !ends || digits.len() > MAX_DIGITS || self.extensions > MAX_EXTENSIONS {
             return Err(BodyError::Chunk);
         }
         let digits = std::str::from_utf8(digits).map_err(|_| BodyError::Chunk)?;
@@ -158,7 +171,7 @@ fn trailers(buffer: &mut BytesMut) -> Result<Option<HeaderMap>, BodyError> {
         Ok(httparse::Status::Partial) if buffer.len() < MAX_TRAILERS => return Ok(None),
         Ok(httparse::Status::Partial) | Err(_) => return Err(BodyError::Chunk),
     };
-    if has_bare_line_end(buffer.get(..length).unwrap_or_default()) {
+    if length > MAX_TRAILERS || has_bare_line_end(buffer.get(..length).unwrap_or_default()) {
         return Err(BodyError::Chunk);
     }
     buffer.advance(length);
@@ -218,6 +231,8 @@ mod tests {
             b"0x5\r\nhello\r\n0\r\n\r\n",
             b" 5\r\nhello\r\n0\r\n\r\n",
             b"5 5\r\nhello\r\n0\r\n\r\n",
+            b"5 \r\nhello\r\n0\r\n\r\n",
+            b"00000000000000005\r\nhello\r\n0\r\n\r\n",
             b"5;a\rb\r\nhello\r\n0\r\n\r\n",
             b"5\r\nhelloX\r\n0\r\n\r\n",
             b"11111111111111111\r\nhello",
@@ -234,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_understood_after_what_is_no_chunk() {
+        let mut buffer = BytesMut::from(&b"zz\r\n0\r\n\r\n"[..]);
+        let mut chunked = Chunked::default();
+        for _ in 0..3 {
+            assert!(chunked.decode(&mut buffer).is_err() && !chunked.is_over());
+        }
+    }
+
+    #[test]
     fn extensions_and_trailers_have_an_end() {
         let line = [b"1;".as_slice(), &[b'a'; 4000], b"\r\nx\r\n"].concat();
         assert!(matches!(decode(&line.repeat(5), 512), Err(BodyError::Chunk)));
@@ -241,6 +265,8 @@ mod tests {
         assert!(matches!(decode(&long, 512), Err(BodyError::Chunk)));
         let trailers = [b"0\r\na: ".as_slice(), &[b'a'; 20_000]].concat();
         assert!(matches!(decode(&trailers, 512), Err(BodyError::Chunk)));
+        let whole = [&trailers[..], b"\r\n\r\n"].concat();
+        assert!(matches!(decode(&whole, whole.len()), Err(BodyError::Chunk)));
     }
 
     proptest! {

@@ -57,6 +57,8 @@ pub(crate) struct Inlet {
     memory: Memory,
     /// The peer filled the room that it got.
     is_filled: bool,
+    /// Bytes of a head that did not come at once in which no end was found.
+    searched: usize,
     /// What of the body is still to come; `None` before the head.
     framing: Option<Framing>,
 }
@@ -84,6 +86,19 @@ impl Inlet {
     /// The next message begins.
     pub(crate) fn begin(&mut self) {
         self.framing = None;
+        self.searched = 0;
+    }
+
+    /// True when a head may be whole, or `limit` bytes of it are there. So one that comes byte by byte is not parsed
+    /// with each of them.
+    pub(crate) fn may_hold_head(&mut self, limit: usize) -> bool {
+        let before = std::mem::replace(&mut self.searched, self.bytes.len());
+        if before == 0 || self.bytes.len() >= limit {
+            return !self.bytes.is_empty();
+        }
+        let fresh = self.bytes.get(before.saturating_sub(2)..).unwrap_or_default();
+        let ends = |window: &[u8]| window.starts_with(b"\n\n") || window == b"\n\r\n";
+        fresh.windows(3).any(ends) || fresh.ends_with(b"\n\n")
     }
 
     /// The head was read; `framing` is what follows.
@@ -255,6 +270,20 @@ mod tests {
         ));
         let chunks = Framing::Chunked(Chunked::default());
         assert!(matches!(body(chunks, b"2\r\nab\r\n"), Err(BodyError::Truncated)));
+    }
+
+    #[test]
+    fn a_head_is_looked_at_when_it_begins_and_when_it_may_be_whole() {
+        let mut inlet = Inlet::default();
+        let mut looked = Vec::new();
+        for (at, byte) in b"GET / HTTP/1.1\r\nA: b\r\n\r\n".iter().enumerate() {
+            inlet.bytes.extend_from_slice(&[*byte]);
+            if inlet.may_hold_head(1000) {
+                looked.push(at);
+            }
+        }
+        assert_eq!(looked, [0, 23]);
+        assert!(inlet.may_hold_head(24), "there is no more to come");
     }
 
     #[test]

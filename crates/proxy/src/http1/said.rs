@@ -24,7 +24,7 @@ pub(crate) struct Said {
     /// `Connection: keep-alive`.
     pub(crate) keep_alive: bool,
     /// `Expect: 100-continue`.
-    pub(crate) leave: bool,
+    pub(crate) go_ahead: bool,
     /// `TE: trailers`.
     pub(crate) trailers: bool,
 }
@@ -50,7 +50,7 @@ impl Said {
                 self.close |= has(value, b"close");
                 self.keep_alive |= has(value, b"keep-alive");
             }
-            header::EXPECT => self.leave |= has(value, b"100-continue"),
+            header::EXPECT => self.go_ahead |= has(value, b"100-continue"),
             header::TE => self.trailers |= has(value, b"trailers"),
             _ => {}
         }
@@ -83,11 +83,8 @@ impl Said {
     /// disagree on where it ends.
     pub(crate) fn is_followed(&self, version: Version) -> bool {
         let is_doubtful = self.codings > 0 && self.length.is_some();
-        let kept = match version {
-            Version::HTTP_10 => self.keep_alive,
-            _ => !self.close,
-        };
-        kept && !is_doubtful
+        let asked = version != Version::HTTP_10 || self.keep_alive;
+        asked && !self.close && !is_doubtful
     }
 
     /// The length, if it was said several times.
@@ -194,6 +191,7 @@ mod tests {
         assert!(!of(&connection("x, Close"), Version::HTTP_11));
         assert!(!of(&[], Version::HTTP_10));
         assert!(of(&connection("Keep-Alive"), Version::HTTP_10));
+        assert!(!of(&connection("keep-alive, close"), Version::HTTP_10));
         let both = [
             (header::CONTENT_LENGTH, "5"),
             (header::TRANSFER_ENCODING, "chunked"),

@@ -3,6 +3,7 @@
 mod access_log;
 mod bodies;
 mod drain;
+mod early;
 mod forwarding;
 mod framing;
 mod http2;

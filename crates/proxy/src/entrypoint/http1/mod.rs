@@ -66,13 +66,12 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
     })
     .await;
     let expired_in_head = matches!(end, End::Expired) && client.phases.is_reading_head();
-    let has_switched = matches!(end, End::Done(Ok(())));
+    let is_done = matches!(end, End::Done(Ok(())));
     if let End::Done(Err(error)) = end {
         tracing::debug!(client = %client.address(), %error, "connection ended");
     }
     drop(conversation);
-    connection.borrow_mut().end();
-    if let Some((server, in_flight)) = client.tunnel().filter(|_| has_switched) {
+    if let Some((server, in_flight)) = client.tunnel().filter(|_| is_done) {
         let early = connection.borrow_mut().take_rest();
         drop(connection);
         let tunnel = Box::pin(tunnel(&mut io, server, &early));
@@ -88,19 +87,28 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
         drop(in_flight);
         return;
     }
+    let is_left = connection.borrow().is_left;
+    let has_rest = !connection.borrow_mut().take_rest().is_empty();
     drop(connection);
     if client.wants_reset() {
         io.reset_on_close();
-    } else if expired_in_head {
+    } else if expired_in_head && !client.has_refused() {
         client.refused(Reason::Late);
         // The client may not be reading; what the system does not take at once is not worth waiting for.
         let _taken = timeout(Duration::ZERO, io.write_all(HEAD_TIMEOUT)).await;
-    } else if client.has_unread() {
+    } else if client.has_unread() || (is_done && !is_left && (has_rest || may_have_unread(&io).await)) {
         tokio::select! {
             () = Box::pin(linger(&mut io)) => {}
             () = client.entry.stage.reached(Stage::Cut) => {}
         }
+    } else if is_done && io.is_secured() {
+        // Without a word the end could be anybody's doing.
+        let _told = timeout(LINGER_PAUSE, io.shutdown()).await;
     }
+}
+
+async fn may_have_unread(io: &ClientIo) -> bool {
+    poll_fn(|cx| Poll::Ready(io.may_have_unread(cx))).await
 }
 
 /// The requests of one connection, one after the other.
@@ -117,6 +125,12 @@ impl<F: Future<Output = Result<(), SendError>>> Future for Conversation<F> {
     }
 }
 
+impl<F> Drop for Conversation<F> {
+    fn drop(&mut self) {
+        self.connection.borrow_mut().end();
+    }
+}
+
 impl<F: Future<Output = Result<(), SendError>>> Codec for Conversation<F> {
     type Error = SendError;
 
@@ -128,6 +142,7 @@ impl<F: Future<Output = Result<(), SendError>>> Codec for Conversation<F> {
 /// Serves one request after the other until there are no more.
 async fn converse(connection: Rc<RefCell<Connection>>, client: Rc<Client>) -> Result<(), SendError> {
     loop {
+        connection.borrow_mut().next();
         match poll_fn(|cx| connection.borrow_mut().poll_head(cx)).await? {
             None => return Ok(()),
             Some(Err(refusal)) => return refuse(&connection, &client, refusal).await,
@@ -160,22 +175,31 @@ async fn answer(
     let before = {
         let mut connection = connection.borrow_mut();
         let last = response.body().ends_connection();
-        let before = connection.deny_leave();
-        asked.keep_alive &= !last && !connection.closing && connection.may_go_on();
+        let before = connection.deny_go_ahead();
+        asked.keep_alive &= !last && !connection.closing && connection.skip_rest();
         before
     };
     let mut sending = Sending::new(response, &mut asked, before);
-    let mut io = connection.borrow().io.clone();
+    let Some(mut io) = connection.borrow().io() else {
+        return Ok(false);
+    };
+    // Who learns the end of an answer from the end of the connection must not take a cut for it.
+    client.reset_on_close(sending.ends_with_connection());
     poll_fn(|cx| sending.poll(&mut io, cx)).await?;
     drop(sending);
-    if client.has_tunnel() || !asked.keep_alive {
+    client.reset_on_close(false);
+    if client.has_tunnel() {
         return Ok(false);
+    }
+    if !asked.keep_alive && connection.borrow().is_taken() {
+        // The server goes on reading; the client is told that it has everything.
+        io.shutdown().await?;
     }
     let goes_on = poll_fn(|cx| connection.borrow_mut().poll_settled(cx)).await;
     if goes_on {
         client.phases.settled();
     }
-    Ok(goes_on)
+    Ok(goes_on && asked.keep_alive)
 }
 
 /// Answers what is no request.
@@ -194,7 +218,9 @@ async fn refuse(
     };
     let tell = client.settings().http.reason_header;
     let mut sending = Sending::new(refused(refusal.status(), &refusal, tell), &mut asked, &[]);
-    let mut io = connection.borrow().io.clone();
+    let Some(mut io) = connection.borrow().io() else {
+        return Ok(());
+    };
     poll_fn(|cx| sending.poll(&mut io, cx)).await
 }
 

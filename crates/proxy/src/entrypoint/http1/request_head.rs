@@ -73,8 +73,8 @@ pub(super) struct RequestHead {
     pub(super) framing: Framing,
     /// The client keeps the connection open for another request.
     pub(super) keep_alive: bool,
-    /// The client waits for leave to send the body.
-    pub(super) wants_leave: bool,
+    /// The client waits for a go-ahead before it sends the body.
+    pub(super) wants_go_ahead: bool,
     /// The client takes trailers behind the answer.
     pub(super) takes_trailers: bool,
 }
@@ -121,7 +121,7 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
     let has_body = !matches!(framing, Framing::Length(0));
     Ok(Some(RequestHead {
         keep_alive: said.is_followed(version),
-        wants_leave: said.leave && has_body && version == Version::HTTP_11,
+        wants_go_ahead: said.go_ahead && has_body && version == Version::HTTP_11,
         takes_trailers: said.trailers,
         framing,
         request,
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(head.request.uri(), "/a?b=%2F");
         let values: Vec<_> = head.request.headers().get_all("a").iter().collect();
         assert_eq!(values, ["1", "2"]);
-        assert!(matches!(head.framing, Framing::Length(3)) && head.keep_alive && !head.wants_leave);
+        assert!(matches!(head.framing, Framing::Length(3)) && head.keep_alive && !head.wants_go_ahead);
         assert_eq!(&buffer[..], b"abcGET");
     }
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn leave_is_wanted_only_for_a_body() {
+    fn a_go_ahead_is_wanted_only_for_a_body() {
         for (head, wanted) in [
             (
                 "POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n",
@@ -230,7 +230,7 @@ mod tests {
             ),
             ("POST / HTTP/1.1\r\nExpect: x\r\nContent-Length: 1\r\n\r\n", false),
         ] {
-            assert_eq!(parsed(head).unwrap().wants_leave, wanted, "{head:?}");
+            assert_eq!(parsed(head).unwrap().wants_go_ahead, wanted, "{head:?}");
         }
     }
 

@@ -78,6 +78,11 @@ impl Sending {
         sending
     }
 
+    /// True when the client learns the end of the answer from the end of the connection.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.announced == Announced::UntilClose
+    }
+
     /// Writes until all is written, or there is nothing more to write for now.
     pub(super) fn poll(&mut self, io: &mut ClientIo, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         loop {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest head of an answer, in bytes.
-const MAX_HEAD: usize = 256 * 1024;
+pub(super) const MAX_HEAD: usize = 256 * 1024;
 
 /// The head of an answer.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ impl Connection {
 
     /// True when it may be used for another request.
     pub(super) fn is_free(&self) -> bool {
-        self.keep_alive && self.is_over() && self.outgoing.is_over() && self.inlet.bytes.is_empty()
+        self.keep_alive && self.is_over() && self.outgoing.is_whole() && self.inlet.bytes.is_empty()
     }
 
     /// Gives back memory that an idle connection has no use for.
@@ -148,7 +148,7 @@ impl Connection {
             sent?;
         }
         loop {
-            if !self.inlet.bytes.is_empty()
+            if self.inlet.may_hold_head(answer_head::MAX_HEAD)
                 && let Some(head) = answer_head::parse(&mut self.inlet.bytes, self.to_head)?
             {
                 let status = head.response.status();
@@ -157,6 +157,7 @@ impl Connection {
                     if self.interim > MAX_INTERIM {
                         return Poll::Ready(Err(AnswerError::Interim));
                     }
+                    self.inlet.begin();
                     continue;
                 }
                 self.keep_alive = head.keep_alive && status != StatusCode::SWITCHING_PROTOCOLS;

@@ -28,6 +28,8 @@ pub(super) struct Outgoing {
     gathering: bool,
     /// All of the body was taken.
     taken: bool,
+    /// Nobody takes the rest.
+    given_up: bool,
     /// Written and not flushed.
     unflushed: bool,
     patience: Patience,
@@ -55,6 +57,11 @@ impl Outgoing {
             unflushed: true,
             ..Self::default()
         }
+    }
+
+    /// True when all of it is written.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_over() && !self.given_up
     }
 
     /// True when all of it is written, or nobody takes the rest.
@@ -103,6 +110,7 @@ impl Outgoing {
 
     /// Nobody takes the rest.
     fn give_up(&mut self) {
+        self.given_up = true;
         self.outlet.clear();
         self.taken = true;
         self.unflushed = false;

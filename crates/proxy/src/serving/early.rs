@@ -1,0 +1,101 @@
+//! Servers that answer before they have read the request, and what becomes of the rest of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::{Client, eventually, ok, start_for};
+use crate::Drained;
+
+/// A server that answers each connection's first head at once, and keeps all that it reads.
+struct Hasty {
+    address: SocketAddr,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Hasty {
+    async fn answering(answer: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let read = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = read.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (kept, answer) = (kept.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let mut is_answered = false;
+                    let mut bytes = [0; 4096];
+                    while let Ok(length @ 1..) = stream.read(&mut bytes).await {
+                        kept.lock().extend_from_slice(&bytes[..length]);
+                        let has_head = kept.lock().windows(4).any(|window| window == b"\r\n\r\n");
+                        if has_head && !std::mem::replace(&mut is_answered, true) {
+                            stream.write_all(answer.as_bytes()).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, read }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.read.lock()).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_taken_for_a_request_behind_what_is_no_chunk_however_early_the_answer() {
+    for broken in ["zz\r\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n"] {
+        let server = Hasty::answering(ok("early")).await;
+        let running = start_for(&[server.address], |_| {});
+        let mut client = Client::connect(&running).await;
+        client
+            .send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        assert_eq!(client.answer().await.1, "early");
+        client
+            .send(format!("{broken}GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"))
+            .await;
+        assert_eq!(client.rest().await, "", "{broken:?}");
+        assert!(!server.text().contains("hidden"), "{broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_when_its_answer_was_the_last_of_the_connection() {
+    for head in [
+        "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n",
+        "POST / HTTP/1.0\r\nHost: h\r\n",
+    ] {
+        let server = Hasty::answering(ok("early")).await;
+        let running = start_for(&[server.address], |_| {});
+        let mut client = Client::connect(&running).await;
+        client
+            .send(format!("{head}Content-Length: 10\r\n\r\n01234"))
+            .await;
+        // The client learns that it has the whole answer, and finishes what it sends.
+        assert!(client.rest().await.ends_with("early"));
+        client.send("56789").await;
+        eventually("the server has all of it", || {
+            server.text().ends_with("0123456789")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_reset_when_it_is_cut() {
+    let server = Hasty::answering("HTTP/1.1 200 OK\r\n\r\nthe first half".to_owned()).await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.life_cycle.grace_time_out = Duration::from_millis(50);
+    });
+    let mut client = Client::connect(&running).await;
+    client.send("GET / HTTP/1.0\r\nHost: h\r\n\r\n").await;
+    client.read_until("half").await;
+    assert_eq!(running.drain().await, Drained::Cut(1));
+    assert!(client.0.read(&mut [0]).await.is_err(), "a cut answer looks whole");
+}
