@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use socket2::{Domain, Socket, Type};
 
 use crate::{
     http::Kept,
@@ -209,8 +210,8 @@ async fn batch(sender: &http2::SendRequest<Full<Bytes>>, turn: usize) {
 struct Servers {
     steady: Peer,
     dying: Peer,
-    /// Nobody listens there.
-    dead: SocketAddr,
+    /// Nobody listens there, and nobody else can.
+    dead: Socket,
 }
 
 impl Servers {
@@ -230,13 +231,20 @@ impl Servers {
                 7 => Act::Close,
                 _ => Act::Answer(200, "steady".to_owned()),
             }),
-            dead: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+            dead: {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                socket
+                    .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+                    .unwrap();
+                socket
+            },
         }
     }
 
     /// The `change`-th configuration.
     fn document(&self, change: usize) -> String {
-        let (steady, dying, dead) = (self.steady.url(), self.dying.url(), self.dead);
+        let (steady, dying) = (self.steady.url(), self.dying.url());
+        let dead = self.dead.local_addr().unwrap().as_socket().unwrap();
         let mut text =
             "http:\n  routers:\n    steady: {rule: \"Host(`steady.test`)\", service: steady}\n    \
              secure: {rule: \"Host(`steady.test`)\", service: steady, tls: {}}\n    \

@@ -25,6 +25,9 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// Why Mesh answered itself. Mesh alone says so: servers and clients cannot.
 pub(crate) static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-reason");
 
+/// The largest part of an answer over HTTP/2 whose client may take its time over it, in bytes: that of a frame.
+const MAX_SHARED_PART: usize = 16 * 1024;
+
 /// Why Mesh answers a request itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -160,6 +163,12 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Respon
     };
     let mut body = ResponseBody {
         source,
+        rest: Bytes::new(),
+        // Where answers share a connection each is followed part by part.
+        most: match exchange.client().is_multiplexed() {
+            true => MAX_SHARED_PART,
+            false => usize::MAX,
+        },
         exchange: Some(exchange),
         last,
     };
@@ -171,6 +180,10 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Respon
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Sending,
+    /// Of a part that was too large, what is not handed on yet.
+    rest: Bytes,
+    /// The largest part that is handed on at once.
+    most: usize,
     exchange: Option<Box<Exchange>>,
     last: bool,
 }
@@ -186,6 +199,8 @@ impl ResponseBody {
     fn local(body: Bytes, last: bool) -> Self {
         Self {
             source: Sending::Local(body),
+            rest: Bytes::new(),
+            most: usize::MAX,
             exchange: None,
             last,
         }
@@ -194,6 +209,31 @@ impl ResponseBody {
     /// True when no further request is wanted on its connection.
     pub(crate) fn ends_connection(&self) -> bool {
         self.last
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Sending::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Sending::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Sending::Server(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    /// A part no larger than may be handed on; the rest is kept.
+    fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(mut part) if part.len() > self.most => {
+                self.rest = part.split_off(self.most);
+                Frame::data(part)
+            }
+            Ok(part) => Frame::data(part),
+            Err(frame) => frame,
+        }
+    }
+
+    fn take_rest(&mut self) -> Option<Bytes> {
+        let length = self.rest.len().min(self.most);
+        (length > 0).then(|| self.rest.split_to(length))
     }
 
     /// Puts the server's connection back once nothing more comes over it.
@@ -217,10 +257,9 @@ impl Body for ResponseBody {
         if let Some(exchange) = &mut self.exchange {
             exchange.wanted();
         }
-        let frame = match &mut self.source {
-            Sending::Local(bytes) if bytes.is_empty() => None,
-            Sending::Local(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Sending::Server(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+        let frame = match self.take_rest() {
+            Some(part) => Some(Ok(Frame::data(part))),
+            None => std::task::ready!(self.poll_source(cx)).map(|frame| frame.map(|frame| self.cut(frame))),
         };
         let received = matches!(self.source, Sending::Server(_));
         if let Some(exchange) = &mut self.exchange {
@@ -235,16 +274,21 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
+        let is_over = match &self.source {
             Sending::Local(bytes) => bytes.is_empty(),
             Sending::Server(body) => body.is_end_stream(),
-        }
+        };
+        is_over && self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
+        let mut hint = match &self.source {
             Sending::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Sending::Server(body) => body.size_hint(),
+        };
+        if let Some(length) = hint.exact() {
+            hint.set_exact(length + self.rest.len() as u64);
         }
+        hint
     }
 }

@@ -17,7 +17,7 @@ use crate::Certificates;
 const SESSIONS: usize = 4096;
 
 /// Protocols that are offered, the better one first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]

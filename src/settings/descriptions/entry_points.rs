@@ -239,6 +239,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "How long a WebSocket may be silent both ways; 0 means for ever.",
     ),
     (
+        "entryPoints.<name>.transport.respondingTimeouts.halfClosedTimeout",
+        "30s",
+        "How long a client over HTTP/1.1 that ended its side is taken to wait for its answer; 0 means no limit.",
+    ),
+    (
         "entryPoints.<name>.transport.respondingTimeouts.writeTimeout",
         "10m",
         "Longest wait until a client takes further bytes of an answer; 0 means no limit.",

@@ -46,6 +46,11 @@ impl ClientIo {
         }
     }
 
+    /// The client sends nothing more.
+    pub(super) fn client_left(&self) {
+        self.phases.client_left();
+    }
+
     /// Bytes that came with the request before belong to the next one.
     pub(super) fn received(&self) {
         self.phases.received();

@@ -47,6 +47,9 @@ pub(crate) struct Phases {
     head_limit: Option<Duration>,
     idle_limit: Option<Duration>,
     tunnel_limit: Option<Duration>,
+    half_closed_limit: Option<Duration>,
+    /// When the client ended its side, or took bytes after that.
+    left: Cell<Option<Instant>>,
     write_limit: Option<Duration>,
 }
 
@@ -62,6 +65,8 @@ impl Phases {
             head_limit: limits.head(),
             idle_limit: limit(limits.idle_timeout),
             tunnel_limit: limit(limits.tunnel_idle_timeout),
+            half_closed_limit: limit(limits.half_closed_timeout),
+            left: Cell::new(None),
             write_limit: limit(limits.write_timeout),
         }
     }
@@ -190,6 +195,9 @@ impl Phases {
             if self.phase.get() == Phase::Tunnel {
                 self.since.set(Instant::now());
             }
+            if self.left.get().is_some() {
+                self.client_left();
+            }
             let answered = matches!(self.phase.get(), Phase::Idle | Phase::Early);
             if self.blocked_since.replace(None).is_some() && answered {
                 self.since.set(Instant::now());
@@ -209,6 +217,16 @@ impl Phases {
     /// True while the client takes none of what is there for it.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked_since.get().is_some()
+    }
+
+    /// The client sends nothing more. It may wait for its answer, or be gone.
+    pub(crate) fn client_left(&self) {
+        self.left.set(Some(Instant::now()));
+    }
+
+    /// True while nothing is going on.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase.get() == Phase::Idle
     }
 
     /// True while a request is being answered.
@@ -247,10 +265,12 @@ impl Phases {
         // A limit that no clock can show is none.
         let phase = phase.and_then(|limit| self.since.get().checked_add(limit));
         let streams = self.streams.get().filter(|streams| streams.waiting > 0);
+        let left = self.left.get().filter(|_| self.phase.get() == Phase::Answering);
+        let left = self.half_closed_limit.and_then(|limit| left?.checked_add(limit));
         let stuck = [self.blocked_since.get(), streams.map(|streams| streams.moved)];
         let stuck = stuck.into_iter().flatten().min();
         let write = self.write_limit.and_then(|limit| stuck?.checked_add(limit));
-        [phase, write].into_iter().flatten().min()
+        [phase, left, write].into_iter().flatten().min()
     }
 }
 
@@ -338,6 +358,23 @@ mod tests {
         let deadline = phases.deadline();
         phases.flushed(false);
         assert_eq!(phases.deadline(), deadline, "nothing was taken");
+    }
+
+    #[test]
+    fn a_client_that_ended_its_side_is_waited_for_as_long_as_it_takes_bytes() {
+        let (phases, _) = phases();
+        phases.received();
+        phases.answering();
+        phases.client_left();
+        let first = phases.deadline().unwrap();
+        assert!(first < Instant::now() + Duration::from_secs(31));
+        phases.wrote(false);
+        assert!(phases.deadline().unwrap() >= first);
+        phases.answered(Instant::now());
+        assert!(
+            phases.deadline().unwrap() > first + Duration::from_secs(60),
+            "that of idling"
+        );
     }
 
     #[test]

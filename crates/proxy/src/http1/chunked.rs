@@ -11,6 +11,9 @@ const MAX_LINE: usize = 4096;
 /// Digits of the size of a chunk: as many as the largest number has.
 const MAX_DIGITS: usize = 16;
 
+/// Blanks behind the size of a chunk.
+const MAX_PADDING: usize = 16;
+
 /// Extensions of all chunks of one body, in bytes. Nobody reads them.
 const MAX_EXTENSIONS: usize = 16 * 1024;
 
@@ -140,11 +143,16 @@ impl Chunked {
         buffer.advance(CRLF.len());
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extension) = line.split_at(digits);
-        self.extensions += extension.len();
-        let ends = extension.is_empty() || extension.trim_ascii_start().starts_with(b";");
+        // Some servers pad the size with blanks.
+        let is_padding = extension.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        let ends = match is_padding {
+            true => extension.len() <= MAX_PADDING,
+            false => extension.trim_ascii_start().starts_with(b";"),
+        };
         let is_plain = extension
             .iter()
             .all(|byte| !byte.is_ascii_control() || *byte == b'\t');
+        self.extensions += if is_padding { 0 } else { extension.len() };
         if !is_plain || !ends || digits.len() > MAX_DIGITS || self.extensions > MAX_EXTENSIONS {
             return Err(BodyError::Chunk);
         }
@@ -215,6 +223,12 @@ mod tests {
     }
 
     #[test]
+    fn padded_sizes_are_read_however_many_there_are() {
+        let wire = [b"1     \r\nx\r\n".repeat(5000), b"0\r\n\r\n".to_vec()].concat();
+        assert_eq!(decode(&wire, 512).unwrap().0.len(), 5000);
+    }
+
+    #[test]
     fn an_end_is_noticed_with_the_last_data() {
         let mut buffer = BytesMut::from(&b"2\r\nok\r\n0\r\n\r\n"[..]);
         let mut chunked = Chunked::default();
@@ -231,8 +245,9 @@ mod tests {
             b"0x5\r\nhello\r\n0\r\n\r\n",
             b" 5\r\nhello\r\n0\r\n\r\n",
             b"5 5\r\nhello\r\n0\r\n\r\n",
-            b"5 \r\nhello\r\n0\r\n\r\n",
+            b"5                 \r\nhello\r\n0\r\n\r\n",
             b"00000000000000005\r\nhello\r\n0\r\n\r\n",
+            b"5\r\r\nhello\r\n0\r\n\r\n",
             b"5;a\rb\r\nhello\r\n0\r\n\r\n",
             b"5\r\nhelloX\r\n0\r\n\r\n",
             b"11111111111111111\r\nhello",

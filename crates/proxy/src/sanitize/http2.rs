@@ -30,7 +30,8 @@ pub(super) fn flatten(head: &mut request::Parts) -> Result<(), Rejection> {
 /// The authority of the target is the Host. One beside it must be the same.
 fn take_authority(head: &mut request::Parts) -> Result<(), Rejection> {
     let uri = std::mem::take(&mut head.uri).into_parts();
-    if !uri.scheme.as_ref().is_some_and(is_web) {
+    // Without an authority in the target, Host says it alone, and the codec tells no scheme.
+    if uri.scheme.is_some() != uri.authority.is_some() || !uri.scheme.as_ref().is_none_or(is_web) {
         return Err(Rejection::Target);
     }
     let Some(target) = uri.path_and_query else {
@@ -86,6 +87,15 @@ mod tests {
         let head = flattened("https://A.example:444/x?y", &[("host", "a.example:444")]).unwrap();
         assert_eq!(head.uri, "/x?y");
         assert_eq!(head.headers[header::HOST], "A.example:444");
+    }
+
+    #[test]
+    fn a_host_may_stand_alone() {
+        let head = flattened("/x?y", &[("host", "a")]).unwrap();
+        assert_eq!(
+            (head.uri.to_string().as_str(), &head.headers[header::HOST]),
+            ("/x?y", &"a".parse().unwrap())
+        );
     }
 
     #[test]

@@ -99,3 +99,40 @@ async fn an_answer_that_ends_with_its_connection_is_reset_when_it_is_cut() {
     assert_eq!(running.drain().await, Drained::Cut(1));
     assert!(client.0.read(&mut [0]).await.is_err(), "a cut answer looks whole");
 }
+
+/// Asks for what never comes, does `after`, and waits until Mesh has let the server go.
+async fn leaves(after: &[u8], half_closed: bool, reset: bool) {
+    let server = super::Scripted::new(|_, _| super::scripted::Act::Nothing).await;
+    let running = start_for(&[server.address], |web| {
+        web.transport.responding_timeouts.half_closed_timeout = Duration::from_millis(100);
+    });
+    let mut client = Client::connect(&running).await;
+    client.send(super::get("/")).await;
+    eventually("the request is on its way", || server.requests().len() == 1).await;
+    client.send(after).await;
+    if half_closed {
+        client.0.shutdown().await.unwrap();
+    }
+    if reset {
+        let socket = socket2::SockRef::from(&client.0);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    drop(client);
+    eventually("the server is let go", || server.closed() == 1).await;
+}
+
+#[tokio::test]
+async fn a_server_is_let_go_when_its_client_is_gone_whatever_it_sent_before() {
+    leaves(b"", false, true).await;
+    leaves(b"\n", false, true).await;
+    leaves(b"GET /next", false, true).await;
+    leaves(b"", false, false).await;
+    leaves(b"", true, true).await;
+}
+
+#[tokio::test]
+async fn a_client_that_ended_its_side_gets_its_answer() {
+    let server = Hasty::answering(ok("late")).await;
+    let running = start_for(&[server.address], |_| {});
+    assert!(super::ask(&running, super::get("/")).await.ends_with("late"));
+}

@@ -68,6 +68,9 @@ pub struct RespondingTimeouts {
     /// How long a WebSocket may be silent both ways.
     #[serde(with = "mesh_config::duration")]
     pub tunnel_idle_timeout: Duration,
+    /// How long a client over HTTP/1.1 that has ended its side of the connection is taken to wait for its answer.
+    #[serde(with = "mesh_config::duration")]
+    pub half_closed_timeout: Duration,
 }
 
 impl Default for RespondingTimeouts {
@@ -81,6 +84,7 @@ impl Default for RespondingTimeouts {
             write_timeout: Duration::from_secs(10 * 60),
             idle_timeout: Duration::from_secs(180),
             tunnel_idle_timeout: Duration::from_secs(60 * 60),
+            half_closed_timeout: Duration::from_secs(30),
         }
     }
 }

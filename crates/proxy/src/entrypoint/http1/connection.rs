@@ -21,6 +21,12 @@ use crate::http1::{BodyError, Inlet};
 /// What tells a client that waits for a go-ahead before it sends its body to do so.
 const GO_AHEAD: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// Bytes that are read of a client before it has the answer to its request.
+const MAX_AHEAD: usize = 16 * 1024;
+
+/// Empty lines before one request.
+const MAX_EMPTY_LINES: usize = 16;
+
 /// Parts of a body that nobody wants which are skipped when they are there already.
 const MAX_SKIPPED: usize = 16;
 
@@ -33,6 +39,8 @@ pub(crate) struct Connection {
     /// Longest head of a request.
     limit: usize,
     go_ahead: GoAhead,
+    /// Empty lines before the request that is waited for.
+    empty_lines: usize,
     /// Which request is in hand: the body of one before it may still be held by whoever took all of it.
     turn: u64,
     /// Somebody holds the body of the request in hand.
@@ -67,6 +75,7 @@ impl Connection {
             inlet: Inlet::default(),
             limit,
             go_ahead: GoAhead::Given,
+            empty_lines: 0,
             turn: 0,
             held: false,
             reader: None,
@@ -80,6 +89,7 @@ impl Connection {
     /// The next request is waited for.
     pub(super) fn next(&mut self) {
         self.inlet.begin();
+        self.empty_lines = 0;
         if self.inlet.bytes.is_empty() {
             self.inlet.rest();
         } else if let Some(io) = &self.io {
@@ -98,6 +108,10 @@ impl Connection {
         loop {
             // Empty lines before a request are nothing (RFC 9112 2.2).
             while self.inlet.bytes.starts_with(b"\r\n") {
+                self.empty_lines += 1;
+                if self.empty_lines > MAX_EMPTY_LINES {
+                    return Poll::Ready(Ok(Some(Err(Refusal::Large))));
+                }
                 self.inlet.bytes.advance(2);
                 self.inlet.begin();
             }
@@ -213,12 +227,27 @@ impl Connection {
         Poll::Ready(self.skip_rest())
     }
 
-    /// Ready when the client has reset the connection, as far as nobody else would notice.
-    pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match (&self.reader, &self.io) {
-            (None, Some(io)) => io.poll_reset(cx),
-            _ => Poll::Pending,
+    /// Ready when the client has reset the connection, as far as nobody else would notice. What it sends ahead of the
+    /// answer is read up to a bound, so that what comes behind is noticed, too.
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (None, Some(io), false) = (&self.reader, &mut self.io, self.is_left) else {
+            return Poll::Pending;
+        };
+        if !self.inlet.is_over() {
+            return io.poll_reset(cx);
         }
+        while self.inlet.bytes.len() < MAX_AHEAD {
+            match ready!(self.inlet.poll_head(io, cx)) {
+                Err(_) => return Poll::Ready(()),
+                Ok(0) => {
+                    self.is_left = true;
+                    io.client_left();
+                    return Poll::Pending;
+                }
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
     }
 
     /// Ends the connection for whoever reads from it.
@@ -376,9 +405,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn empty_lines_before_a_request_are_dropped_as_they_come() {
+    async fn a_few_empty_lines_before_a_request_are_dropped_as_they_come() {
         let (connection, mut client) = connected().await;
-        client.write_all(&b"\r\n".repeat(1000)).await.unwrap();
+        client.write_all(&b"\r\n".repeat(MAX_EMPTY_LINES)).await.unwrap();
         connection.borrow_mut().next();
         let waits = tokio::time::timeout(
             std::time::Duration::from_millis(50),
@@ -386,5 +415,8 @@ mod tests {
         );
         assert!(waits.await.is_err());
         assert!(connection.borrow().inlet.bytes.is_empty());
+        client.write_all(b"\r\n").await.unwrap();
+        let refused = std::future::poll_fn(|cx| connection.borrow_mut().poll_head(cx)).await;
+        assert!(matches!(refused, Ok(Some(Err(Refusal::Large)))));
     }
 }

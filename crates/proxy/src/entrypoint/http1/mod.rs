@@ -62,10 +62,12 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
         requests: Box::pin(converse(connection.clone(), client.clone())),
     };
     let end = drive(&mut conversation, &client, |cx| {
-        connection.borrow().poll_reset(cx)
+        connection.borrow_mut().poll_reset(cx)
     })
     .await;
-    let expired_in_head = matches!(end, End::Expired) && client.phases.is_reading_head();
+    let is_expired = matches!(end, End::Expired);
+    let expired_in_head = is_expired && client.phases.is_reading_head();
+    let expired_idle = is_expired && client.phases.is_idle();
     let is_done = matches!(end, End::Done(Ok(())));
     if let End::Done(Err(error)) = end {
         tracing::debug!(client = %client.address(), %error, "connection ended");
@@ -101,7 +103,7 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
             () = Box::pin(linger(&mut io)) => {}
             () = client.entry.stage.reached(Stage::Cut) => {}
         }
-    } else if is_done && io.is_secured() {
+    } else if (is_done || expired_idle) && io.is_secured() {
         // Without a word the end could be anybody's doing.
         let _told = timeout(LINGER_PAUSE, io.shutdown()).await;
     }
