@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::FixedState;
 use hyper::client::conn::http2;
 use mesh_config::model::ServersTransport;
 use tokio::{sync::Mutex, time::timeout};
@@ -47,7 +48,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 /// The connections of one worker to all servers.
 #[derive(Debug)]
 pub(crate) struct Upstreams {
-    shelves: RefCell<HashMap<ServerId, Shelf>>,
+    // Its keys are numbers of Mesh's own: nobody can choose them to collide.
+    shelves: RefCell<HashMap<ServerId, Shelf, FixedState>>,
     workers: usize,
     tasks: TaskTracker,
 }
