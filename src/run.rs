@@ -30,6 +30,10 @@ use crate::{
 /// answers within 200 ms from its start.
 const FIRST_REPORTS: Duration = Duration::from_millis(100);
 
+/// How much control threads give way to workers, from 0 to 19: a third of their share at 5.
+#[cfg(target_os = "linux")]
+const CONTROL_NICENESS: i32 = 5;
+
 /// Threads of the control plane.
 const CONTROL_THREADS: usize = 2;
 
@@ -277,8 +281,18 @@ fn control() -> std::io::Result<Runtime> {
     runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("mesh-control")
+        .on_thread_start(give_way)
         .enable_all()
         .build()
+}
+
+/// Lets threads that serve requests go first where there is not enough time for all: a change may be compiled a little
+/// later, a request should not wait for it.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, CONTROL_NICENESS) {
+        tracing::debug!(%error, "control threads run at the priority of workers");
+    }
 }
 
 /// An error with its causes, on one line.
