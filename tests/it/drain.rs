@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::mesh::{Mesh, Place, eventually, flags, routes, words};
+use crate::{
+    floods::frame,
+    mesh::{Mesh, Place, eventually, flags, routes, words},
+};
 
 /// What nobody should wait for longer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -167,11 +170,6 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// The next frame's kind, flags and payload; `None` at the end. Answers what wants an answer.
 fn next_frame(stream: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {

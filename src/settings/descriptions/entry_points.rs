@@ -209,6 +209,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "How long a client may be waited for in its request's body beside what minBodyRate allows; 0 means no rate.",
     ),
     (
+        "entryPoints.<name>.transport.respondingTimeouts.halfClosedTimeout",
+        "30s",
+        "How long a client over HTTP/1.1 that ended its side is taken to wait for its answer; 0 means no limit.",
+    ),
+    (
         "entryPoints.<name>.transport.respondingTimeouts.idleTimeout",
         "3m",
         "How long a connection may wait for its next request; 0 means for ever.",
@@ -237,11 +242,6 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "entryPoints.<name>.transport.respondingTimeouts.tunnelIdleTimeout",
         "1h",
         "How long a WebSocket may be silent both ways; 0 means for ever.",
-    ),
-    (
-        "entryPoints.<name>.transport.respondingTimeouts.halfClosedTimeout",
-        "30s",
-        "How long a client over HTTP/1.1 that ended its side is taken to wait for its answer; 0 means no limit.",
     ),
     (
         "entryPoints.<name>.transport.respondingTimeouts.writeTimeout",
