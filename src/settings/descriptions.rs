@@ -214,6 +214,12 @@ const AFTER: &[Description] = &[
         "Until a connection to a server stands; 0 means no limit.",
     ),
     (
+        "serversTransport.forwardingTimeouts.earlyAnswerTimeout",
+        "30s",
+        "Longest wait until a server that has answered completely takes further bytes of the request; then its rest is given \
+         up. 0 means as long as `writeTimeout` says.",
+    ),
+    (
         "serversTransport.forwardingTimeouts.idleConnTimeout",
         "1m30s",
         "How long an idle connection to a server is kept; 0 means no limit.",

@@ -129,6 +129,9 @@ pub struct ForwardingTimeouts {
     /// Longest wait until a server takes further bytes of a request.
     #[serde(with = "crate::duration")]
     pub write_timeout: Duration,
+    /// The same for a server that has answered completely: then the rest of the request is given up.
+    #[serde(with = "crate::duration")]
+    pub early_answer_timeout: Duration,
 }
 
 impl Default for ForwardingTimeouts {
@@ -141,6 +144,7 @@ impl Default for ForwardingTimeouts {
             ping_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(60 * 60),
             write_timeout: Duration::from_secs(10 * 60),
+            early_answer_timeout: Duration::from_secs(30),
         }
     }
 }

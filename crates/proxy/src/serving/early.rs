@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    time::timeout,
 };
 
-use super::{Client, eventually, ok, start_for};
+use super::{Client, PATIENCE, eventually, ok, route_to, start, start_for};
 use crate::Drained;
 
 /// A server that answers each connection's first head at once, and keeps all that it reads.
@@ -84,6 +86,41 @@ async fn an_upload_goes_on_when_its_answer_was_the_last_of_the_connection() {
             server.text().ends_with("0123456789")
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_given_up_when_its_server_has_answered_and_reads_no_more() {
+    for (early, write) in [("100ms", "10m"), ("0s", "100ms")] {
+        for answer in [ok("early"), ok("")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let expected = answer.clone();
+            let server = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.read_exact(&mut [0]).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                std::future::pending::<()>().await;
+            });
+            let running = start(|_| {});
+            let timeouts = json!({"earlyAnswerTimeout": early, "writeTimeout": write});
+            route_to(&running, &[address], &timeouts);
+            let (mut answers, mut upload) = Client::connect(&running).await.0.into_split();
+            let sending = tokio::spawn(async move {
+                let head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+                upload.write_all(head).await.unwrap();
+                let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+                while upload.write_all(chunk.as_bytes()).await.is_ok() {}
+            });
+            let mut text = Vec::new();
+            let told = timeout(PATIENCE, answers.read_to_end(&mut text)).await;
+            told.expect("the upload has no end").unwrap();
+            let text = String::from_utf8(text).unwrap().to_lowercase();
+            let body = expected.split("\r\n\r\n").nth(1).unwrap();
+            assert!(text.starts_with("http/1.1 200") && text.ends_with(body), "{text}");
+            sending.abort();
+            server.abort();
+        }
     }
 }
 

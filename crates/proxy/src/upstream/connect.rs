@@ -73,11 +73,7 @@ pub(super) async fn connect(
     let timeouts = &transport.forwarding_timeouts;
     let (wire, speaks_http2) = wire(url, transport, only_http1).await?;
     if !speaks_http2 {
-        return Ok(Connected::One(Http1::new(
-            wire,
-            limit(timeouts.write_timeout),
-            tasks.0,
-        )));
+        return Ok(Connected::One(Http1::new(wire, timeouts, tasks.0)));
     }
     let mut codec = http2::Builder::new(tasks);
     codec

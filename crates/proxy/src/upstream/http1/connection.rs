@@ -9,10 +9,11 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
+use mesh_config::model::ForwardingTimeouts;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{AnswerError, RequestBody, RequestHead, Switched, answer_head, outgoing::Outgoing};
-use crate::{http1::Inlet, upstream::ServerWire};
+use crate::{http1::Inlet, patience::limit, upstream::ServerWire};
 
 /// Interim answers (103, for one) before the final one.
 const MAX_INTERIM: u8 = 16;
@@ -21,7 +22,9 @@ const MAX_INTERIM: u8 = 16;
 #[derive(Debug)]
 pub(super) struct Connection {
     wire: ServerWire,
-    limit: Option<Duration>,
+    /// How long the server is waited for to take bytes, and how long once it has answered completely.
+    write_limit: Option<Duration>,
+    early_limit: Option<Duration>,
     outgoing: Outgoing,
     inlet: Inlet,
     to_head: bool,
@@ -39,11 +42,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A new connection, which waits up to `limit` for the server to take bytes.
-    pub(super) fn new(wire: ServerWire, limit: Option<Duration>) -> Self {
+    /// A new connection, which waits within `limits` for the server to take bytes.
+    pub(super) fn new(wire: ServerWire, limits: &ForwardingTimeouts) -> Self {
+        let write_limit = limit(limits.write_timeout);
+        let early_limit = limit(limits.early_answer_timeout);
         Self {
             wire,
-            limit,
+            write_limit,
+            early_limit: [write_limit, early_limit].into_iter().flatten().min(),
             outgoing: Outgoing::default(),
             inlet: Inlet::default(),
             to_head: false,
@@ -113,7 +119,19 @@ impl Connection {
         body: &mut RequestBody,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), AnswerError>> {
-        self.outgoing.poll(&mut self.wire, body, self.limit, cx)
+        let limit = match self.sending && self.is_over() {
+            true => self.early_limit,
+            false => self.write_limit,
+        };
+        self.outgoing.poll(&mut self.wire, body, limit, cx)
+    }
+
+    /// The answer has begun, and not all of the request is written: a task does that from now on.
+    pub(super) fn begin_sending(&mut self) {
+        self.sending = true;
+        if self.is_over() {
+            self.outgoing.wait_anew();
+        }
     }
 
     /// Nothing more is written: with a `failure`, nothing more of the answer will come either.
@@ -179,8 +197,14 @@ impl Connection {
             return Poll::Ready(Some(Err(failure)));
         }
         let polled = self.inlet.poll_part(&mut self.wire, cx);
-        if polled.is_pending() && self.sending {
-            self.reader = Some(cx.waker().clone());
+        if self.sending {
+            if polled.is_pending() {
+                self.reader = Some(cx.waker().clone());
+            } else if self.is_over() {
+                // From here on the rest of the request has another limit.
+                self.outgoing.wait_anew();
+                self.writer.take().map(Waker::wake);
+            }
         }
         polled.map(|part| part.map_err(AnswerError::from).transpose())
     }

@@ -18,12 +18,12 @@ use std::{
     future::poll_fn,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http::Response;
 use http_body::{Frame, SizeHint};
+use mesh_config::model::ForwardingTimeouts;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use error::AnswerError;
@@ -48,11 +48,11 @@ pub(crate) struct Http1 {
 }
 
 impl Http1 {
-    /// Speaks HTTP/1.1 over `wire`; waits up to `limit` for the server to take bytes of a request. What is left of
+    /// Speaks HTTP/1.1 over `wire`; waits within `limits` for the server to take bytes of a request. What is left of
     /// one is sent by `tasks`.
-    pub(crate) fn new(wire: ServerWire, limit: Option<Duration>, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(wire: ServerWire, limits: &ForwardingTimeouts, tasks: TaskTracker) -> Self {
         Self {
-            connection: Rc::new(RefCell::new(Connection::new(wire, limit))),
+            connection: Rc::new(RefCell::new(Connection::new(wire, limits))),
             tasks,
         }
     }
@@ -91,7 +91,7 @@ impl Http1 {
     /// Sends what is left of a request while its answer is read.
     fn send_rest(&self, mut body: RequestBody) {
         let connection = self.connection.clone();
-        connection.borrow_mut().sending = true;
+        connection.borrow_mut().begin_sending();
         let rest = poll_fn(move |cx| {
             let mut connection = connection.borrow_mut();
             if connection.abandoned {

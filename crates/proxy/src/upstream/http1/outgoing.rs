@@ -108,6 +108,11 @@ impl Outgoing {
         }
     }
 
+    /// What the server was waited for so far counts no more.
+    pub(super) fn wait_anew(&mut self) {
+        self.patience.end();
+    }
+
     /// Nobody takes the rest.
     fn give_up(&mut self) {
         self.given_up = true;
