@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, Request, Response, Uri};
 use mesh_config::{Configuration, Entry, Origin, QualifiedName, model::ServersTransport};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::table::{
     Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, RequestView, Route, RouterInfo,
@@ -120,4 +121,30 @@ pub(crate) fn with_request<R>(url: &str, ask: impl FnOnce(&RequestView<'_>) -> R
 /// What became of a router.
 pub(crate) fn info(table: &RoutingTable, router: &str) -> Arc<RouterInfo> {
     table.runtime().routers[&name_of(router)].clone()
+}
+
+/// A server that refuses connections. As long as it is kept nobody else listens at its address.
+pub(crate) struct Refusing(TcpSocket);
+
+impl Refusing {
+    pub(crate) fn new() -> Self {
+        Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap()
+    }
+
+    /// In place of a server that is gone; fails while that still listens.
+    pub(crate) fn at(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self(socket))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// From now on it accepts them.
+    pub(crate) fn listen(self) -> TcpListener {
+        self.0.listen(16).unwrap()
+    }
 }

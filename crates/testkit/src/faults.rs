@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{Request, Response, StatusCode, body::Frame, body::Incoming, server, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinHandle,
 };
@@ -71,12 +71,15 @@ pub enum Dialect {
 
 type Body = BoxBody<Bytes, std::io::Error>;
 
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 /// Stands between a provider and its system. Dropping it closes it.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
-    task: JoinHandle<()>,
+    task: JoinHandle<std::io::Result<()>>,
 }
 
 impl FaultProxy {
@@ -93,15 +96,13 @@ impl FaultProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn speaking(dialect: Dialect, upstream: SocketAddr, fault: Fault) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+        let place = Place::new(fault)?;
+        let address = place.address()?;
         let (sender, receiver) = watch::channel(fault);
-        // Closed before anybody can connect and be reset instead of refused.
-        let listener = Some(listener).filter(|_| fault != Fault::Refused);
         Ok(Self {
             address,
             fault: sender,
-            task: tokio::spawn(listen(listener, address, (upstream, dialect), receiver)),
+            task: tokio::spawn(listen(place, address, (upstream, dialect), receiver)),
         })
     }
 
@@ -125,30 +126,66 @@ impl Drop for FaultProxy {
 /// The system behind the proxy.
 type Upstream = (SocketAddr, Dialect);
 
+/// The proxy's port. Nobody else gets it while nobody listens.
+#[derive(Debug)]
+enum Place {
+    Closed(TcpSocket),
+    Open(TcpListener),
+}
+
+impl Place {
+    fn new(fault: Fault) -> std::io::Result<Self> {
+        let closed = Self::closed(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        match fault {
+            // Never open, so that nobody is reset instead of refused.
+            Fault::Refused => Ok(closed),
+            _ => closed.open(),
+        }
+    }
+
+    fn closed(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self::Closed(socket))
+    }
+
+    fn open(self) -> std::io::Result<Self> {
+        match self {
+            Self::Closed(socket) => Ok(Self::Open(socket.listen(BACKLOG)?)),
+            Self::Open(listener) => Ok(Self::Open(listener)),
+        }
+    }
+
+    fn address(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Closed(socket) => socket.local_addr(),
+            Self::Open(listener) => listener.local_addr(),
+        }
+    }
+}
+
 /// Listens whenever somebody should.
 async fn listen(
-    mut listener: Option<TcpListener>,
+    mut place: Place,
     address: SocketAddr,
     upstream: Upstream,
     mut fault: watch::Receiver<Fault>,
-) {
+) -> std::io::Result<()> {
     loop {
         if *fault.borrow_and_update() == Fault::Refused {
-            listener = None;
+            if let Place::Open(listener) = place {
+                drop(listener);
+                place = Place::closed(address)?;
+            }
             if fault.changed().await.is_err() {
-                return;
+                return Ok(());
             }
             continue;
         }
-        let listening = match listener.take() {
-            Some(listening) => listening,
-            None => match TcpListener::bind(address).await {
-                Ok(listening) => listening,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
+        place = place.open()?;
+        let Place::Open(listening) = &place else {
+            continue;
         };
         // Connections end with this set when nobody is to answer any more.
         let mut connections = tokio::task::JoinSet::new();
@@ -161,7 +198,7 @@ async fn listen(
                 }
                 changed = fault.changed() => {
                     if changed.is_err() {
-                        return;
+                        return Ok(());
                     }
                     if *fault.borrow_and_update() == Fault::Refused {
                         break;

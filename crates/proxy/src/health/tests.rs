@@ -21,7 +21,7 @@ use tokio::{
 use super::HealthChecks;
 use crate::{
     Inherited, Proxy, ProxySettings,
-    fixture::{changed, compiler, compiler_of, configuration, name_of},
+    fixture::{Refusing, changed, compiler, compiler_of, configuration, name_of},
     service::{ServerInfo, Standing},
     settings::EntryPoint,
     table::RoutingTable,
@@ -137,9 +137,8 @@ async fn servers_go_out_and_come_back_by_their_answers() {
 
 #[tokio::test]
 async fn a_refused_connection_and_a_broken_answer_are_failures_with_their_reason() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let refusing = Refusing::new();
+    let closed = format!("http://{}", refusing.address());
     let refused = verdict(&closed, &quick()).await.obstacle.unwrap();
     assert!(refused.contains("cannot connect to 127.0.0.1"), "{refused}");
     let silent = Backend::new(0, "").await;

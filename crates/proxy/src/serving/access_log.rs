@@ -6,12 +6,12 @@ use mesh_telemetry::{RequestTelemetry, access_log::AccessLog};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{
-    Client, Scripted, ask, eventually, get, ok, route_to,
-    scripted::{Act, refusing},
-    start_recorded,
+use super::{Client, Scripted, ask, eventually, get, ok, route_to, scripted::Act, start_recorded};
+use crate::{
+    Running,
+    fixture::{self, Refusing},
+    settings::EntryPoint,
 };
-use crate::{Running, fixture, settings::EntryPoint};
 
 /// A proxy that logs everything as JSON.
 struct Logging {
@@ -118,7 +118,8 @@ async fn the_servers_own_headers_are_logged_beside_those_of_the_client() {
 async fn an_answer_that_mesh_makes_itself_is_none_of_the_servers() {
     let strange = Scripted::new(|_, _| Act::Write(ok("x").replace("200 OK", "999 Odd"))).await;
     let logging = Logging::start(|_| {});
-    for server in [refusing().await, strange.address] {
+    let refusing = Refusing::new();
+    for server in [refusing.address(), strange.address] {
         route_to(&logging.running, &[server], &json!({}));
         ask(&logging.running, get("/")).await;
     }

@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use super::{Scripted, ask, get, scripted::refusing, start};
-use crate::fixture;
+use super::{Scripted, ask, get, start};
+use crate::fixture::{self, Refusing};
 
 #[tokio::test]
 async fn an_inner_middleware_that_answers_needs_no_server_and_outer_steps_see_its_answer() {
-    let running = start(|_| {});
+    let (running, refusing) = (start(|_| {}), Refusing::new());
     running.publish(&fixture::configuration(&json!({
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "shares"}},
         "services": {
             "shares@file": {"weighted": {"services": [{"name": "child", "weight": 1}]}},
             "child@file": {
                 "middlewares": ["mark", "secure"],
-                "loadBalancer": {"servers": [{"url": format!("http://{}", refusing().await)}]},
+                "loadBalancer": {"servers": [{"url": format!("http://{}", refusing.address())}]},
             },
         },
         "middlewares": {
@@ -29,14 +29,14 @@ async fn an_inner_middleware_that_answers_needs_no_server_and_outer_steps_see_it
 
 #[tokio::test]
 async fn an_inner_middleware_sees_the_answer_to_a_request_that_no_server_took() {
-    let running = start(|_| {});
+    let (running, refusing) = (start(|_| {}), Refusing::new());
     running.publish(&fixture::configuration(&json!({
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "shares"}},
         "services": {
             "shares@file": {"weighted": {"services": [{"name": "child", "weight": 1}]}},
             "child@file": {
                 "middlewares": ["mark"],
-                "loadBalancer": {"servers": [{"url": format!("http://{}", refusing().await)}]},
+                "loadBalancer": {"servers": [{"url": format!("http://{}", refusing.address())}]},
             },
         },
         "middlewares": {"mark@file": {"headers": {"customResponseHeaders": {"X-Mark": "child"}}}},
@@ -49,7 +49,7 @@ async fn an_inner_middleware_sees_the_answer_to_a_request_that_no_server_took() 
 #[tokio::test]
 async fn what_an_inner_middleware_did_for_one_server_is_not_done_for_the_next() {
     let server = Scripted::answering("hello").await;
-    let running = start(|_| {});
+    let (running, refusing) = (start(|_| {}), Refusing::new());
     let child = |prefix: &str, server| {
         json!({
             "middlewares": [prefix],
@@ -62,7 +62,7 @@ async fn what_an_inner_middleware_did_for_one_server_is_not_done_for_the_next() 
             "shares@file": {"weighted": {"services": [
                 {"name": "dead", "weight": 1}, {"name": "alive", "weight": 1},
             ]}},
-            "dead@file": child("one", refusing().await),
+            "dead@file": child("one", refusing.address()),
             "alive@file": child("two", server.address),
         },
         "middlewares": {

@@ -3,16 +3,15 @@
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{
-    Client, Scripted, ask, get, ok, route_to,
-    scripted::{Act, refusing},
-    start, start_for,
-};
+use super::{Client, Scripted, ask, get, ok, route_to, scripted::Act, start, start_for};
+use crate::fixture::Refusing;
 
 #[tokio::test]
 async fn a_server_that_refuses_is_passed_over() {
     let server = Scripted::answering("hello").await;
-    let running = start_for(&[refusing().await, server.address, refusing().await], |_| {});
+    let refusing = [Refusing::new(), Refusing::new()];
+    let servers = [refusing[0].address(), server.address, refusing[1].address()];
+    let running = start_for(&servers, |_| {});
     for _ in 0..6 {
         let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
         assert!(ask(&running, post).await.ends_with("hello"));
@@ -27,7 +26,8 @@ async fn a_server_that_refuses_is_passed_over() {
 
 #[tokio::test]
 async fn when_all_servers_refuse_the_answer_is_502() {
-    let running = start_for(&[refusing().await, refusing().await], |web| {
+    let refusing = [Refusing::new(), Refusing::new()];
+    let running = start_for(&refusing.each_ref().map(Refusing::address), |web| {
         web.http.reason_header = true
     });
     let answer = ask(&running, get("/")).await;

@@ -89,15 +89,6 @@ impl Scripted {
     }
 }
 
-/// An address where nobody listens.
-pub(super) async fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 async fn converse(
     mut stream: TcpStream,
     heads: &Mutex<Vec<String>>,

@@ -25,7 +25,10 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Client, PATIENCE, ask, eventually, get, start};
-use crate::{Running, fixture};
+use crate::{
+    Running,
+    fixture::{self, Refusing},
+};
 
 /// A server of some kind; ends when dropped.
 struct Server {
@@ -191,11 +194,17 @@ async fn a_shared_connection_that_ended_is_made_anew_and_nobody_notices() {
         assert!(ask(&running, get("/")).await.contains("HTTP/2.0 GET"));
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let address = server.url.strip_prefix("h2c://").unwrap().to_owned();
+    let address = server.url.strip_prefix("h2c://").unwrap().parse().unwrap();
     drop(server);
+    let mut refusing = None;
+    eventually("the server is gone", || {
+        refusing = Refusing::at(address).ok();
+        refusing.is_some()
+    })
+    .await;
     let gone = ask(&running, get("/")).await;
     assert!(gone.starts_with("HTTP/1.1 502"), "{gone}");
-    let listener = TcpListener::bind(&address).await.unwrap();
+    let listener = refusing.unwrap().listen();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let codec = http2::Builder::new(TokioExecutor::new());
