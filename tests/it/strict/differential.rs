@@ -62,6 +62,10 @@ fn what_servers_get_is_what_clients_meant() {
                 &*piece.line
             };
             assert_eq!((answer.status, &*answer.text()), (200, body), "{answer:?}");
+            // An old client knows neither a go-ahead nor another version.
+            let version = if piece.is_old { "HTTP/1.0" } else { "HTTP/1.1" };
+            assert_eq!(answer.version, version, "{answer:?}");
+            assert!(!piece.is_old || answer.interim.is_empty(), "{answer:?}");
         }
         // What did not pass is refused, and nothing that follows it is answered.
         let ended = seen.last().is_some_and(|_| pieces[seen.len() - 1].is_last);
@@ -99,7 +103,12 @@ fn what_clients_get_is_what_servers_meant_or_looks_broken() {
         let request = format!("PUT /odd {version}\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
         let (answered, was_reset) = stand.talk_to_end(request.as_bytes(), true);
         stand.bystander("odd answers");
+        // Chunks of HTTP/1.0 are none, and fail here.
         let answer = Answer::take(&mut &answered[..], "PUT", true).unwrap();
+        assert!(
+            answer.as_ref().is_none_or(|answer| answer.version == version),
+            "{answer:?}"
+        );
         let whole = answer.filter(|answer| answer.is_whole && !(answer.until_close && was_reset));
         match whole {
             // Mesh says that there is no answer.

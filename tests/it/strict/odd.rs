@@ -28,6 +28,8 @@ pub(super) struct Piece {
     pub(super) line: String,
     pub(super) body: Vec<u8>,
     pub(super) readings: Readings,
+    /// Of HTTP/1.0.
+    pub(super) is_old: bool,
     /// Nothing after it is a message.
     pub(super) is_last: bool,
 }
@@ -104,9 +106,20 @@ fn line() -> impl Strategy<Value = (&'static str, Readings)> {
     prop_oneof![6 => select(plain), 1 => select(LINES.to_vec())]
 }
 
+/// What says where a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Length,
+    /// HTTP/1.0 knows none.
+    Chunks,
+    /// The end of the connection.
+    Close,
+}
+
 /// Framing, as a function of the body: fields and what follows the head.
 #[derive(Debug, Clone)]
 struct Framed {
+    by: By,
     fields: String,
     wire: Vec<u8>,
     readings: Readings,
@@ -201,6 +214,7 @@ fn mostly<T: std::fmt::Debug + Clone + 'static>(all: &'static [T], ones: usize) 
 
 fn by_length(body: Vec<u8>) -> impl Strategy<Value = Framed> {
     mostly(&LENGTHS, 2).prop_map(move |(fields, readings)| Framed {
+        by: By::Length,
         fields: fields.replace('%', &body.len().to_string()),
         wire: body.clone(),
         readings,
@@ -258,6 +272,7 @@ fn by_chunks(body: Vec<u8>) -> impl Strategy<Value = Framed> {
                     String::new()
                 };
                 Framed {
+                    by: By::Chunks,
                     fields: format!("{length}{fields}"),
                     wire,
                     readings: of_coding
@@ -276,6 +291,21 @@ fn framed() -> impl Strategy<Value = (Framed, Vec<u8>)> {
         let framing = prop_oneof![by_length(body.clone()).boxed(), by_chunks(body).boxed()];
         framing.prop_map(move |framed| (framed, meant.clone()))
     })
+}
+
+/// As answers may be framed.
+fn framed_answer() -> impl Strategy<Value = (Framed, Vec<u8>)> {
+    let by_close = body().prop_map(|body| {
+        let framed = Framed {
+            by: By::Close,
+            fields: String::new(),
+            wire: body.clone(),
+            readings: One,
+            is_last: true,
+        };
+        (framed, body)
+    });
+    prop_oneof![4 => framed(), 1 => by_close]
 }
 
 /// What targets end in, and what servers get of it.
@@ -299,7 +329,12 @@ const TARGETS: [(&str, &str, Readings); 14] = [
 /// A request; `number` makes its target its own.
 pub(super) fn request() -> impl Strategy<Value = Piece> {
     let method = select(&["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "X-ODD"][..]);
-    let version = prop_oneof![12 => Just("HTTP/1.1"), 1 => Just("HTTP/1.2"), 1 => Just("HTTP/1.1 ")];
+    let version = prop_oneof![
+        12 => Just("HTTP/1.1"),
+        6 => Just("HTTP/1.0"),
+        1 => Just("HTTP/1.2"),
+        1 => Just("HTTP/1.1 "),
+    ];
     let host = prop_oneof![
         12 => Just(("Host: h\r\n", One)),
         1 => Just(("host:\tH.test:80 \r\n", One)),
@@ -319,7 +354,15 @@ pub(super) fn request() -> impl Strategy<Value = Piece> {
     );
     (parts, line(), line(), framed(), without).prop_map(|(start, one, other, (framed, body), without)| {
         let (method, number, (end, comes, of_target), version, absolute, (host, of_host)) = start;
-        let of_version = if version == "HTTP/1.1" { One } else { Several };
+        let is_old = version == "HTTP/1.0";
+        let of_version = match is_old || version == "HTTP/1.1" {
+            true if is_old && !without && framed.by == By::Chunks => Several,
+            true => One,
+            false => Several,
+        };
+        // Old clients may know of none.
+        let of_host = if is_old && host.is_empty() { Odd } else { of_host };
+        let is_kept = !is_old || [one.0, other.0].contains(&"Connection: keep-alive\r\n");
         let origin = if absolute { "http://other.test" } else { "" };
         let (fields, wire, of_framing, body) = match without {
             true => (String::new(), Vec::new(), One, Vec::new()),
@@ -340,7 +383,8 @@ pub(super) fn request() -> impl Strategy<Value = Piece> {
             line: format!("{method} /{number}{comes}"),
             body,
             readings: readings.into_iter().max().unwrap_or(One),
-            is_last: !without && framed.is_last,
+            is_old,
+            is_last: !is_kept || (!without && framed.is_last),
         }
     })
 }
@@ -349,6 +393,7 @@ pub(super) fn request() -> impl Strategy<Value = Piece> {
 pub(super) fn answer() -> impl Strategy<Value = Piece> {
     let start = prop_oneof![
         12 => Just(("HTTP/1.1 200 OK\r\n", One)),
+        6 => Just(("HTTP/1.0 200 OK\r\n", One)),
         1 => Just(("HTTP/1.1 404\r\n", Odd)),
         1 => Just(("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\n", One)),
         1 => Just(("HTTP/1.1 20 OK\r\n", Several)),
@@ -358,17 +403,28 @@ pub(super) fn answer() -> impl Strategy<Value = Piece> {
         1 => Just(("HTTP/1.1 101 Switching Protocols\r\n", Several)),
     ];
     let cut = prop::option::weighted(0.3, any::<Index>());
-    (start, line(), line(), framed(), cut).prop_map(|(start, one, other, (framed, body), cut)| {
+    (start, line(), line(), framed_answer(), cut).prop_map(|(start, one, other, (framed, body), cut)| {
         let head = format!("{}{}{}{}\r\n", start.0, one.0, framed.fields, other.0);
         let head: Vec<u8> = head
             .chars()
             .map(|letter| u8::try_from(u32::from(letter)).unwrap())
             .collect();
+        // A cut is seen within what has an end of its own.
+        let length = match framed.by {
+            By::Close => head.len(),
+            By::Length | By::Chunks => head.len() + framed.wire.len(),
+        };
         let mut bytes = [head, framed.wire].concat();
-        let readings = [start.1, one.1, other.1, framed.readings];
+        let is_old = start.0.starts_with("HTTP/1.0");
+        let of_version = if is_old && framed.by == By::Chunks {
+            Several
+        } else {
+            One
+        };
+        let readings = [start.1, one.1, other.1, framed.readings, of_version];
         let mut readings = readings.into_iter().max().unwrap_or(One);
         if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
+            bytes.truncate(cut.index(length));
             readings = Several;
         }
         Piece {
@@ -376,6 +432,7 @@ pub(super) fn answer() -> impl Strategy<Value = Piece> {
             line: String::new(),
             body,
             readings,
+            is_old,
             is_last: false,
         }
     })
