@@ -128,15 +128,20 @@ fn drop_managed(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes one line of several.
+/// Makes one line of several. One that says nothing is none: an empty one stands for a middleware's will.
 fn fold_lines(headers: &mut HeaderMap, name: &HeaderName) {
     let mut lines = headers.get_all(name).iter();
-    let (Some(_), Some(_)) = (lines.next(), lines.next()) else {
+    if let (Some(line), None) = (lines.next(), lines.next())
+        && !line.is_empty()
+    {
         return;
-    };
-    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
-        headers.insert(name, value);
+    }
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let folded = HeaderValue::from_bytes(&lines.join(&b", "[..]));
+    match folded {
+        Ok(value) if !value.is_empty() => drop(headers.insert(name, value)),
+        _ => drop(headers.remove(name)),
     }
 }
 
@@ -158,6 +163,150 @@ pub(crate) fn append_peer(headers: &mut HeaderMap, peer: &Peer, settings: &Forwa
             if let Ok(value) = HeaderValue::from_maybe_shared(text.freeze()) {
                 headers.insert(&X_FORWARDED_FOR, value);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::{prelude::*, sample::select};
+
+    use super::{super::sanitize, *};
+    use crate::settings::EntryPoint;
+
+    /// Names and values of headers.
+    type Lines = Vec<(String, String)>;
+
+    /// Names that Mesh speaks for, names that some servers fold to those, and who names them in `Connection`.
+    fn claims() -> impl Strategy<Value = Lines> {
+        let managed = select(vec![
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-proto",
+            "x-forwarded-prefix",
+            "x-forwarded-server",
+            "x-forwarded-scheme",
+            "x-forwarded-client-cert",
+            "x-real-ip",
+            "x-scheme",
+            "forwarded",
+        ]);
+        let other = "x-forwarded-[a-z]{1,6}(-[a-z]{1,3})?";
+        let name = prop_oneof![4 => managed.prop_map(str::to_owned), 1 => other];
+        let spelled = (name, select(vec!["-", "_", "."]), prop::bool::weighted(0.8)).prop_map(
+            |(name, separator, usual)| match usual {
+                true => name,
+                false => name.replace('-', separator),
+            },
+        );
+        let value = prop_oneof![
+            Just("6.6.6.6".to_owned()),
+            Just(String::new()),
+            "[!-~]([ -~]{0,10}[!-~])?",
+        ];
+        let line = (spelled, value, prop::bool::weighted(0.1)).prop_map(|(name, value, hop)| match hop {
+            true => ("connection".to_owned(), name),
+            false => (name, value),
+        });
+        prop::collection::vec(line, 0..8)
+    }
+
+    fn entry_point() -> impl Strategy<Value = EntryPoint> {
+        (any::<bool>(), any::<bool>()).prop_map(|(no_append, schemes)| {
+            let mut settings = EntryPoint::new(":0".parse().unwrap());
+            settings.forwarded_headers.not_append_x_forwarded_for = no_append;
+            settings.forwarded_headers.add_x_forwarded_scheme_headers = schemes;
+            settings
+        })
+    }
+
+    fn of(lines: &Lines) -> request::Parts {
+        let mut request = Request::builder()
+            .uri("/")
+            .header("host", "a.test:81")
+            .header("x-own", "1");
+        for (name, value) in lines {
+            request = request.header(name, value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn hop(last: u8, trusting: bool, settings: &EntryPoint) -> (Peer, EntryPoint) {
+        let mut settings = settings.clone();
+        settings.forwarded_headers.insecure = trusting;
+        let server = HeaderValue::from_static("edge-1");
+        let peer = Peer::new([192, 0, 2, last].into(), server, &settings.forwarded_headers);
+        (peer, settings)
+    }
+
+    /// What goes on to the next hop.
+    fn passed(mut head: request::Parts, (peer, settings): &(Peer, EntryPoint)) -> request::Parts {
+        sanitize(&mut head, peer, settings).unwrap();
+        append_peer(&mut head.headers, peer, &settings.forwarded_headers);
+        head
+    }
+
+    fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
+        let values = headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_stranger_claims_changes_nothing(claims in claims(), settings in entry_point()) {
+            let hop = hop(7, false, &settings);
+            let (claimed, plain) = (passed(of(&claims), &hop), passed(of(&Lines::new()), &hop));
+            prop_assert_eq!(claimed.headers, plain.headers);
+        }
+
+        #[test]
+        fn what_the_trusted_say_is_kept_and_added_to_once(claims in claims(), settings in entry_point()) {
+            let hop = hop(7, true, &settings);
+            let said = of(&claims).headers;
+            let passed = passed(of(&claims), &hop).headers;
+            let mut chain = values(&said, "x-forwarded-for");
+            chain.retain(|line| !line.is_empty());
+            if !settings.forwarded_headers.not_append_x_forwarded_for {
+                chain.push("192.0.2.7".to_owned());
+            }
+            let chain: Vec<_> = Some(chain.join(", ")).filter(|chain| !chain.is_empty()).into_iter().collect();
+            prop_assert_eq!(values(&passed, "x-forwarded-for"), chain);
+            prop_assert_eq!(values(&passed, "x-forwarded-server"), ["edge-1"]);
+            let schemes = settings.forwarded_headers.add_x_forwarded_scheme_headers;
+            for name in said.keys().map(HeaderName::as_str) {
+                let is_own = ["x-forwarded-for", "x-forwarded-server", "connection"].contains(&name);
+                let is_scheme = schemes && ["x-forwarded-scheme", "x-scheme"].contains(&name);
+                if is_own || is_scheme {
+                    continue;
+                }
+                let kept = if name.contains(['_', '.']) { Vec::new() } else { values(&said, name) };
+                prop_assert_eq!(values(&passed, name), kept, "{}", name);
+            }
+        }
+
+        #[test]
+        fn one_hop_says_it_once(claims in claims(), trusting in any::<bool>(), settings in entry_point()) {
+            let (peer, settings) = hop(7, trusting, &settings);
+            let mut head = of(&claims);
+            sanitize(&mut head, &peer, &settings).unwrap();
+            let once = head.headers.clone();
+            sanitize(&mut head, &peer, &settings).unwrap();
+            prop_assert_eq!(head.headers, once);
+        }
+
+        #[test]
+        fn a_second_hop_that_trusts_the_first_adds_that_and_nothing_else(claims in claims(), settings in entry_point()) {
+            let first = passed(of(&claims), &hop(7, false, &settings)).headers;
+            let mut second = of(&Lines::new());
+            second.headers.clone_from(&first);
+            let second = passed(second, &hop(8, true, &settings)).headers;
+            let mut expected = first;
+            if !settings.forwarded_headers.not_append_x_forwarded_for {
+                expected.insert(&X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.7, 192.0.2.8"));
+            }
+            prop_assert_eq!(second, expected);
         }
     }
 }
