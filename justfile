@@ -32,7 +32,7 @@ bench-proxy *arguments:
 deny:
     cargo deny --locked check
 
-# A fuzz target: rule, labels, document, path, host, forwarded, proxy_protocol, chunked, request or answer (cargo install cargo-fuzz; needs nightly).
+# A fuzz target: rule, labels, document, path, host, forwarded, proxy_protocol, chunked, frames, request or answer (cargo install cargo-fuzz; needs nightly).
 fuzz target *arguments:
     cargo +nightly fuzz run {{target}} {{arguments}}
 

@@ -33,5 +33,7 @@ use phase::Phases;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing {
     //! What fuzz targets reach of what clients send.
-    pub(crate) use super::{http1::fuzzing as http1, proxy_protocol::fuzzing as proxy_protocol};
+    pub(crate) use super::{
+        http1::fuzzing as http1, http2::fuzzing as http2, proxy_protocol::fuzzing as proxy_protocol,
+    };
 }

@@ -126,16 +126,16 @@ impl Account {
 
 /// What the head of a frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    kind: u8,
-    stream: u32,
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) stream: u32,
     /// Bytes without padding.
-    carries: u32,
+    pub(super) carries: u32,
 }
 
 /// Cuts what is read into frames, however it comes.
 #[derive(Debug)]
-struct Cutter {
+pub(super) struct Cutter {
     head: [u8; HEAD_LENGTH + 1],
     seen: usize,
     /// Bytes until the next head.
@@ -143,7 +143,7 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             head: [0; HEAD_LENGTH + 1],
             seen: 0,
@@ -152,7 +152,7 @@ impl Cutter {
     }
 
     /// The next head that ends in `bytes`, which lose what was looked at.
-    fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
         let (skipped, rest) = bytes.split_at(self.skip.min(bytes.len()));
         self.skip -= skipped.len();
         *bytes = rest;

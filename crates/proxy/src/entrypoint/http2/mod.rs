@@ -2,6 +2,8 @@
 
 mod counted;
 mod frames;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(super) mod streams;
 mod tunnel;
 

@@ -203,7 +203,9 @@ impl Connection {
             } else if self.is_over() {
                 // From here on the rest of the request has another limit.
                 self.outgoing.wait_anew();
-                self.writer.take().map(Waker::wake);
+                if let Some(writer) = self.writer.take() {
+                    writer.wake();
+                }
             }
         }
         polled.map(|part| part.map_err(AnswerError::from).transpose())
