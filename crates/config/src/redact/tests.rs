@@ -222,6 +222,8 @@ fn no_broken_spelling_of_a_rule_shows_what_it_compares() {
         "Header(`Authorization`, `x`) && s3cr3t`)",
         "Header(`Authorization`, `s3cr3t`, `s3cr3t`)",
         "Header(`Authorization: s3cr3t`)",
+        "Header(`Authorization: s3cr3t`, `x`)",
+        "HeaderRegexp(`Cookie=s3cr3t; x`, `x`)",
         "Heder(`Authorization`, `s3cr3t`)",
         "HeaderRegexp(`X-Api-Key`, `(s3cr3t`)",
         "Query(`token`, `s3cr3t`) &&",

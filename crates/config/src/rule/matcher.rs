@@ -193,19 +193,39 @@ fn host_regexp(argument: Argument) -> Result<Matcher, Fault> {
 }
 
 fn method(argument: Argument) -> Result<Matcher, Fault> {
-    Ok(Matcher::Method(argument.filled()?.to_ascii_uppercase()))
+    let method = token(
+        argument,
+        " is no method: those are letters and a few signs, without blanks",
+    )?;
+    Ok(Matcher::Method(method.to_ascii_uppercase()))
+}
+
+fn header_name(argument: Argument) -> Result<String, Fault> {
+    let message = " is no name of a header: those are letters, digits and a few signs, without blanks";
+    Ok(token(argument, message)?.to_ascii_lowercase())
+}
+
+/// A word of HTTP (RFC 9110 5.6.2). Nothing else could ever match.
+fn token(argument: Argument, otherwise: &str) -> Result<String, Fault> {
+    let at = argument.at;
+    let text = argument.filled()?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match text.bytes().all(is_token) {
+        true => Ok(text),
+        false => Err(Fault::of(at, "", text, otherwise)),
+    }
 }
 
 fn header(name: Argument, value: Argument) -> Result<Matcher, Fault> {
     Ok(Matcher::Header {
-        name: name.filled()?.to_ascii_lowercase(),
+        name: header_name(name)?,
         value: value.filled()?,
     })
 }
 
 fn header_regexp(name: Argument, value: Argument) -> Result<Matcher, Fault> {
     Ok(Matcher::HeaderRegexp {
-        name: name.filled()?.to_ascii_lowercase(),
+        name: header_name(name)?,
         pattern: parsed(value)?,
     })
 }
