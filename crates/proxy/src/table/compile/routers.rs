@@ -69,12 +69,14 @@ enum Answer {
     Internal(QualifiedName, Arc<dyn InternalService>),
 }
 
-/// What a definition says by itself.
+/// What a definition says by itself: enough to know what it matches.
 struct Frame {
     rule: Rule,
     priority: i64,
     entry_points: Vec<usize>,
     warnings: Vec<String>,
+    /// Why it cannot be served nevertheless.
+    errors: Vec<String>,
 }
 
 impl Routers {
@@ -140,7 +142,7 @@ impl Surroundings<'_> {
         };
         let good = before.and_then(|before| before.good);
         match (self.frame(name, &entry.value), parts) {
-            (Ok(frame), Ok(parts)) => {
+            (Ok(frame), Ok(parts)) if frame.errors.is_empty() => {
                 let good = Good {
                     entry: entry.clone(),
                     parts,
@@ -148,7 +150,8 @@ impl Surroundings<'_> {
                 self.serve(name, entry, frame, good, Vec::new())
             }
             (frame, parts) => {
-                let mut errors = frame.as_ref().err().cloned().unwrap_or_default();
+                let (Ok(Frame { errors, .. }) | Err(errors)) = &frame;
+                let mut errors = errors.clone();
                 errors.extend(parts.err().unwrap_or_default());
                 match (good, frame) {
                     (Some(good), _) => self.go_on(name, entry, good, errors),
@@ -318,10 +321,14 @@ impl Surroundings<'_> {
         self.services.resolve(name, self.missing).map(Answer::Service)
     }
 
-    /// What a definition says by itself, or why it says nothing that can be served.
+    /// What a definition says by itself, or why nobody can tell what it matches.
     fn frame(&self, name: &QualifiedName, router: &Router) -> Result<Frame, Vec<String>> {
+        let highest = match name.provider.as_str() {
+            ProviderName::INTERNAL => i64::MAX,
+            _ => MAX_PRIORITY,
+        };
         let mut errors = Vec::new();
-        if router.priority > MAX_PRIORITY && name.provider.as_str() != ProviderName::INTERNAL {
+        if router.priority > highest {
             errors.push(format!(
                 "priority {} is reserved for Mesh itself; the highest allowed is {MAX_PRIORITY}",
                 router.priority
@@ -332,19 +339,19 @@ impl Surroundings<'_> {
         }
         let (entry_points, warnings) = self.entry_points(router);
         if entry_points.is_empty() {
-            errors.extend(warnings);
+            errors.extend_from_slice(&warnings);
             errors.push("it has no entrypoint left to listen on".to_owned());
-            return Err(errors);
         }
         match &router.rule {
-            Some(rule) if errors.is_empty() => Ok(Frame {
+            Some(rule) if !entry_points.is_empty() => Ok(Frame {
                 rule: rule.clone(),
                 priority: match router.priority {
                     0 => i64::try_from(rule.text().len()).unwrap_or(MAX_PRIORITY),
-                    priority => priority,
+                    priority => priority.min(highest),
                 },
                 entry_points,
                 warnings,
+                errors,
             }),
             _ => Err(errors),
         }

@@ -204,6 +204,8 @@ fn the_highest_priorities_are_for_internal_routers() {
     }});
     let table = compiler().compile(&configuration(&document));
     assert_eq!(info(&table, "a@file").status, Status::Disabled);
+    let reason = reason_of(&route(&table, "http://a/").unwrap());
+    assert!(reason.contains("is reserved"), "{reason}");
     assert_eq!(info(&table, "b@internal").status, Status::Enabled);
     assert_eq!(
         table.runtime().services[&name_of("noop@internal")].used_by,
