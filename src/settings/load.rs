@@ -168,6 +168,14 @@ fn misplaced(sections: &[(&str, Origin)], settings: &Settings, file: Option<&Pat
         return Vec::new();
     }
     let name = file.map_or_else(|| "this file".to_owned(), |file| file.display().to_string());
+    let beside = file.and_then(|file| Some((file, file.parent()?.join(provided?))));
+    let help = match beside {
+        Some((file, beside)) if same(file, &beside) => format!(
+            "providers.file.filename is relative to the directory in which Mesh is started: start it beside the file, \
+             or set that to {name}"
+        ),
+        _ => format!("set providers.file.filename to {name}, or move the section to a file of its own"),
+    };
     sections
         .iter()
         .map(|(section, origin)| {
@@ -176,9 +184,7 @@ fn misplaced(sections: &[(&str, Origin)], settings: &Settings, file: Option<&Pat
                 *section,
                 "is dynamic configuration, which no provider reads from here",
             )
-            .with_help(format!(
-                "set providers.file.filename to {name}, or move the section to a file of its own"
-            ))
+            .with_help(help.clone())
         })
         .collect()
 }

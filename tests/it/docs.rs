@@ -113,6 +113,45 @@ fn every_example_is_valid() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The command within an example, `cd DIRECTORY && mesh ARGUMENTS` or without the first half.
+fn command(example: &str) -> Option<(PathBuf, Vec<&str>)> {
+    let line = example.lines().find_map(|line| line.strip_prefix("#   "))?;
+    let line = line.split(" #").next()?.trim();
+    let (directory, line) = match line.strip_prefix("cd ") {
+        Some(rest) => rest.split_once(" && ")?,
+        None => (".", line),
+    };
+    let arguments = line.strip_prefix("mesh")?.split_whitespace().collect();
+    Some((root().join(directory), arguments))
+}
+
+#[test]
+fn every_example_is_started_by_the_command_in_it() {
+    let examples = files(&root().join("docs/examples"), &["yml", "toml"]);
+    let mut wrong = Vec::new();
+    // What lies in `dynamic` is read by what lies beside that.
+    for path in examples
+        .iter()
+        .filter(|path| !path.parent().unwrap().ends_with("dynamic"))
+    {
+        let text = fs::read_to_string(path).unwrap();
+        let Some((directory, arguments)) = command(&text) else {
+            wrong.push(format!("{}: no command", path.display()));
+            continue;
+        };
+        let output = mesh(&directory).arg("check").args(&arguments).output().unwrap();
+        let (told, errors) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let routes = text.contains("\n  routers:") || path.ends_with("directory/mesh.toml");
+        if !output.status.success() || (routes && told.contains("ok: 0 routers")) {
+            wrong.push(format!("{}: {told}{errors}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Fragments are marked in the text: ```` ```yaml fragment ````.
 #[test]
 fn every_document_within_a_page_is_valid() {

@@ -126,6 +126,11 @@ fn dynamic_sections_need_the_file_provider_to_name_the_same_file() {
     );
     let taken = place.run(&["check"]);
     assert_eq!(taken.code(), 0, "{}", taken.stderr());
+    // Paths begin where Mesh is started, which the file lies below now.
+    std::fs::create_dir(place.path("below")).unwrap();
+    std::fs::rename(place.path("mesh.yml"), place.path("below/mesh.yml")).unwrap();
+    let refused = place.run(&["check", "--config", "below/mesh.yml"]).stderr();
+    assert!(refused.contains("start it beside the file"), "{refused}");
 }
 
 #[test]
