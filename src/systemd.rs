@@ -1,6 +1,6 @@
 //! What systemd hands over to the process, and is told by it.
 
-use std::env;
+use std::{env, io};
 
 use listenfd::ListenFd;
 use mesh_proxy::Inherited;
@@ -18,9 +18,18 @@ pub(crate) fn inherited() -> Inherited {
     let mut given = ListenFd::from_env();
     let sockets = (0..given.len()).filter_map(|index| {
         let name = names.next().unwrap_or(NAMELESS).to_owned();
-        Some((name, given.take_tcp_listener(index).transpose()?))
+        let socket = given.take_tcp_listener(index).transpose()?;
+        Some((name, socket.map_err(other_kind)))
     });
     Inherited::new(sockets.collect())
+}
+
+/// What is wrong with a socket that is none of TCP, in the words of a unit.
+fn other_kind(error: io::Error) -> io::Error {
+    let text = format!(
+        "entrypoints take connections over TCP: write ListenStream= with a port, no path and no ListenDatagram= ({error})"
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Says that entrypoints answer.

@@ -2,8 +2,11 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixDatagram, UnixListener},
+    },
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -24,6 +27,11 @@ const HAND_OVER: &str = r#"exec 3<&0 4<&0 0</dev/null; LISTEN_PID=$$ exec "$0" "
 
 /// Mesh as systemd starts it: `socket` is handed over by one or two `names`.
 fn command(place: &Place, socket: &TcpListener, names: &str, flags: &[String]) -> Command {
+    command_with(place, socket.try_clone().unwrap().into(), names, flags)
+}
+
+/// The same for a socket of any kind.
+fn command_with(place: &Place, socket: OwnedFd, names: &str, flags: &[String]) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", HAND_OVER, env!("CARGO_BIN_EXE_mesh")])
@@ -33,7 +41,7 @@ fn command(place: &Place, socket: &TcpListener, names: &str, flags: &[String]) -
         .env_clear()
         .env("LISTEN_FDS", names.split(':').count().to_string())
         .env("LISTEN_FDNAMES", names)
-        .stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
+        .stdin(Stdio::from(socket));
     command
 }
 
@@ -130,6 +138,20 @@ fn sockets_that_fit_no_entrypoint_and_doubles_are_named() {
         .arg("--log.format=json");
     let of_another = Mesh::start(&mut of_another);
     assert!(!told(&of_another, "handed over"), "{:?}", of_another.log());
+}
+
+#[test]
+fn a_socket_that_is_none_of_tcp_is_named_and_the_entrypoint_opens_its_own() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let file = place.write("routes.yml", &routes(&[("one", &a.url())]));
+    let unix = UnixListener::bind(place.path("web.sock")).unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for socket in [OwnedFd::from(unix), OwnedFd::from(udp)] {
+        let mesh = Mesh::start(&mut command_with(&place, socket, "web", &flags(&file)));
+        assert!(told(&mesh, "write ListenStream= with a port"), "{:?}", mesh.log());
+        assert!(told(&mesh, "opening one on its address"), "{:?}", mesh.log());
+        mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    }
 }
 
 #[test]

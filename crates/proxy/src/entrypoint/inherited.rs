@@ -54,7 +54,7 @@ impl Inherited {
         for entry_point in entry_points.filter(|name| !sorted.contains_key(name)) {
             tracing::warn!(
                 entry_point,
-                "no socket of this name was handed over; opening one on its address"
+                "no socket of this name was handed over that it can use; opening one on its address"
             );
         }
         sorted
