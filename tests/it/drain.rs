@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    floods::frame,
+    http2::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEAD, HEADERS, PREFACE, SETTINGS, frame},
     mesh::{Mesh, Place, eventually, flags, routes, words},
 };
 
@@ -164,45 +164,27 @@ fn a_websocket_lives_until_the_grace_time_is_over_and_mesh_ends_well() {
     stand.ends_well();
 }
 
-const DATA: u8 = 0;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
-
-/// The next frame's kind, flags and payload; `None` at the end. Answers what wants an answer.
-fn next_frame(stream: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
-    let mut head = [0; 9];
-    match stream.read_exact(&mut head) {
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
-        read => read.unwrap(),
-    }
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; usize::try_from(length).unwrap()];
-    stream.read_exact(&mut payload).unwrap();
-    if matches!(head[3], SETTINGS | PING) && head[4] & ACK == 0 {
-        let answer = if head[3] == PING { &payload[..] } else { &[] };
-        stream.write_all(&frame(head[3], ACK, 0, answer)).unwrap();
-    }
-    Some((head[3], head[4], payload))
+/// The next frame; `None` at the end. Answers what wants an answer.
+fn next_frame(stream: &mut TcpStream) -> Option<Frame> {
+    let frame = Frame::read(stream)?;
+    frame.answer(stream);
+    Some(frame)
 }
 
 #[test]
 fn a_stop_sends_goaway_over_http2_and_lets_streams_complete() {
     let stand = Stand::new(&[]);
-    let request = frame(1, 5, 1, b"\x82\x86\x84\x41\x08one.test");
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let (mut client, mut server) = stand.send([preface, &frame(SETTINGS, 0, 0, &[])[..], &request].concat());
+    let request = frame(HEADERS, END_HEADERS | END_STREAM, 1, HEAD);
+    let (mut client, mut server) = stand.send([PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat());
     stand.stop();
-    while next_frame(&mut client).unwrap().0 != GOAWAY {}
+    while next_frame(&mut client).unwrap().kind != GOAWAY {}
     server.write_all(OK.as_bytes()).unwrap();
     let mut body = Vec::new();
     let is_whole = loop {
         match next_frame(&mut client) {
-            Some((DATA, flags, payload)) => {
-                body.extend(payload);
-                if flags & END_STREAM != 0 {
+            Some(frame) if frame.kind == DATA => {
+                body.extend(frame.payload);
+                if frame.flags & END_STREAM != 0 {
                     break true;
                 }
             }

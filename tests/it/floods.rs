@@ -8,6 +8,10 @@ use std::{
 };
 
 use crate::{
+    http2::{
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEAD, HEADERS, PADDED, PING,
+        PREFACE, PRIORITY, RESET, SETTINGS, WINDOW_UPDATE, frame,
+    },
     measure::mebibytes,
     mesh::{Mesh, Place, flags, routes, words},
     server::Server,
@@ -16,26 +20,11 @@ use crate::{
 /// What Mesh may hold in memory while it is flooded, in MiB; it starts with about 20, and debug builds with more.
 const MOST_MEMORY: usize = 200;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// GET http://one.test/, without ends.
-const HEAD: &[u8] = b"\x82\x86\x84\x41\x08one.test";
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
+/// A kind that nobody knows.
 const UNKNOWN: u8 = 0xfa;
 
-/// One frame of HTTP/2.
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
+/// Flags of a request that is whole.
+const WHOLE: u8 = END_HEADERS | END_STREAM;
 
 /// What a client sends in its n-th turn.
 type Next<'f> = &'f dyn Fn(u32) -> Vec<u8>;
@@ -80,8 +69,13 @@ fn who_only_costs_is_sent_away_and_others_are_served() {
     let mesh = start(&place);
     let resets = |turn: u32| {
         let streams = (0..50).map(|n| 1 + 2 * (50 * turn + n));
-        let pairs =
-            streams.map(|id| [frame(HEADERS, 5, id, HEAD), frame(RESET, 0, id, &[0, 0, 0, 8])].concat());
+        let pairs = streams.map(|id| {
+            [
+                frame(HEADERS, WHOLE, id, HEAD),
+                frame(RESET, 0, id, &[0, 0, 0, 8]),
+            ]
+            .concat()
+        });
         pairs.collect::<Vec<_>>().concat()
     };
     let continuations = |turn: u32| match turn {
@@ -93,13 +87,13 @@ fn who_only_costs_is_sent_away_and_others_are_served() {
         _ => frame(CONTINUATION, 0, 1, &[]).repeat(1000),
     };
     let empty_data = |turn: u32| match turn {
-        0 => frame(HEADERS, 4, 1, &[&b"\x83"[..], &HEAD[1..]].concat()),
+        0 => frame(HEADERS, END_HEADERS, 1, &[&b"\x83"[..], &HEAD[1..]].concat()),
         _ => frame(DATA, 0, 1, &[]).repeat(1000),
     };
     // One large header, and then thousands of references to it.
     let bombs = |turn: u32| {
         let large = [&b"\x40\x01x\x7f\xe1\x1e"[..], &[b'y'; 4000], &[0xbe; 3000]].concat();
-        frame(HEADERS, 5, 1 + 2 * turn, &[HEAD, &large].concat())
+        frame(HEADERS, WHOLE, 1 + 2 * turn, &[HEAD, &large].concat())
     };
     let pings = |_: u32| frame(PING, 0, 0, b"12345678").repeat(500);
     let settings = |_: u32| frame(SETTINGS, 0, 0, &[]).repeat(500);
@@ -127,11 +121,11 @@ fn who_sends_frames_that_ask_for_nothing_is_sent_away_however_it_reads() {
     let mesh = start(&place);
     // A request whose body is still to come: what follows is no error of the protocol.
     let open = |turn: u32, flood: Vec<u8>| match turn {
-        0 => frame(HEADERS, 4, 1, &[&b"\x83"[..], &HEAD[1..]].concat()),
+        0 => frame(HEADERS, END_HEADERS, 1, &[&b"\x83"[..], &HEAD[1..]].concat()),
         _ => flood.repeat(500),
     };
     let pings = |turn: u32| open(turn, frame(PING, 0, 0, b"12345678"));
-    let answers = |turn: u32| open(turn, frame(PING, 1, 0, b"12345678"));
+    let answers = |turn: u32| open(turn, frame(PING, ACK, 0, b"12345678"));
     let settings = |turn: u32| open(turn, frame(SETTINGS, 0, 0, &[]));
     let priorities = |turn: u32| open(turn, frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1]));
     let idle_priorities = |turn: u32| open(turn, frame(PRIORITY, 0, 1001, &[0, 0, 0, 0, 1]));
@@ -139,10 +133,10 @@ fn who_sends_frames_that_ask_for_nothing_is_sent_away_however_it_reads() {
     let stream_windows = |turn: u32| open(turn, frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]));
     let unknown = |turn: u32| open(turn, frame(UNKNOWN, 0, 0, b"?"));
     let empty_data = |turn: u32| open(turn, frame(DATA, 0, 1, &[]));
-    let padding = |turn: u32| open(turn, frame(DATA, 8, 1, &[0]));
+    let padding = |turn: u32| open(turn, frame(DATA, PADDED, 1, &[0]));
     let idle_resets = |turn: u32| open(turn, frame(RESET, 0, 1001 + 2 * turn, &[0, 0, 0, 8]));
     let old_resets = |turn: u32| match turn {
-        0 => frame(HEADERS, 5, 1, HEAD),
+        0 => frame(HEADERS, WHOLE, 1, HEAD),
         _ => frame(RESET, 0, 1, &[0, 0, 0, 8]).repeat(500),
     };
     let floods: [(&str, Next<'_>); 12] = [
@@ -198,20 +192,22 @@ fn a_large_answer_may_be_taken_in_small_parts() {
     let stream = TcpStream::connect(mesh.address("web")).unwrap();
     let mut from = BufReader::new(stream.try_clone().unwrap());
     let mut to = BufWriter::new(stream);
-    let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(HEADERS, 5, 1, HEAD)].concat();
+    let begin = [
+        PREFACE,
+        &frame(SETTINGS, 0, 0, &[]),
+        &frame(HEADERS, WHOLE, 1, HEAD),
+    ]
+    .concat();
     to.write_all(&begin).unwrap();
     to.flush().unwrap();
     let (mut taken, mut opened, mut updates) = (0, 0, 0);
     while taken < LARGE {
-        let mut head = [0; 9];
-        from.read_exact(&mut head).unwrap();
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        assert_ne!(head[3], 7, "GOAWAY after {taken} bytes and {updates} updates");
-        std::io::copy(&mut (&mut from).take(length as u64), &mut std::io::sink()).unwrap();
-        if head[3] != DATA {
+        let read = Frame::read(&mut from).unwrap();
+        assert_ne!(read.kind, GOAWAY, "after {taken} bytes and {updates} updates");
+        if read.kind != DATA {
             continue;
         }
-        taken += length;
+        taken += read.payload.len();
         while opened + SMALL <= taken {
             let more = u32::try_from(SMALL).unwrap().to_be_bytes();
             for stream in [0, 1] {
@@ -231,7 +227,7 @@ fn clients_who_take_no_answers_hold_bounded_memory() {
     let mesh = start(&place);
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let requests: Vec<u8> = (0..200)
-        .flat_map(|n| frame(HEADERS, 5, 1 + 2 * n, HEAD))
+        .flat_map(|n| frame(HEADERS, WHOLE, 1 + 2 * n, HEAD))
         .collect();
     let clients: Vec<_> = (0..20)
         .map(|_| {

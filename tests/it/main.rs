@@ -15,6 +15,7 @@ mod docs;
 mod drain;
 mod floods;
 mod http;
+mod http2;
 mod lifecycle;
 mod measure;
 mod mesh;
