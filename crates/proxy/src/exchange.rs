@@ -224,7 +224,8 @@ impl Exchange {
     pub(crate) fn put_back(&mut self, lease: Lease) {
         let now = Instant::now();
         self.trail.end(now);
-        self.client.upstreams().put_back(lease, now);
+        let upstreams = self.client.upstreams();
+        upstreams.put_back(lease, self.upload.as_ref(), now);
     }
 
     fn request_bytes(&self) -> u64 {

@@ -21,7 +21,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Client, PATIENCE, ask, eventually, get, start};
@@ -213,6 +218,38 @@ async fn a_shared_connection_that_ended_is_made_anew_and_nobody_notices() {
             .await
     });
     assert!(ask(&running, get("/")).await.contains("HTTP/2.0 GET"));
+}
+
+#[tokio::test]
+async fn an_upload_is_given_up_when_its_server_of_http2_has_answered_and_reads_no_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("h2c://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let kept = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            // Dropped, it would tell that nobody takes the rest.
+            kept.lock().push(request.into_body());
+            async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("early")))) }
+        });
+        let codec = http2::Builder::new(TokioExecutor::new());
+        codec.serve_connection(TokioIo::new(stream), service).await
+    });
+    let timeouts = json!({"forwardingTimeouts": {"earlyAnswerTimeout": "100ms"}});
+    let running = before(&url, &timeouts);
+    let (mut answers, mut upload) = Client::connect(&running).await.0.into_split();
+    let sending = tokio::spawn(async move {
+        let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n";
+        upload.write_all(head).await.unwrap();
+        while upload.write_all(&[b'x'; 65536]).await.is_ok() {}
+    });
+    let mut text = Vec::new();
+    let told = timeout(PATIENCE, answers.read_to_end(&mut text)).await;
+    told.expect("the upload has no end").unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.ends_with("early"), "{text}");
+    sending.abort();
+    server.abort();
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use tokio::{sync::Mutex, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Http1, RequestBody, Sender, Transport,
+    Http1, RequestBody, Sender, Transport, Upload,
     connect::{ConnectError, Connected, connect},
     sender::{Share, Usage},
 };
@@ -267,8 +267,8 @@ impl Upstreams {
         }
     }
 
-    /// Keeps a connection whose answer is complete. What is left of its request is sent first.
-    pub(crate) fn put_back(self: &Rc<Self>, lease: Lease, now: Instant) {
+    /// Keeps a connection whose answer is complete. What is left of its request, as `upload` tells, is sent first.
+    pub(crate) fn put_back(self: &Rc<Self>, lease: Lease, upload: Option<&Rc<Upload>>, now: Instant) {
         match lease.sender.one() {
             Some(connection) if connection.is_sending() => {
                 let pool = self.clone();
@@ -280,7 +280,12 @@ impl Upstreams {
                 });
             }
             Some(_) => self.shelve(lease, now),
-            None => {}
+            None => {
+                let limit = limit(lease.server.transport.forwarding_timeouts.early_answer_timeout);
+                if let (Some(upload), Some(limit)) = (upload.filter(|upload| upload.goes_on()), limit) {
+                    self.tasks.spawn_local(upload.clone().limited(limit));
+                }
+            }
         }
     }
 

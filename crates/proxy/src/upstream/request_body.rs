@@ -1,11 +1,12 @@
 //! The body of a request on its way from client to server.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    future::poll_fn,
     num::NonZeroU64,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     entrypoint::{Broken, Incoming},
-    patience::{Patience, limit},
+    patience::{Patience, Timer, limit},
     sanitize::strip_trailers,
     settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
 };
@@ -39,10 +40,14 @@ pub(crate) enum UploadError {
 /// How far a body has come. Seen by the request while the connection to the server has the body.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
+    /// Where it comes from, until nobody takes it.
+    incoming: RefCell<Option<Incoming>>,
     bytes: Cell<u64>,
     finished: Cell<Option<Instant>>,
-    given_up: Cell<bool>,
+    /// It is the client that is waited for.
+    waits: Cell<bool>,
     error: Cell<Option<UploadError>>,
+    watcher: RefCell<Option<Waker>>,
 }
 
 impl Upload {
@@ -59,11 +64,50 @@ impl Upload {
     /// The last byte was taken.
     pub(crate) fn finish(&self) {
         self.finished.set(Some(Instant::now()));
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
     }
 
     /// True as long as somebody takes its bytes.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.given_up.get()
+        self.incoming.borrow().is_some()
+    }
+
+    /// True while more of it is to come, and wanted.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.finished().is_none() && self.is_wanted()
+    }
+
+    /// Nobody takes the rest.
+    fn give_up(&self) {
+        drop(self.incoming.take());
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+    }
+
+    /// Ready when it is over. It is given up when its client was kept waiting for `limit`, or up to twice that: with
+    /// whom requests share a connection nobody else can tell.
+    pub(crate) async fn limited(self: Rc<Self>, limit: Duration) {
+        let mut timer = Timer::default();
+        let (mut since, mut seen) = (tokio::time::Instant::now(), self.bytes());
+        poll_fn(|cx| {
+            while self.goes_on() {
+                self.watcher.replace(Some(cx.waker().clone()));
+                // A limit that no clock can show is none.
+                let Some(deadline) = since.checked_add(limit) else {
+                    return Poll::Pending;
+                };
+                ready!(timer.poll(deadline, cx));
+                if self.bytes() == seen && !self.waits.get() {
+                    self.give_up();
+                }
+                (since, seen) = (tokio::time::Instant::now(), self.bytes());
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// What is wrong with it.
@@ -78,7 +122,6 @@ pub(crate) struct RequestBody(Option<Receiving>);
 
 #[derive(Debug)]
 struct Receiving {
-    incoming: Incoming,
     upload: Rc<Upload>,
     limit: Option<Duration>,
     pace: Option<Pace>,
@@ -122,8 +165,10 @@ impl RequestBody {
         }
         let timeouts = &settings.transport.responding_timeouts;
         Self(Some(Receiving {
-            incoming,
-            upload: Rc::default(),
+            upload: Rc::new(Upload {
+                incoming: RefCell::new(Some(incoming)),
+                ..Upload::default()
+            }),
             limit: limit(timeouts.read_timeout),
             pace: Pace::new(timeouts),
             underscores: settings.http.underscore_headers_strategy,
@@ -145,7 +190,12 @@ impl RequestBody {
 
 impl Receiving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let Poll::Ready(frame) = self.incoming.poll_frame(cx) else {
+        let polled = match &mut *self.upload.incoming.borrow_mut() {
+            Some(incoming) => incoming.poll_frame(cx),
+            None => return Poll::Ready(Some(Err(UploadError::Broken))),
+        };
+        self.upload.waits.set(polled.is_pending());
+        let Poll::Ready(frame) = polled else {
             return self.poll_limit(cx);
         };
         self.waited += self.patience.end();
@@ -164,7 +214,7 @@ impl Receiving {
             Some(Err(Broken)) => Some(Err(self.fail(UploadError::Broken))),
             None => None,
         };
-        if frame.is_none() || self.incoming.is_over() {
+        if frame.is_none() || self.is_over() {
             self.upload.finish();
         }
         Poll::Ready(frame)
@@ -184,6 +234,15 @@ impl Receiving {
             .map(|()| Some(Err(self.fail(error))))
     }
 
+    /// True when all of it was taken.
+    fn is_over(&self) -> bool {
+        self.upload
+            .incoming
+            .borrow()
+            .as_ref()
+            .is_some_and(Incoming::is_over)
+    }
+
     fn fail(&self, error: UploadError) -> UploadError {
         self.upload.error.set(Some(error));
         error
@@ -192,7 +251,7 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.upload.given_up.set(true);
+        self.upload.give_up();
     }
 }
 
@@ -211,14 +270,15 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|receiving| receiving.incoming.is_over())
+        self.0.as_ref().is_none_or(Receiving::is_over)
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Some(receiving) => receiving.incoming.size_hint(),
+            Some(receiving) => {
+                let incoming = receiving.upload.incoming.borrow();
+                incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
+            }
             None => SizeHint::with_exact(0),
         }
     }
