@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::streams::Streams;
+use super::{alarm::Alarm, streams::Streams};
 use crate::entrypoint::{drive::Codec, io::ClientIo};
 
 /// Why a connection ended.
@@ -30,13 +30,19 @@ pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
 /// Each turn runs the streams that can go on, then the codec, and then sends what has come of that.
 pub(super) struct Connection<C> {
     codec: C,
+    alarm: Alarm,
     streams: Streams,
     io: ClientIo,
 }
 
 impl<C> Connection<C> {
     pub(super) fn new(codec: C, streams: Streams, io: ClientIo) -> Self {
-        Self { codec, streams, io }
+        Self {
+            codec,
+            alarm: Alarm::new(),
+            streams,
+            io,
+        }
     }
 }
 
@@ -44,9 +50,17 @@ impl<C: Graceful + Unpin> Future for Connection<C> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { codec, streams, io } = &mut *self;
+        let Self {
+            codec,
+            alarm,
+            streams,
+            io,
+        } = &mut *self;
+        // What streams have for the codec is no reason to be woken: it comes next.
+        alarm.hold();
         streams.run(cx);
-        let polled = Pin::new(codec).poll(cx);
+        alarm.release();
+        let polled = Pin::new(codec).poll(&mut alarm.of(cx));
         if streams.has_new() && polled.is_pending() {
             streams.run(cx);
         }

@@ -1,5 +1,6 @@
 //! HTTP/2 with one client.
 
+mod alarm;
 mod connection;
 mod counted;
 mod frames;

@@ -14,10 +14,14 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 
+use super::alarm::Alarm;
 use crate::{
     entrypoint::Client,
     patience::{Patience, limit},
 };
+
+/// How often those that are woken meanwhile run in one turn of their connection.
+const ROUNDS: usize = 3;
 
 /// How a client takes one answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,6 +78,7 @@ where
 pub(super) struct Streams {
     starting: Rc<Starting>,
     running: FuturesUnordered<Stream>,
+    alarm: Alarm,
 }
 
 impl Streams {
@@ -87,6 +92,7 @@ impl Streams {
                 new: RefCell::default(),
             }),
             running: FuturesUnordered::new(),
+            alarm: Alarm::new(),
         }
     }
 
@@ -102,10 +108,22 @@ impl Streams {
 
     /// Runs those that are new, and those that were woken.
     pub(super) fn run(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..ROUNDS {
+            self.alarm.hold();
+            self.run_once(cx);
+            if !self.alarm.release() {
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn run_once(&mut self, cx: &Context<'_>) {
+        let mut cx = self.alarm.of(cx);
         loop {
             self.running.extend(self.starting.new.borrow_mut().drain(..));
-            let none_ended = !matches!(self.running.poll_next_unpin(cx), Poll::Ready(Some(())));
-            if none_ended && !self.has_new() {
+            let none_ended = !matches!(self.running.poll_next_unpin(&mut cx), Poll::Ready(Some(())));
+            if none_ended && self.starting.new.borrow().is_empty() {
                 return;
             }
         }
