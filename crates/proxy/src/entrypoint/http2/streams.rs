@@ -3,7 +3,7 @@
 //! others go on.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -20,7 +20,7 @@ use crate::{
     patience::{Patience, limit},
 };
 
-/// How often those that are woken meanwhile run in one turn of their connection.
+/// How often it is looked for streams that can go on, in one turn of their connection.
 const ROUNDS: usize = 3;
 
 /// How a client takes one answer.
@@ -57,6 +57,9 @@ struct Starting {
     /// The longest wait for the client.
     limit: Option<Duration>,
     new: RefCell<Vec<Stream>>,
+    /// Those that ran in this turn have to wait for the next: what they have said goes out first, or the end of an answer
+    /// that breaks off would take its head along.
+    turn: Cell<u64>,
 }
 
 impl<F> hyper::rt::Executor<F> for Starter
@@ -66,8 +69,8 @@ where
     fn execute(&self, work: F) {
         self.0.new.borrow_mut().push(Stream {
             work: Box::pin(work),
-            client: self.0.client.clone(),
-            limit: self.0.limit,
+            shared: self.0.clone(),
+            turn: 0,
             taking: Taking::default(),
             patience: Patience::default(),
         });
@@ -90,6 +93,7 @@ impl Streams {
                 client,
                 limit,
                 new: RefCell::default(),
+                turn: Cell::new(0),
             }),
             running: FuturesUnordered::new(),
             alarm: Alarm::new(),
@@ -108,6 +112,7 @@ impl Streams {
 
     /// Runs those that are new, and those that were woken.
     pub(super) fn run(&mut self, cx: &mut Context<'_>) {
+        self.starting.turn.set(self.starting.turn.get() + 1);
         for _ in 0..ROUNDS {
             self.alarm.hold();
             self.run_once(cx);
@@ -130,11 +135,19 @@ impl Streams {
     }
 }
 
+impl Drop for Streams {
+    /// Streams hold what they begin with, which holds those that never ran.
+    fn drop(&mut self) {
+        drop(self.starting.new.take());
+    }
+}
+
 /// One stream. Ends with its work, or once a part of its answer has waited for too long.
 struct Stream {
     work: Pin<Box<dyn Future<Output = ()>>>,
-    client: Rc<Client>,
-    limit: Option<Duration>,
+    shared: Rc<Starting>,
+    /// The newest in which it ran.
+    turn: u64,
     taking: Taking,
     patience: Patience,
 }
@@ -142,9 +155,9 @@ struct Stream {
 impl Stream {
     /// Lets the work go on. If its code panics, it ends alone.
     fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.client.taking.set(self.taking);
+        self.shared.client.taking.set(self.taking);
         let polled = catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(cx)));
-        self.taking = self.client.taking.take();
+        self.taking = self.shared.client.taking.take();
         polled.unwrap_or_else(|_| {
             tracing::error!("an answer was ended by a panic");
             Poll::Ready(())
@@ -156,11 +169,16 @@ impl Future for Stream {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let turn = self.shared.turn.get();
+        if std::mem::replace(&mut self.turn, turn) == turn {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let parts = self.taking.parts;
         if self.work(cx).is_ready() {
             return Poll::Ready(());
         }
-        let Some(limit) = self.limit else {
+        let Some(limit) = self.shared.limit else {
             return Poll::Pending;
         };
         if !self.taking.waits {
@@ -172,7 +190,7 @@ impl Future for Stream {
         }
         ready!(self.patience.poll(limit, cx));
         // A client that takes nothing at all has the limit of its connection; a slow one takes its answers in turn.
-        if self.client.phases.is_blocked() {
+        if self.shared.client.phases.is_blocked() {
             self.patience.end();
             return self.patience.poll(limit, cx);
         }
