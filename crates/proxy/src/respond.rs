@@ -25,8 +25,9 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// Why Mesh answered itself. Mesh alone says so: servers and clients cannot.
 pub(crate) static X_MESH_REASON: HeaderName = HeaderName::from_static("x-mesh-reason");
 
-/// The largest part of an answer over HTTP/2 whose client may take its time over it, in bytes: that of a frame.
-const MAX_SHARED_PART: usize = 16 * 1024;
+/// The largest part of an answer over HTTP/2 whose client may take its time over it, in bytes: that of a frame which
+/// has, with its head, room in one record of TLS.
+const MAX_SHARED_PART: usize = 16 * 1024 - 9;
 
 /// Why Mesh answers a request itself.
 #[derive(Debug, thiserror::Error)]

@@ -16,14 +16,9 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{
-    Reminders, Room,
-    connection::{self, Codecs},
-    listener::BACKLOG,
-};
+use super::{Reminders, Room, connection, listener::BACKLOG};
 use crate::{
     drain::{Stage, StageCell, Stop},
-    local_tasks::LocalTasks,
     settings::EntryPoint,
     worker::Worker,
 };
@@ -60,12 +55,10 @@ pub(crate) struct Entry {
 /// The socket may be one that outlives Mesh, with a queue that goes on filling: then it is enough to take what was in
 /// it, and nothing is taken out that there is no room for: it waits for the next process.
 pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
-    let streams = LocalTasks(entry.stop.live.clone());
-    let codecs = Rc::new(Codecs::new(&entry.settings, streams));
     loop {
         tokio::select! {
             biased;
-            accepted = listener.accept() => admit(accepted, &entry, &codecs).await,
+            accepted = listener.accept() => admit(accepted, &entry).await,
             () = entry.stage.reached(Stage::Draining) => break,
         }
     }
@@ -77,7 +70,7 @@ pub(crate) async fn accept(listener: TcpListener, entry: Rc<Entry>) {
         };
         match listener.accept() {
             Ok((stream, address)) => match take_over(stream) {
-                Ok(stream) => begin(stream, address, permit, &entry, &codecs),
+                Ok(stream) => begin(stream, address, permit, &entry),
                 Err(error) => gone(&entry, &error),
             },
             Err(error) if is_of_one_connection(&error) => {}
@@ -93,7 +86,7 @@ fn take_over(stream: std::net::TcpStream) -> io::Result<TcpStream> {
 }
 
 /// Starts serving a connection, once there is room for it.
-async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>, codecs: &Rc<Codecs>) {
+async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>) {
     let (stream, address) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
@@ -111,23 +104,17 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>,
         }
     };
     if let Some(permit) = permit(entry).await {
-        begin(stream, address, permit, entry, codecs);
+        begin(stream, address, permit, entry);
     }
 }
 
 /// Serves a connection in a task of its own.
-fn begin(
-    stream: TcpStream,
-    address: SocketAddr,
-    permit: OwnedSemaphorePermit,
-    entry: &Rc<Entry>,
-    codecs: &Rc<Codecs>,
-) {
+fn begin(stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit, entry: &Rc<Entry>) {
     if let Err(error) = prepare(&stream) {
         return gone(entry, &error);
     }
     let gauge = entry.counts.as_ref().map(EntryPointCounts::open);
-    let serving = connection::accepted(stream, address, entry.clone(), codecs.clone());
+    let serving = connection::accepted(stream, address, entry.clone());
     entry.stop.live.spawn_local(async move {
         serving.await;
         drop((permit, gauge));

@@ -16,7 +16,7 @@ use mesh_telemetry::{
 
 use super::{
     Entry, Phases,
-    http2::{Frames, streams},
+    http2::{Frames, Taking},
 };
 use crate::{
     sanitize::Peer,
@@ -57,6 +57,8 @@ pub(crate) struct Client {
     tunnel: RefCell<Option<(Switched, InFlight)>>,
     /// Only of HTTP/2.
     frames: OnceCell<Rc<Frames>>,
+    /// The same, for the stream that is running.
+    pub(super) taking: Cell<Taking>,
 }
 
 impl Client {
@@ -77,6 +79,7 @@ impl Client {
             abandoned: Cell::new(0),
             tunnel: RefCell::new(None),
             frames: OnceCell::new(),
+            taking: Cell::default(),
         })
     }
 
@@ -174,7 +177,7 @@ impl Client {
     /// One answer more waits for the client to take `length` bytes of it.
     pub(crate) fn waits(&self, length: usize) {
         self.phases.waiting(true);
-        streams::waits(&self.phases);
+        self.taking.set(self.taking.get().waits());
         if let Some(frames) = self.frames.get() {
             frames.sent(length);
         }
@@ -183,7 +186,7 @@ impl Client {
     /// The client has taken what there was of an answer.
     pub(crate) fn took(&self) {
         self.phases.waiting(false);
-        streams::took();
+        self.taking.set(self.taking.get().took());
     }
 
     /// The client gave up a request (`true`), or let it come to an answer.

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use hyper::server::conn::http2;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -18,28 +17,12 @@ use super::{
 };
 use crate::{
     drain::{Stage, StageCell},
-    local_tasks::LocalTasks,
     patience::limit,
-    settings::EntryPoint,
 };
 
 /// How long an idle connection is kept open when the drain begins: a request may be on its way already, and
 /// closing on it would lose it.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
-
-/// The codecs of an entrypoint's connections.
-#[derive(Debug, Clone)]
-pub(super) struct Codecs {
-    http2: http2::Builder<two::Streams>,
-}
-
-impl Codecs {
-    pub(super) fn new(settings: &EntryPoint, streams: LocalTasks) -> Self {
-        Self {
-            http2: two::codec(settings, streams),
-        }
-    }
-}
 
 /// Ends when an idle connection has to, once the drain has begun.
 pub(super) async fn last_call(stage: &StageCell) {
@@ -48,12 +31,7 @@ pub(super) async fn last_call(stage: &StageCell) {
 }
 
 /// Serves one connection that `peer` has made.
-pub(super) async fn accepted(
-    mut stream: TcpStream,
-    mut peer: SocketAddr,
-    entry: Rc<Entry>,
-    codecs: Rc<Codecs>,
-) {
+pub(super) async fn accepted(mut stream: TcpStream, mut peer: SocketAddr, entry: Rc<Entry>) {
     if let Some(settings) = &entry.settings.proxy_protocol {
         let idle = limit(entry.settings.transport.responding_timeouts.idle_timeout);
         let named = tokio::select! {
@@ -65,23 +43,23 @@ pub(super) async fn accepted(
             Err(error) => return tracing::debug!(%peer, %error, "refusing a connection"),
         }
     }
-    serve(stream, Client::new(entry, peer), codecs).await;
+    serve(stream, Client::new(entry, peer)).await;
 }
 
 /// Serves the requests of one connection, in whatever protocol it speaks.
-async fn serve(mut stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
+async fn serve(mut stream: TcpStream, client: Rc<Client>) {
     match sniff(&mut stream, &client).await {
         Some(Opening::Http1(early)) => one::serve(Wire::Plain { stream, early }, client).await,
         Some(Opening::Http2(early)) => {
-            Box::pin(two::serve(Wire::Plain { stream, early }, client, &codecs.http2)).await;
+            Box::pin(two::serve(Wire::Plain { stream, early }, client)).await;
         }
-        Some(Opening::Tls) => Box::pin(serve_secured(stream, client, codecs)).await,
+        Some(Opening::Tls) => Box::pin(serve_secured(stream, client)).await,
         None => {}
     }
 }
 
 /// The same behind TLS.
-async fn serve_secured(stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>) {
+async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
     let limits = &client.entry.settings.transport.responding_timeouts;
     let shaken = tokio::select! {
         shaken = timeout(limits.handshake(), shake_hands(stream, &client)) => shaken,
@@ -96,7 +74,7 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>, codecs: Rc<Codecs>
     let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let wire = Wire::Tls(Box::new(stream));
     if speaks_http2 {
-        Box::pin(two::serve(wire, client, &codecs.http2)).await;
+        Box::pin(two::serve(wire, client)).await;
     } else {
         Box::pin(one::serve(wire, client)).await;
     }

@@ -5,7 +5,8 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    slice,
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -77,6 +78,39 @@ impl ClientIo {
             Poll::Ready(Ok(())) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// True while the client takes none of what is there for it.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.phases.is_blocked()
+    }
+
+    /// Takes what goes out with the next [`Self::poll_send`]. What finds no room goes out now.
+    pub(super) fn poll_queue(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut small = [0; MAX_JOINED];
+        let small = joined(parts, &mut small).map(IoSlice::new);
+        let parts = small.as_ref().map_or(parts, slice::from_ref);
+        let mut wire = self.wire.borrow_mut();
+        let queued = wire.queue(parts)?;
+        if queued > 0 {
+            return Poll::Ready(Ok(queued));
+        }
+        let polled = Pin::new(&mut *wire).poll_write_vectored(cx, parts);
+        self.phases.wrote(polled.is_pending());
+        polled
+    }
+
+    /// Sends what was queued.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.wire.borrow_mut();
+        while wire.has_queued() {
+            let sent = wire.poll_send(cx);
+            self.phases.wrote(sent.is_pending());
+            if ready!(sent)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Makes the coming close a reset, for clients who would take an orderly close for the end of an answer.

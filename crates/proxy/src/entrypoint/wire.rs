@@ -1,7 +1,7 @@
 //! What carries the bytes of one client.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Write as _},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -33,6 +33,57 @@ impl Wire {
             Self::Plain { stream, .. } => stream,
             Self::Tls(stream) => stream.get_ref().0,
         }
+    }
+
+    /// Encrypts what there is room for, for the next [`Self::poll_send`]. Nothing where there is nothing to encrypt.
+    pub(super) fn queue(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain { .. } => Ok(0),
+            Self::Tls(stream) => stream.get_mut().1.writer().write_vectored(parts),
+        }
+    }
+
+    /// True when something is encrypted and not sent.
+    pub(super) fn has_queued(&self) -> bool {
+        match self {
+            Self::Plain { .. } => false,
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+        }
+    }
+
+    /// Sends of it what the socket takes at once.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self::Tls(stream) = self else {
+            return Poll::Ready(Ok(0));
+        };
+        let (stream, session) = stream.get_mut();
+        match session.write_tls(&mut Sending { stream, cx }) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            sent => Poll::Ready(sent),
+        }
+    }
+}
+
+/// A socket for code that knows of no tasks.
+struct Sending<'a, 'b> {
+    stream: &'a mut TcpStream,
+    cx: &'a mut Context<'b>,
+}
+
+impl io::Write for Sending<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match Pin::new(&mut *self.stream).poll_write_vectored(self.cx, bufs) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

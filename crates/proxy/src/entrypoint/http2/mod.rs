@@ -1,10 +1,12 @@
 //! HTTP/2 with one client.
 
+mod alarm;
+mod connection;
 mod counted;
 mod frames;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-pub(super) mod streams;
+mod streams;
 mod tunnel;
 
 use std::{
@@ -15,21 +17,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::Request;
+use http::{Request, Response};
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use self::counted::Counted;
 pub(crate) use self::tunnel::carry;
-pub(super) use self::{frames::Frames, streams::Streams};
+use self::{
+    connection::{Connection, Graceful},
+    counted::Counted,
+    streams::{Starter, Streams},
+};
+pub(super) use self::{frames::Frames, streams::Taking};
 use super::{
     Client, Incoming,
-    drive::{Codec, End, drive},
+    drive::{End, drive},
     io::ClientIo,
     wire::Wire,
 };
-use crate::{local_tasks::LocalTasks, patience::limit, request::serve_alone, settings::EntryPoint};
+use crate::{request::serve_alone, respond::ResponseBody, settings::EntryPoint};
 
 /// Bytes of answers that wait for a client to take them, for each stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
@@ -52,11 +58,10 @@ const GO_AWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
 /// The reason that it gives (RFC 9113 7).
 const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
 
-/// The codec of an entrypoint's connections.
-pub(super) fn codec(settings: &EntryPoint, tasks: LocalTasks) -> http2::Builder<Streams> {
+/// The codec of one connection.
+fn codec(settings: &EntryPoint, streams: Starter) -> http2::Builder<Starter> {
     let limits = &settings.http2;
-    let limit = limit(settings.transport.responding_timeouts.write_timeout);
-    let mut codec = http2::Builder::new(Streams { tasks, limit });
+    let mut codec = http2::Builder::new(streams);
     codec
         .enable_connect_protocol()
         .max_concurrent_streams(limits.max_concurrent_streams)
@@ -71,20 +76,19 @@ pub(super) fn codec(settings: &EntryPoint, tasks: LocalTasks) -> http2::Builder<
 }
 
 /// Serves the requests of one connection.
-pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder<Streams>) {
+pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
     client.phases.multiplexing();
     let mut io = ClientIo::new(wire, client.phases.clone());
     let frames = client.count_frames(Frames::new(Instant::now()));
+    let streams = Streams::new(client.clone());
     let service = {
         let client = client.clone();
-        service_fn(move |request: Request<_>| {
-            let client = client.clone();
-            let request = request.map(Incoming::Shared);
-            async move { Ok::<_, Infallible>(serve_alone(client, request).await) }
-        })
+        // In a box: what a request becomes is large, and the codec moves it.
+        service_fn(move |request| Box::pin(answer(client.clone(), request)))
     };
-    let mut connection =
-        codec.serve_connection(TokioIo::new(Counted::new(io.clone(), frames.clone())), service);
+    let counted = TokioIo::new(Counted::new(io.clone(), frames.clone()));
+    let codec = codec(client.settings(), streams.starter()).serve_connection(counted, service);
+    let mut connection = Connection::new(codec, streams, io.clone());
     // The codec reads all the time: it sees a reset by itself.
     match drive(&mut connection, &client, |_| Poll::Pending).await {
         End::Done(Err(_)) if frames.is_over() => {
@@ -99,6 +103,13 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>, codec: &http2::Builder
     }
 }
 
+async fn answer(
+    client: Rc<Client>,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    Ok(serve_alone(client, request.map(Incoming::Shared)).await)
+}
+
 /// Says why the connection ends, if the client takes that at once.
 async fn say_calm_down(io: &mut ClientIo, newest_stream: u32) {
     let told = [&GO_AWAY[..], &newest_stream.to_be_bytes(), &ENHANCE_YOUR_CALM].concat();
@@ -109,18 +120,16 @@ async fn say_calm_down(io: &mut ClientIo, newest_stream: u32) {
     let _taken = timeout(Duration::ZERO, telling).await;
 }
 
-impl<I, B, S> Codec for http2::Connection<I, S, Streams>
+impl<I, B, S> Graceful for http2::Connection<I, S, Starter>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Starter: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
-    type Error = hyper::Error;
-
-    fn shut_down(&mut self) {
-        Pin::new(self).graceful_shutdown();
+    fn shut_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }

@@ -1,100 +1,200 @@
-//! The tasks of the streams of HTTP/2. One whose client leaves the answer where it is for too long ends, and with it the
-//! stream and the connection to the server; other streams go on.
+//! The streams of one connection. They run within its task: a stream that is woken has its turn together with the codec,
+//! and what all of them answer goes out at once. One whose client leaves the answer where it is for too long ends;
+//! others go on.
 
 use std::{
-    cell::{Cell, OnceCell},
-    future::{Future, poll_fn},
-    pin::pin,
+    cell::{Cell, RefCell},
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     rc::Rc,
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use crate::{entrypoint::Phases, local_tasks::LocalTasks, patience::Patience};
+use futures::{StreamExt, stream::FuturesUnordered};
 
-tokio::task_local! {
-    /// That of the stream whose task is running.
-    static TAKING: Rc<Taking>;
+use super::alarm::Alarm;
+use crate::{
+    entrypoint::Client,
+    patience::{Patience, limit},
+};
+
+/// How often it is looked for streams that can go on, in one turn of their connection.
+const ROUNDS: usize = 3;
+
+/// How a client takes one answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::entrypoint) struct Taking {
+    /// Parts so far.
+    parts: u64,
+    /// The newest waits.
+    waits: bool,
 }
 
-/// Runs streams, each as long as its client takes what there is of the answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Streams {
-    pub(super) tasks: LocalTasks,
-    /// The longest wait for a client.
-    pub(super) limit: Option<Duration>,
+impl Taking {
+    /// One part more waits for the client.
+    pub(in crate::entrypoint) fn waits(self) -> Self {
+        Self {
+            parts: self.parts + 1,
+            waits: true,
+        }
+    }
+
+    /// The client has taken what there was.
+    pub(in crate::entrypoint) fn took(self) -> Self {
+        Self { waits: false, ..self }
+    }
 }
 
-impl<F> hyper::rt::Executor<F> for Streams
+/// Hands streams from the codec to the connection.
+#[derive(Clone)]
+pub(in crate::entrypoint) struct Starter(Rc<Starting>);
+
+/// What streams begin with, and those that have not run yet.
+struct Starting {
+    client: Rc<Client>,
+    /// The longest wait for the client.
+    limit: Option<Duration>,
+    new: RefCell<Vec<Stream>>,
+    /// Those that ran in this turn have to wait for the next: what they have said goes out first, or the end of an answer
+    /// that breaks off would take its head along.
+    turn: Cell<u64>,
+}
+
+impl<F> hyper::rt::Executor<F> for Starter
 where
-    F: Future + 'static,
-    F::Output: 'static,
+    F: Future<Output = ()> + 'static,
 {
-    fn execute(&self, stream: F) {
-        match self.limit {
-            None => self.tasks.execute(stream),
-            Some(limit) => {
-                let taking = Rc::<Taking>::default();
-                let limited = limited(stream, taking.clone(), limit);
-                self.tasks.execute(TAKING.scope(taking, limited));
+    fn execute(&self, work: F) {
+        self.0.new.borrow_mut().push(Stream {
+            work: Box::pin(work),
+            shared: self.0.clone(),
+            turn: 0,
+            taking: Taking::default(),
+            patience: Patience::default(),
+        });
+    }
+}
+
+/// The streams of one connection.
+pub(super) struct Streams {
+    starting: Rc<Starting>,
+    running: FuturesUnordered<Stream>,
+    alarm: Alarm,
+}
+
+impl Streams {
+    /// None yet, of `client`.
+    pub(super) fn new(client: Rc<Client>) -> Self {
+        let limit = limit(client.settings().transport.responding_timeouts.write_timeout);
+        Self {
+            starting: Rc::new(Starting {
+                client,
+                limit,
+                new: RefCell::default(),
+                turn: Cell::new(0),
+            }),
+            running: FuturesUnordered::new(),
+            alarm: Alarm::new(),
+        }
+    }
+
+    /// What the codec starts streams with.
+    pub(super) fn starter(&self) -> Starter {
+        Starter(self.starting.clone())
+    }
+
+    /// True when some have never run.
+    pub(super) fn has_new(&self) -> bool {
+        !self.starting.new.borrow().is_empty()
+    }
+
+    /// Runs those that are new, and those that were woken.
+    pub(super) fn run(&mut self, cx: &mut Context<'_>) {
+        self.starting.turn.set(self.starting.turn.get() + 1);
+        for _ in 0..ROUNDS {
+            self.alarm.hold();
+            self.run_once(cx);
+            if !self.alarm.release() {
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn run_once(&mut self, cx: &Context<'_>) {
+        let mut cx = self.alarm.of(cx);
+        loop {
+            self.running.extend(self.starting.new.borrow_mut().drain(..));
+            let none_ended = !matches!(self.running.poll_next_unpin(&mut cx), Poll::Ready(Some(())));
+            if none_ended && self.starting.new.borrow().is_empty() {
+                return;
             }
         }
     }
 }
 
-/// How a client takes one answer.
-#[derive(Debug, Default)]
-struct Taking {
-    /// Parts so far.
-    parts: Cell<u64>,
-    /// The newest waits.
-    waits: Cell<bool>,
-    connection: OnceCell<Rc<Phases>>,
+impl Drop for Streams {
+    /// Streams hold what they begin with, which holds those that never ran.
+    fn drop(&mut self) {
+        drop(self.starting.new.take());
+    }
 }
 
-/// One part more of the running stream's answer waits for its client, whose connection is followed by `connection`.
-pub(in crate::entrypoint) fn waits(connection: &Rc<Phases>) {
-    let _no_stream = TAKING.try_with(|taking| {
-        taking.parts.set(taking.parts.get() + 1);
-        taking.waits.set(true);
-        taking.connection.get_or_init(|| connection.clone());
-    });
+/// One stream. Ends with its work, or once a part of its answer has waited for too long.
+struct Stream {
+    work: Pin<Box<dyn Future<Output = ()>>>,
+    shared: Rc<Starting>,
+    /// The newest in which it ran.
+    turn: u64,
+    taking: Taking,
+    patience: Patience,
 }
 
-/// The client of the running stream has taken what there was.
-pub(in crate::entrypoint) fn took() {
-    let _no_stream = TAKING.try_with(|taking| taking.waits.set(false));
+impl Stream {
+    /// Lets the work go on. If its code panics, it ends alone.
+    fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.client.taking.set(self.taking);
+        let polled = catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(cx)));
+        self.taking = self.shared.client.taking.take();
+        polled.unwrap_or_else(|_| {
+            tracing::error!("an answer was ended by a panic");
+            Poll::Ready(())
+        })
+    }
 }
 
-/// Ends with `stream`, or once a part of its answer has waited for `limit`.
-async fn limited(stream: impl Future, taking: Rc<Taking>, limit: Duration) {
-    let mut stream = pin!(stream);
-    let mut patience = Patience::default();
-    let mut part = 0;
-    poll_fn(|cx| {
-        if stream.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        if !taking.waits.get() {
-            patience.end();
+impl Future for Stream {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let turn = self.shared.turn.get();
+        if std::mem::replace(&mut self.turn, turn) == turn {
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if part != taking.parts.get() {
-            part = taking.parts.get();
-            patience.end();
+        let parts = self.taking.parts;
+        if self.work(cx).is_ready() {
+            return Poll::Ready(());
         }
-        ready!(patience.poll(limit, cx));
+        let Some(limit) = self.shared.limit else {
+            return Poll::Pending;
+        };
+        if !self.taking.waits {
+            self.patience.end();
+            return Poll::Pending;
+        }
+        if parts != self.taking.parts {
+            self.patience.end();
+        }
+        ready!(self.patience.poll(limit, cx));
         // A client that takes nothing at all has the limit of its connection; a slow one takes its answers in turn.
-        if taking
-            .connection
-            .get()
-            .is_some_and(|connection| connection.is_blocked())
-        {
-            patience.end();
-            return patience.poll(limit, cx);
+        if self.shared.client.phases.is_blocked() {
+            self.patience.end();
+            return self.patience.poll(limit, cx);
         }
         tracing::debug!("giving up an answer that its client does not take");
         Poll::Ready(())
-    })
-    .await;
+    }
 }
