@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     fragment::{Declared, Fragment, Kind, SetAside},
-    layer::{Format, KeyPath, Layer, Layers, Lists, Merged, suggestion},
+    layer::{Format, KeyPath, Layer, Layers, Lists, Merged, Parts, suggestion},
     model::Router,
     origin::Problem,
     outline::Outline,
@@ -41,31 +41,35 @@ pub fn parse_beside(
     format: Format,
     others: &BTreeSet<String>,
 ) -> Result<Fragment, Problem> {
-    let mut merged = Merged::single(Layer::parse(name, text, format)?);
+    let (layer, parts) = Layer::document(name, text, format)?;
+    let mut merged = Merged::single(layer);
     let root = merged.take_root();
-    Ok(Reader::read(&merged, root, others))
+    Ok(Reader::read(&merged, root, Some(parts), others))
 }
 
 /// Reads the dynamic sections of `layers`, which hold nothing else: what
 /// [`Layers::take`] took out of a static file.
 pub fn fragment(layers: &Layers) -> Fragment {
     let merged = layers.merged();
-    Reader::read(merged, merged.root.clone(), &BTreeSet::new())
+    Reader::read(merged, merged.root.clone(), None, &BTreeSet::new())
 }
 
 /// Fills a fragment from a document. Values are freed as soon as they are read: a large document and all that it
 /// declares are never in memory at the same time.
 struct Reader<'a> {
     merged: &'a Merged,
+    /// Objects that are not in it.
+    parts: Option<Parts>,
     /// Root keys that are none of the document's.
     others: &'a BTreeSet<String>,
     fragment: Fragment,
 }
 
 impl<'a> Reader<'a> {
-    fn read(merged: &'a Merged, root: Value, others: &'a BTreeSet<String>) -> Fragment {
+    fn read(merged: &'a Merged, root: Value, parts: Option<Parts>, others: &'a BTreeSet<String>) -> Fragment {
         let mut reader = Self {
             merged,
+            parts,
             others,
             fragment: Fragment::default(),
         };
@@ -158,17 +162,22 @@ impl<'a> Reader<'a> {
         let mut objects = Vec::new();
         for (name, value) in self.block(value, path, &[kind]).into_iter().flatten() {
             let path = KeyPath::Key(path, &name);
-            let origin = self.merged.origin(&value, &path.place());
+            let part = self.parts.as_mut().and_then(|parts| parts.take(&value, &path));
+            let (value, merged) = match &part {
+                Some((value, merged)) => (value, merged),
+                None => (&value, self.merged),
+            };
+            let origin = merged.origin(value, &path.place());
             let problem = |message: &str| vec![Problem::new(origin.clone(), path.to_string(), message)];
             let decoded = name_is_free(&name).map_err(problem).and_then(|()| {
-                let object: T = self.merged.decode_part(&value, &path, Lists::Commas)?;
+                let object: T = merged.decode_part(value, &path, Lists::Commas)?;
                 check(&object).map_err(problem)?;
                 Ok(object)
             });
             match decoded {
                 Ok(value) => objects.push((name, Declared { value, origin })),
                 Err(problems) => {
-                    let outline = Outline::read(kind, self.merged, &value, &path, Lists::Commas);
+                    let outline = Outline::read(kind, merged, value, &path, Lists::Commas);
                     let set_aside = SetAside::new(kind, name, outline, problems);
                     self.fragment.set_aside.push(set_aside);
                 }
