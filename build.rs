@@ -9,7 +9,6 @@ use std::env;
 /// Where Rust links with LLD by itself, which knows the option.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-#[expect(clippy::print_stdout, reason = "that is how a build script speaks")]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=startup.order");
