@@ -1,8 +1,8 @@
 //! Puts the functions that run at the start and for ordinary requests beside each other in the binary.
 //!
 //! The kernel maps code in pieces of 64 KiB around what is touched: scattered over the whole binary, the 2 MB that run
-//! brought 12 MB into memory. `just startup-order` makes the list. Names in it that do not exist, because a
-//! dependency or the compiler changed, count for nothing.
+//! brought 11 MB into memory. `just startup-order` makes the list. Names in it that do not exist any more, because
+//! types, dependencies or the compiler changed, count for nothing.
 
 use std::env;
 
