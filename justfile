@@ -23,6 +23,11 @@ integration *arguments:
 bench *arguments:
     cargo bench --workspace {{arguments}}
 
+# Which functions build.rs puts together: those that run from the start until these URLs are answered. Needs valgrind.
+startup-order settings *urls:
+    cargo build --release --bin mesh
+    xtask/startup-order target/release/mesh {{settings}} {{urls}}
+
 # Mesh beside nginx and HAProxy, or some of the cases: just bench-proxy --only h1-100b-c64 --rounds 3.
 bench-proxy *arguments:
     cargo build --release --bin mesh

@@ -23,7 +23,7 @@ const HIGHEST: i64 = i64::MAX;
 #[derive(Debug)]
 pub(crate) struct Internal {
     name: ProviderName,
-    fragment: Fragment,
+    fragment: Arc<Fragment>,
 }
 
 impl Internal {
@@ -31,7 +31,7 @@ impl Internal {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             name: ProviderName::internal(),
-            fragment: objects(settings),
+            fragment: Arc::new(objects(settings)),
         }
     }
 
@@ -48,7 +48,7 @@ impl Internal {
     pub(crate) fn report(&self) -> Report {
         Report::Replace {
             scope: Scope::new("settings"),
-            content: Content::Fragment(Box::new(self.fragment.clone())),
+            content: Content::Fragment(self.fragment.clone()),
         }
     }
 }

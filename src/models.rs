@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use mesh_config::{
-    Configuration, Entry, QualifiedName, Reference,
-    model::{Router, RouterTls},
-};
+use mesh_config::{Configuration, Entry, QualifiedName, Reference, model::Router};
 use mesh_proxy::EntryPointInfo;
 
 use crate::settings::Settings;
@@ -131,7 +128,7 @@ fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &Added) -> Rou
     value.entry_points = entry_points;
     value.middlewares.splice(0..0, added.middlewares.iter().cloned());
     if added.tls && value.tls.is_none() {
-        value.tls = Some(RouterTls::default());
+        value.tls = Some(Box::default());
     }
     Arc::new(Entry {
         value,

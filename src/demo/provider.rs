@@ -71,7 +71,7 @@ impl DemoProvider {
         );
         Report::Replace {
             scope: Scope::new("servers"),
-            content: Content::Fragment(Box::new(fragment)),
+            content: Content::Fragment(Arc::new(fragment)),
         }
     }
 

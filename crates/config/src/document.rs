@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     fragment::{Declared, Fragment, Kind, SetAside},
-    layer::{Format, KeyPath, Layer, Layers, Lists, Merged, suggestion},
+    layer::{Format, KeyPath, Layer, Layers, Lists, Merged, Parts, suggestion},
     model::Router,
     origin::Problem,
     outline::Outline,
@@ -41,61 +41,68 @@ pub fn parse_beside(
     format: Format,
     others: &BTreeSet<String>,
 ) -> Result<Fragment, Problem> {
-    let layer = Layer::parse(name, text, format)?;
-    Ok(Reader::read(&Merged::new(&[layer]), others))
+    let (layer, parts) = Layer::document(name, text, format)?;
+    let mut merged = Merged::single(layer);
+    let root = merged.take_root();
+    Ok(Reader::read(&merged, root, Some(parts), others))
 }
 
 /// Reads the dynamic sections of `layers`, which hold nothing else: what
 /// [`Layers::take`] took out of a static file.
 pub fn fragment(layers: &Layers) -> Fragment {
-    Reader::read(layers.merged(), &BTreeSet::new())
+    let merged = layers.merged();
+    Reader::read(merged, merged.root.clone(), None, &BTreeSet::new())
 }
 
-/// Fills a fragment from a document.
+/// Fills a fragment from a document. Values are freed as soon as they are read: a large document and all that it
+/// declares are never in memory at the same time.
 struct Reader<'a> {
     merged: &'a Merged,
+    /// Objects that are not in it.
+    parts: Option<Parts>,
     /// Root keys that are none of the document's.
     others: &'a BTreeSet<String>,
     fragment: Fragment,
 }
 
 impl<'a> Reader<'a> {
-    fn read(merged: &'a Merged, others: &'a BTreeSet<String>) -> Fragment {
+    fn read(merged: &'a Merged, root: Value, parts: Option<Parts>, others: &'a BTreeSet<String>) -> Fragment {
         let mut reader = Self {
             merged,
+            parts,
             others,
             fragment: Fragment::default(),
         };
-        for (section, key, value) in reader.sections(&merged.root, &KeyPath::Root, &SECTIONS) {
-            let path = KeyPath::Key(&KeyPath::Root, key);
+        for (section, key, value) in reader.sections(root, &KeyPath::Root, &SECTIONS) {
+            let path = KeyPath::Key(&KeyPath::Root, &key);
             match section {
                 "http" => reader.http(value, &path),
                 "tls" => reader.tls(value, &path),
-                _ => reader.problem(value, &path, "not served by this version", None, &[]),
+                _ => reader.problem(&value, &path, "not served by this version", None, &[]),
             }
         }
         reader.fragment
     }
 
-    fn http(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+    fn http(&mut self, value: Value, path: &KeyPath<'_>) {
         for (section, key, value) in self.sections(value, path, &KINDS) {
-            let path = KeyPath::Key(path, key);
+            let path = KeyPath::Key(path, &key);
             match section {
                 "routers" => {
-                    let routers = self.objects(Kind::Router, value, &path, router_is_complete);
-                    self.fragment.routers.extend(routers);
+                    let mut routers = self.objects(Kind::Router, value, &path, router_is_complete);
+                    self.fragment.routers.append(&mut routers);
                 }
                 "services" => {
-                    let services = self.objects(Kind::Service, value, &path, |_| Ok(()));
-                    self.fragment.services.extend(services);
+                    let mut services = self.objects(Kind::Service, value, &path, |_| Ok(()));
+                    self.fragment.services.append(&mut services);
                 }
                 "middlewares" => {
-                    let middlewares = self.objects(Kind::Middleware, value, &path, |_| Ok(()));
-                    self.fragment.middlewares.extend(middlewares);
+                    let mut middlewares = self.objects(Kind::Middleware, value, &path, |_| Ok(()));
+                    self.fragment.middlewares.append(&mut middlewares);
                 }
                 _ => {
-                    let transports = self.objects(Kind::ServersTransport, value, &path, |_| Ok(()));
-                    self.fragment.servers_transports.extend(transports);
+                    let mut transports = self.objects(Kind::ServersTransport, value, &path, |_| Ok(()));
+                    self.fragment.servers_transports.append(&mut transports);
                 }
             }
         }
@@ -105,27 +112,27 @@ impl<'a> Reader<'a> {
     /// may be in them.
     fn sections(
         &mut self,
-        value: &'a Value,
+        value: Value,
         path: &KeyPath<'_>,
         known: &[&'static str],
-    ) -> Vec<(&'static str, &'a str, &'a Value)> {
-        let mut found: Vec<(&'static str, &str, &Value)> = Vec::new();
+    ) -> Vec<(&'static str, String, Value)> {
+        let mut found: Vec<(&'static str, String, Value)> = Vec::new();
         for (key, value) in self.block(value, path, &Kind::ALL).into_iter().flatten() {
             if matches!(path, KeyPath::Root)
-                && self.others.iter().any(|other| other.eq_ignore_ascii_case(key))
+                && self.others.iter().any(|other| other.eq_ignore_ascii_case(&key))
             {
                 continue;
             }
-            let path = KeyPath::Key(path, key);
-            let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(key)) else {
-                let help = Some(suggestion(key, known));
-                self.problem(value, &path, "unknown section", help, &Kind::ALL);
+            let path = KeyPath::Key(path, &key);
+            let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(&key)) else {
+                let help = Some(suggestion(&key, known));
+                self.problem(&value, &path, "unknown section", help, &Kind::ALL);
                 continue;
             };
             match found.iter().find(|(other, _, _)| other == name) {
                 Some((_, first, _)) => {
                     let message = format!("here twice, as {first} and {key}");
-                    self.problem(value, &path, &message, None, &Kind::ALL);
+                    self.problem(&value, &path, &message, None, &Kind::ALL);
                 }
                 None => found.push((name, key, value)),
             }
@@ -134,11 +141,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a block that holds objects of `kinds`.
-    fn block(&mut self, value: &'a Value, path: &KeyPath<'_>, kinds: &[Kind]) -> Option<&'a Dict> {
+    fn block(&mut self, value: Value, path: &KeyPath<'_>, kinds: &[Kind]) -> Option<Dict> {
         match value {
             Value::Dict(_, dict) => Some(dict),
             _ => {
-                self.problem(value, path, "a block expected", None, kinds);
+                self.problem(&value, path, "a block expected", None, kinds);
                 None
             }
         }
@@ -148,32 +155,36 @@ impl<'a> Reader<'a> {
     fn objects<T: DeserializeOwned>(
         &mut self,
         kind: Kind,
-        value: &'a Value,
+        value: Value,
         path: &KeyPath<'_>,
         check: impl Fn(&T) -> Result<(), &'static str>,
     ) -> BTreeMap<String, Declared<T>> {
-        let mut objects = BTreeMap::new();
+        let mut objects = Vec::new();
         for (name, value) in self.block(value, path, &[kind]).into_iter().flatten() {
-            let path = KeyPath::Key(path, name);
-            let origin = self.merged.origin(value, &path.place());
+            let path = KeyPath::Key(path, &name);
+            let part = self.parts.as_mut().and_then(|parts| parts.take(&value, &path));
+            let (value, merged) = match &part {
+                Some((value, merged)) => (value, merged),
+                None => (&value, self.merged),
+            };
+            let origin = merged.origin(value, &path.place());
             let problem = |message: &str| vec![Problem::new(origin.clone(), path.to_string(), message)];
-            let decoded = name_is_free(name).map_err(problem).and_then(|()| {
-                let object: T = self.merged.decode_part(value, &path, Lists::Commas)?;
+            let decoded = name_is_free(&name).map_err(problem).and_then(|()| {
+                let object: T = merged.decode_part(value, &path, Lists::Commas)?;
                 check(&object).map_err(problem)?;
                 Ok(object)
             });
             match decoded {
-                Ok(value) => {
-                    objects.insert(name.clone(), Declared { value, origin });
-                }
+                Ok(value) => objects.push((name, Declared { value, origin })),
                 Err(problems) => {
-                    let outline = Outline::read(kind, self.merged, value, &path, Lists::Commas);
+                    let outline = Outline::read(kind, merged, value, &path, Lists::Commas);
                     let set_aside = SetAside::new(kind, name, outline, problems);
                     self.fragment.set_aside.push(set_aside);
                 }
             }
         }
-        objects
+        // At once and in order it fills its nodes; entry by entry, half of them.
+        objects.into_iter().collect()
     }
 
     /// Notes a problem that leaves objects of the kinds `unread`.

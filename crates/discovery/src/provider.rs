@@ -74,7 +74,7 @@ pub enum Content {
     /// Instances, from a discovery provider.
     Instances(Vec<Instance>),
     /// Configuration, from a document provider.
-    Fragment(Box<Fragment>),
+    Fragment(Arc<Fragment>),
     /// The complete list of the provider's other scopes: those missing here are gone, as if each had been
     /// replaced by nothing. A provider that has such a list is in sync once every listed scope has reported. It
     /// has one: a list of another name is of an earlier run with other settings, and gone too.

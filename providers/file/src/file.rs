@@ -28,7 +28,7 @@ pub(crate) struct File {
 #[derive(Debug)]
 struct Good {
     text: Arc<str>,
-    declares: Fragment,
+    declares: Arc<Fragment>,
     /// Missing from it for a short time.
     kept: Kept,
     /// Since when it is there.
@@ -87,7 +87,7 @@ impl File {
         self.error = None;
         self.good = Some(Good {
             text: Arc::from(""),
-            declares: Fragment::default(),
+            declares: Arc::default(),
             kept: Kept::default(),
             since: round.ended,
         });
@@ -191,12 +191,13 @@ impl File {
                 return Ok(());
             }
         }
-        let declares = document::read(path, text, round.static_keys)?;
+        let declares = Arc::new(document::read(path, text, round.static_keys)?);
         let old = self.good.take();
         self.good = Some(Good {
             text: text.clone(),
             kept: old.map_or_else(Kept::default, |old| {
-                old.kept.after(old.declares, &declares, since)
+                old.kept
+                    .after(Arc::unwrap_or_clone(old.declares), &declares, since)
             }),
             declares,
             since,
@@ -210,15 +211,22 @@ impl File {
         if let Some(error) = self.error.clone() {
             return Report::Failed { scope, error };
         }
-        let good = self.good.as_ref();
-        let mut fragment = good.map(|good| good.declares.clone()).unwrap_or_default();
-        if let Some(good) = good {
-            document::add(&mut fragment, good.kept.objects().clone());
-        }
+        let fragment = self.good.as_ref().map(Good::objects).unwrap_or_default();
         Report::Replace {
             scope,
-            content: Content::Fragment(Box::new(fragment)),
+            content: Content::Fragment(fragment),
         }
+    }
+}
+
+impl Good {
+    /// What it declares and what is kept.
+    fn objects(&self) -> Arc<Fragment> {
+        let mut fragment = self.declares.clone();
+        if !self.kept.is_empty() {
+            document::add(Arc::make_mut(&mut fragment), self.kept.objects().clone());
+        }
+        fragment
     }
 }
 

@@ -256,3 +256,26 @@ proptest! {
         let _ = parse("x", &text, Format::Toml);
     }
 }
+
+#[test]
+fn a_document_with_an_alias_is_read_as_a_whole_and_says_the_same() {
+    let text = "\
+http:
+  routers:
+    good: {rule: Host(`a`), service: s}
+    nothing:
+    broken: {rule: Host(`a`), servcie: s}
+    text: a
+  services:
+    s:
+      loadBalancer:
+        servers: [{url: 'http://127.0.0.1:1'}, {url: nowhere}]
+  middlewares: text
+";
+    let others = BTreeSet::from(["x".to_owned()]);
+    let whole = format!("{text}x: [&a b, *a]\n");
+    let whole = parse_beside("routes.yml", &whole, Format::Yaml, &others).unwrap();
+    let in_parts = parse("routes.yml", text, Format::Yaml).unwrap();
+    assert_eq!(in_parts, whole);
+    assert_eq!((in_parts.routers.len(), in_parts.set_aside.len()), (1, 3));
+}

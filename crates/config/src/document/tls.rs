@@ -25,22 +25,22 @@ struct Store {
     default_certificate: Option<CertificatePair>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn tls(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+impl Reader<'_> {
+    pub(super) fn tls(&mut self, value: Value, path: &KeyPath<'_>) {
         for (section, key, value) in self.sections(value, path, &SECTIONS) {
-            let path = KeyPath::Key(path, key);
+            let path = KeyPath::Key(path, &key);
             match section {
                 "certificates" => self.certificates(value, &path),
                 "stores" => self.stores(value, &path),
-                _ => self.problem(value, &path, "not served by this version", None, &[]),
+                _ => self.problem(&value, &path, "not served by this version", None, &[]),
             }
         }
     }
 
     /// Certificates have no names: they are known by their files.
-    fn certificates(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+    fn certificates(&mut self, value: Value, path: &KeyPath<'_>) {
         let Value::Array(_, items) = value else {
-            self.problem(value, path, "a list expected", None, &[Kind::Certificate]);
+            self.problem(&value, path, "a list expected", None, &[Kind::Certificate]);
             return;
         };
         for (index, item) in items.iter().enumerate() {
@@ -60,16 +60,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn stores(&mut self, value: &'a Value, path: &KeyPath<'_>) {
+    fn stores(&mut self, value: Value, path: &KeyPath<'_>) {
         for (name, value) in self
             .block(value, path, &[Kind::Certificate])
             .into_iter()
             .flatten()
         {
-            let path = KeyPath::Key(path, name);
+            let path = KeyPath::Key(path, &name);
             if !name.eq_ignore_ascii_case(DEFAULT) {
                 self.problem(
-                    value,
+                    &value,
                     &path,
                     "serves nobody: the only store is `default`",
                     None,
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
                 );
                 continue;
             }
-            let read = match self.merged.decode_part::<Store>(value, &path, Lists::Commas) {
+            let read = match self.merged.decode_part::<Store>(&value, &path, Lists::Commas) {
                 Err(problems) => Err(problems),
                 Ok(Store {
                     default_certificate: None,
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                     },
                 )),
             };
-            self.certificate(value, &path, DEFAULT, read);
+            self.certificate(&value, &path, DEFAULT, read);
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) struct SimpleRouter {
     priority: i64,
     entrypoints: Vec<String>,
     middlewares: Vec<Reference>,
-    tls: Option<RouterTls>,
+    tls: Option<Box<RouterTls>>,
     resolver: Option<String>,
     /// Only below `mesh.routers.<name>`: by itself it is the group an instance joins.
     service: Option<Reference>,

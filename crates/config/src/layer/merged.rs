@@ -174,7 +174,8 @@ pub(crate) enum Lists {
 pub(crate) struct Merged {
     /// The value; every part of it knows its layer.
     pub(crate) root: Value,
-    figment: Figment,
+    /// Knows the layer of a value. `None` where there is one layer and nothing was merged.
+    figment: Option<Figment>,
     layers: Vec<Layer>,
 }
 
@@ -193,9 +194,24 @@ impl Merged {
         let root = Value::Dict(Tag::Default, root_of(&figment));
         Self {
             root,
-            figment,
+            figment: Some(figment),
             layers,
         }
+    }
+
+    /// `layer` alone. Merging copies values several times over, and a document may be large.
+    pub(crate) fn single(mut layer: Layer) -> Self {
+        let values = std::mem::take(&mut layer.values);
+        Self {
+            root: Value::Dict(Tag::Default, values),
+            figment: None,
+            layers: vec![layer],
+        }
+    }
+
+    /// Takes the value out: whoever has it can free its parts one by one.
+    pub(crate) fn take_root(&mut self) -> Value {
+        std::mem::replace(&mut self.root, Value::Dict(Tag::Default, Dict::new()))
     }
 
     /// Decodes the whole into `T`.
@@ -225,7 +241,10 @@ impl Merged {
     }
 
     fn layer_of(&self, value: &Value) -> Option<&Layer> {
-        let source = self.figment.get_metadata(value.tag())?.source.as_ref()?;
+        let Some(figment) = &self.figment else {
+            return self.layers.first();
+        };
+        let source = figment.get_metadata(value.tag())?.source.as_ref()?;
         self.layers.get(source.custom()?.parse::<usize>().ok()?)
     }
 }

@@ -18,7 +18,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use figment::{
     Metadata, Profile, Provider, Source,
-    value::{Dict, Map},
+    value::{Dict, Map, Value},
 };
 
 pub(crate) use decode::{flag, suggestion};
@@ -85,6 +85,26 @@ impl Layer {
         })
     }
 
+    /// Reads a document. Its objects are left out, for [`Parts`] to give one by one.
+    pub(crate) fn document(name: &str, text: &str, format: Format) -> Result<(Self, Parts), Problem> {
+        let (values, lines, nodes) = match format {
+            Format::Yaml => yaml::load_in_parts(name, text)?,
+            Format::Toml => {
+                let (values, lines) = toml::load(name, text)?;
+                (values, lines, None)
+            }
+        };
+        let name: Arc<str> = name.into();
+        let layer = Self {
+            name: name.clone(),
+            values,
+            places: Arc::new(Places::lines(&name, lines)),
+            tolerant: false,
+            moved: None,
+        };
+        Ok((layer, Parts { name, nodes }))
+    }
+
     /// Builds a layer of dotted paths (`entryPoints.web.address`, `domains[0].main`, `domains.0.main`), each
     /// with its text and its place. Paths that differ only by case are one, in the first spelling; the later
     /// value wins.
@@ -140,6 +160,28 @@ impl Provider for Layer {
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// The objects of a document, if they were left out of it.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    name: Arc<str>,
+    nodes: Option<yaml::Parts>,
+}
+
+impl Parts {
+    /// The object at `path` that `value` stands for, with what knows its places. `None` when the value is the object.
+    pub(crate) fn take(&mut self, value: &Value, path: &KeyPath<'_>) -> Option<(Value, Merged)> {
+        let (value, lines) = self.nodes.as_mut()?.take(value, path)?;
+        let layer = Layer {
+            name: self.name.clone(),
+            values: Dict::new(),
+            places: Arc::new(Places::lines(&self.name, lines)),
+            tolerant: false,
+            moved: None,
+        };
+        Some((value, Merged::single(layer)))
     }
 }
 

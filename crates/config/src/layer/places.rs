@@ -92,6 +92,14 @@ impl KeyPath<'_> {
         key
     }
 
+    /// True for the place of an object of `http`.
+    pub(super) fn is_object(&self) -> bool {
+        let Self::Key(Self::Key(Self::Key(Self::Root, section), _), _) = self else {
+            return false;
+        };
+        section.eq_ignore_ascii_case("http")
+    }
+
     /// True if `paths` holds this one.
     pub(super) fn is_in(&self, paths: &BTreeSet<String>) -> bool {
         !paths.is_empty() && paths.contains(&self.place())

@@ -22,21 +22,54 @@ const MAX_EXPANSION: usize = 4 << 20;
 
 /// Reads `text`; an empty one is an empty block.
 pub(super) fn load(name: &str, text: &str) -> Result<(Dict, Lines), Problem> {
+    let (values, lines, _) = read(name, text, false)?;
+    Ok((values, lines))
+}
+
+/// Reads `text` and leaves the objects of `http` out, for [`Parts`] to give: as values they take up several times the
+/// room of their text. One with aliases or merges is read as a whole, because only then does what they add up to show.
+pub(super) fn load_in_parts(name: &str, text: &str) -> Result<(Dict, Lines, Option<Parts>), Problem> {
+    read(name, text, true)
+}
+
+fn read(name: &str, text: &str, in_parts: bool) -> Result<(Dict, Lines, Option<Parts>), Problem> {
     let problem = |(line, message): Wrong| Problem::new(at_line(name, line), "", message);
-    let root = Reader::new(text).document().map_err(problem)?;
+    let mut reader = Reader::new(text);
+    let root = reader.document().map_err(problem)?;
     let mut writer = Writer {
         lines: Lines::new(),
         budget: text.len().saturating_mul(COST).saturating_add(MAX_EXPANSION),
+        parts: (in_parts && !reader.refers && reader.anchors.is_empty()).then(Parts::default),
     };
     match &root.kind {
-        Kind::Null => Ok((Dict::new(), Lines::new())),
+        Kind::Null => Ok((Dict::new(), Lines::new(), None)),
         Kind::Map(entries) => {
             let values = writer
                 .map(entries, root.line, &KeyPath::Root, 0)
                 .map_err(problem)?;
-            Ok((values, writer.lines))
+            Ok((values, writer.lines, writer.parts))
         }
         Kind::Text(_) | Kind::List(_) => Err(problem((root.line, "keys and values expected".to_owned()))),
+    }
+}
+
+/// Objects that are not values yet, with the lines of their keys. In the place of each there is its number.
+#[derive(Debug, Default)]
+pub(super) struct Parts(Vec<Option<(usize, Rc<Node>)>>);
+
+impl Parts {
+    /// The object with the number `value`, which lies at `path`, and its lines. Each is given once.
+    pub(super) fn take(&mut self, value: &Value, path: &KeyPath<'_>) -> Option<(Value, Lines)> {
+        let number = usize::try_from(value.to_u128()?).ok()?;
+        let (line, node) = self.0.get_mut(number)?.take()?;
+        let mut writer = Writer {
+            lines: Lines::from([(path.place(), line)]),
+            // Without aliases it is no larger than its text.
+            budget: usize::MAX,
+            parts: None,
+        };
+        let value = writer.value(&node, path, 0).ok()??;
+        Some((value, writer.lines))
     }
 }
 
@@ -69,6 +102,8 @@ struct Entry {
 struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Rc<Node>>,
+    /// There are keys `<<`.
+    refers: bool,
     line: usize,
 }
 
@@ -77,11 +112,12 @@ impl<'t> Reader<'t> {
         Self {
             parser: Parser::new_from_str(text),
             anchors: HashMap::new(),
+            refers: false,
             line: 1,
         }
     }
 
-    fn document(mut self) -> Result<Rc<Node>, Wrong> {
+    fn document(&mut self) -> Result<Rc<Node>, Wrong> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -161,6 +197,7 @@ impl<'t> Reader<'t> {
             let Some(key) = self.node(event, span, depth + 1)?.kind.as_key() else {
                 return Err((line, "a key must be plain text".to_owned()));
             };
+            self.refers |= key == "<<";
             if let Some(first) = seen.insert(key.clone(), line) {
                 return Err((line, format!("key {key:?} is here twice: first on line {first}")));
             }
@@ -195,6 +232,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Kind {
 struct Writer {
     lines: Lines,
     budget: usize,
+    /// Where objects go that are to stay nodes.
+    parts: Option<Parts>,
 }
 
 impl Writer {
@@ -264,7 +303,14 @@ impl Writer {
         self.spend(entry.key.len().saturating_add(COST), entry.line)?;
         let path = KeyPath::Key(path, &entry.key);
         self.lines.insert(path.place(), entry.line);
-        if let Some(value) = self.value(&entry.value, &path, depth + 1)? {
+        let value = match &mut self.parts {
+            Some(Parts(parts)) if path.is_object() && !matches!(entry.value.kind, Kind::Null) => {
+                parts.push(Some((entry.line, entry.value.clone())));
+                Some(Value::from(parts.len() - 1))
+            }
+            _ => self.value(&entry.value, &path, depth + 1)?,
+        };
+        if let Some(value) = value {
             dict.insert(entry.key.clone(), value);
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Routers: which requests go where.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::is_default;
@@ -26,7 +28,7 @@ pub struct Router {
     pub service: Option<Reference>,
     /// Present: the router sees TLS requests only. Absent: plain ones only.
     #[serde(skip_serializing_if = "is_default")]
-    pub tls: Option<RouterTls>,
+    pub tls: Option<Box<RouterTls>>,
     /// Which signals its requests produce.
     #[serde(skip_serializing_if = "is_default")]
     pub observability: Observability,
@@ -72,5 +74,5 @@ pub struct Observability {
     pub tracing: Option<bool>,
     /// `minimal` or `detailed` spans.
     #[serde(skip_serializing_if = "is_default")]
-    pub trace_verbosity: Option<String>,
+    pub trace_verbosity: Option<Arc<str>>,
 }

@@ -26,35 +26,39 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Most regular expressions in one rule; each may be as large as [`PATTERN_SIZE_LIMIT`].
 pub const MAX_PATTERNS: usize = 32;
 
-/// A parsed rule with the text it was written in.
+/// A parsed rule with the text it was written in. Immutable, and shared by its clones: the definition of a router,
+/// the configuration it is in and the route made of it all have one.
 #[derive(Debug, Clone)]
-pub struct Rule {
-    text: Arc<str>,
+pub struct Rule(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
+    text: Box<str>,
     expr: Expr,
 }
 
 impl Rule {
     /// A rule whose `text` is known to mean `expr`.
     pub(crate) fn new(text: String, expr: Expr) -> Self {
-        Self {
+        Self(Arc::new(Parsed {
             text: text.into(),
             expr,
-        }
+        }))
     }
 
     /// The rule as its user wrote it; its length in bytes is the default priority.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The tree.
     pub fn expr(&self) -> &Expr {
-        &self.expr
+        &self.0.expr
     }
 
     /// The hosts it names, in the order of the text, negated ones too: the domains it is about.
     pub fn hosts(&self) -> Vec<&HostPattern> {
-        let leaves = self.expr.leaves().into_iter();
+        let leaves = self.expr().leaves().into_iter();
         leaves
             .filter_map(|matcher| match matcher {
                 Matcher::Host(host) => Some(host),
@@ -70,39 +74,33 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Self, RuleError> {
         let mut reader = matcher::Reader::default();
         let expr = parser::parse(text, |call| reader.read(call))?;
-        Ok(Self {
-            text: text.into(),
-            expr,
-        })
+        Ok(Self::new(text.to_owned(), expr))
     }
 }
 
 impl From<Expr> for Rule {
     /// The rule whose text is the canonical one of `expr`.
     fn from(expr: Expr) -> Self {
-        Self {
-            text: expr.to_string().into(),
-            expr,
-        }
+        Self::new(expr.to_string(), expr)
     }
 }
 
 impl PartialEq for Rule {
     /// Rules are equal when their texts are: the text decides the priority.
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        Arc::ptr_eq(&self.0, &other.0) || self.0.text == other.0.text
     }
 }
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text())
     }
 }
 
 impl Serialize for Rule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(self.text())
     }
 }
 

@@ -76,7 +76,7 @@ impl Catalog {
         &mut self,
         provider: &ProviderName,
         scope: &Scope,
-        fragment: Fragment,
+        fragment: Arc<Fragment>,
         now: SystemTime,
     ) {
         self.succeeded(provider, scope, now);
@@ -95,8 +95,8 @@ impl Catalog {
             Held::Document(old) => keep_good(fragment, old),
             Held::Nothing | Held::Instances(_) | Held::Listing(_) => fragment,
         };
-        if !matches!(&data.held, Held::Document(old) if **old == fragment) {
-            data.held = Held::Document(Arc::new(fragment));
+        if !matches!(&data.held, Held::Document(old) if *old == fragment) {
+            data.held = Held::Document(fragment);
             let unit = UnitKey::Document(scope.clone());
             self.dirty.insert((provider.clone(), unit));
         }

@@ -87,7 +87,7 @@ impl Catalog {
             }
             Report::Replace { scope, content } => match content {
                 Content::Instances(instances) => self.replace_instances(provider, &scope, instances, now),
-                Content::Fragment(fragment) => self.replace_document(provider, &scope, *fragment, now),
+                Content::Fragment(fragment) => self.replace_document(provider, &scope, fragment, now),
                 Content::Scopes(scopes) => self.replace_listing(provider, &scope, scopes, now),
                 // They are providers like any other, announced by whoever follows them.
                 Content::Members(_) => self.succeeded(provider, &scope, now),

@@ -3,17 +3,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{Entry, ProviderName, QualifiedName};
+use smallvec::SmallVec;
 
 use super::unit::{Entries, UnitKey, contested};
 
 /// The published objects of one kind.
 pub(crate) type Published<T> = BTreeMap<QualifiedName, Arc<Entry<T>>>;
 
+/// Units and what they call by one name, in the order of the units; nearly always one.
+type Claimants<T> = SmallVec<[(UnitKey, Arc<Entry<T>>); 1]>;
+
 /// Claims to names. The first unit to claim a name owns it for as long as it claims it.
 #[derive(Debug)]
 pub(crate) struct Namespace<T> {
     section: &'static str,
-    claims: BTreeMap<Arc<str>, BTreeMap<UnitKey, Arc<Entry<T>>>>,
+    claims: BTreeMap<Arc<str>, Claimants<T>>,
     owners: BTreeMap<Arc<str>, UnitKey>,
 }
 
@@ -49,7 +53,7 @@ impl<T: Clone + PartialEq> Namespace<T> {
     ) {
         for name in old.keys().filter(|name| !new.contains_key(*name)) {
             if let Some(claimants) = self.claims.get_mut(name) {
-                claimants.remove(unit);
+                claimants.retain(|(claimant, _)| claimant != unit);
             }
             self.give(name, order, published);
         }
@@ -57,7 +61,9 @@ impl<T: Clone + PartialEq> Namespace<T> {
             let unchanged = old.get(name).is_some_and(|old| Arc::ptr_eq(old, entry));
             if !unchanged {
                 let claimants = self.claims.entry(name.clone()).or_default();
-                claimants.insert(unit.clone(), entry.clone());
+                claimants.retain(|(claimant, _)| claimant != unit);
+                claimants.push((unit.clone(), entry.clone()));
+                claimants.sort_by(|(one, _), (other, _)| one.cmp(other));
                 self.give(name, order, published);
             }
         }
@@ -87,15 +93,9 @@ impl<T: Clone + PartialEq> Namespace<T> {
         let qualified = QualifiedName::new(name.clone(), order.provider.clone());
         let claimants = self.claims.get(name).filter(|claimants| !claimants.is_empty());
         let Some((owner, entry)) = claimants.and_then(|claimants| {
-            let known = self
-                .owners
-                .get(name)
-                .and_then(|owner| claimants.get_key_value(owner));
-            known.or_else(|| {
-                claimants
-                    .iter()
-                    .min_by_key(|(unit, _)| ((order.age)(unit), *unit))
-            })
+            let owner = self.owners.get(name);
+            let known = owner.and_then(|owner| claimants.iter().find(|(unit, _)| unit == owner));
+            known.or_else(|| claimants.iter().min_by_key(|(unit, _)| ((order.age)(unit), unit)))
         }) else {
             self.claims.remove(name);
             self.owners.remove(name);
@@ -105,7 +105,7 @@ impl<T: Clone + PartialEq> Namespace<T> {
         let losers = claimants
             .into_iter()
             .flatten()
-            .filter(|(unit, _)| *unit != owner)
+            .filter(|(unit, _)| unit != owner)
             .map(|(unit, claim)| {
                 let key = format!("http.{}.{name}", self.section);
                 contested(key, &claim.origin, unit, owner, &entry.origin)

@@ -131,7 +131,7 @@ fn entries<T: Clone>(
 
 /// Fills the gaps that broken objects, and parts that could not be read, leave in `new` with the good versions in
 /// `old`.
-pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
+pub(crate) fn keep_good(new: Arc<Fragment>, old: &Fragment) -> Arc<Fragment> {
     fn keep_all<T: Clone>(new: &mut BTreeMap<String, Declared<T>>, old: &BTreeMap<String, Declared<T>>) {
         old.keys().for_each(|name| keep(name, new, old));
     }
@@ -144,6 +144,10 @@ pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
             new.entry(name.to_owned()).or_insert_with(|| good.clone());
         }
     }
+    if new.set_aside.is_empty() && new.unread.is_empty() {
+        return new;
+    }
+    let mut new = Arc::unwrap_or_clone(new);
     for aside in &new.set_aside {
         let name = &aside.name;
         match aside.kind {
@@ -163,7 +167,7 @@ pub(crate) fn keep_good(mut new: Fragment, old: &Fragment) -> Fragment {
             Kind::Certificate => keep_all(&mut new.certificates, &old.certificates),
         }
     }
-    new
+    Arc::new(new)
 }
 
 /// The message for a name that two units claim.

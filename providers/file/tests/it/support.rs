@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -72,7 +73,7 @@ impl<'a> Reports<'a> {
             } = self.next().await
                 && scope.as_str().ends_with(name)
             {
-                return *fragment;
+                return Arc::unwrap_or_clone(fragment);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Documents: whole files of objects.
 
+use std::sync::Arc;
+
 use mesh_config::ProviderName;
 
 use super::{World, file};
@@ -158,7 +160,7 @@ fn a_provider_nobody_announced_may_deliver_documents() {
     let fragment = mesh_config::document::parse("x", GOOD, mesh_config::layer::Format::Yaml).unwrap();
     let report = Report::Replace {
         scope: Scope::new("x"),
-        content: Content::Fragment(Box::new(fragment)),
+        content: Content::Fragment(Arc::new(fragment)),
     };
     world.catalog.apply(&ProviderName::new("http"), report, world.now);
     assert!(world.router("a@http").is_some());

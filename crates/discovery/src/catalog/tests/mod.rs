@@ -72,7 +72,7 @@ impl World {
     pub(super) fn document(&mut self, name: &str, text: &str) {
         let format = mesh_config::layer::Format::Yaml;
         let fragment = mesh_config::document::parse(name, text, format).unwrap();
-        self.apply(&file(), name, Content::Fragment(Box::new(fragment)));
+        self.apply(&file(), name, Content::Fragment(Arc::new(fragment)));
     }
 
     /// `file` lists its documents.

@@ -1,5 +1,7 @@
 //! What a restart keeps.
 
+use std::sync::Arc;
+
 use mesh_config::{ProviderName, instance::Lifecycle, layer::Format};
 
 use super::{With as _, World, consul, file, instance};
@@ -220,7 +222,7 @@ fn what_follows_from_settings_is_not_kept() {
     let fragment = mesh_config::document::parse("settings", &shop("a.example"), Format::Yaml).unwrap();
     let internal = ProviderName::internal();
     world.catalog.register(internal.clone(), false, None);
-    world.apply(&internal, "settings", Content::Fragment(Box::new(fragment)));
+    world.apply(&internal, "settings", Content::Fragment(Arc::new(fragment)));
     assert!(world.router("shop@internal").is_some());
     // Nor is what an earlier version wrote of it taken over.
     let text = serde_json::to_string(&world.catalog.snapshot()).unwrap();

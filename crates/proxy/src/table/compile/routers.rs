@@ -17,7 +17,10 @@ use super::{
     precedence::Precedence,
     services::Services,
 };
-use crate::{middleware::Chain, service::Service};
+use crate::{
+    middleware::{Chain, Middleware},
+    service::Service,
+};
 
 /// Priorities above this one belong to routers that Mesh makes itself.
 const MAX_PRIORITY: i64 = i64::MAX - 1000;
@@ -66,7 +69,8 @@ struct Parts {
 #[derive(Debug, Clone)]
 enum Answer {
     Service(Arc<Service>),
-    Internal(QualifiedName, Arc<dyn InternalService>),
+    /// Few routers have one, and all would have room for it.
+    Internal(Box<(QualifiedName, Arc<dyn InternalService>)>),
 }
 
 /// What a definition says by itself: enough to know what it matches.
@@ -81,6 +85,7 @@ struct Frame {
 
 impl Routers {
     pub(super) fn update(&mut self, definitions: &Definitions, surroundings: &Surroundings<'_>) {
+        let mut made = Vec::new();
         let may_stay = |known: &Compiled, entry: &Arc<_>| surroundings.may_stay(known, entry);
         let difference = Difference::new(&self.known, definitions, may_stay);
         for name in difference.gone {
@@ -99,8 +104,14 @@ impl Routers {
                     known,
                     compiled.verdict.own_errors(),
                 );
-                self.known.insert(name, compiled);
+                made.push((name, compiled));
             }
+        }
+        if self.known.is_empty() {
+            // At once and in order it fills its nodes; one by one, half of them.
+            self.known = made.into_iter().collect();
+        } else {
+            self.known.extend(made);
         }
     }
 
@@ -124,7 +135,7 @@ impl Surroundings<'_> {
         };
         let service = match &good.parts.service {
             Answer::Service(service) => self.services.touched(&service.name),
-            Answer::Internal(..) => false,
+            Answer::Internal(_) => false,
         };
         !self.middlewares.changed() && !service && known.is_of(entry)
     }
@@ -176,12 +187,12 @@ impl Surroundings<'_> {
             Answer::Service(service) => (
                 Target::Service(service.clone()),
                 service.label.clone(),
-                own.chain(service.middlewares.iter()).cloned().collect(),
+                steps(own.chain(service.middlewares.iter())),
             ),
-            Answer::Internal(name, service) => (
-                Target::Internal(service.clone()),
-                name.to_string().into(),
-                own.cloned().collect(),
+            Answer::Internal(named) => (
+                Target::Internal(named.1.clone()),
+                named.0.to_string().into(),
+                steps(own),
             ),
         };
         errors.extend_from_slice(&frame.warnings);
@@ -316,7 +327,7 @@ impl Surroundings<'_> {
         if name.provider.as_str() == ProviderName::INTERNAL
             && let Some(service) = self.settings.internal.get(&*name.name)
         {
-            return Ok(Answer::Internal(name.clone(), service.clone()));
+            return Ok(Answer::Internal(Box::new((name.clone(), service.clone()))));
         }
         self.services.resolve(name, self.missing).map(Answer::Service)
     }
@@ -408,8 +419,8 @@ impl Parts {
     fn same(&self, other: &Self) -> bool {
         let services = match (&self.service, &other.service) {
             (Answer::Service(a), Answer::Service(b)) => Arc::ptr_eq(a, b),
-            (Answer::Internal(a, _), Answer::Internal(b, _)) => a == b,
-            (Answer::Service(_), Answer::Internal(..)) | (Answer::Internal(..), Answer::Service(_)) => false,
+            (Answer::Internal(a), Answer::Internal(b)) => a.0 == b.0,
+            (Answer::Service(_), Answer::Internal(_)) | (Answer::Internal(_), Answer::Service(_)) => false,
         };
         let mut pairs = self.middlewares.iter().zip(&other.middlewares);
         services
@@ -420,6 +431,15 @@ impl Parts {
     fn middleware(&self, name: &QualifiedName) -> Option<Chain> {
         let held = self.middlewares.iter().find(|(held, _)| held == name);
         held.map(|(_, chain)| chain.clone())
+    }
+}
+
+/// A chain of `steps`; without any, the one that all share.
+fn steps<'s>(steps: impl Iterator<Item = &'s Arc<Middleware>>) -> Chain {
+    let steps: Vec<_> = steps.cloned().collect();
+    match steps.is_empty() {
+        true => Chain::default(),
+        false => steps.into(),
     }
 }
 
