@@ -1,6 +1,6 @@
 //! A request on its way to servers.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -12,7 +12,7 @@ use mesh_config::model::{Scheme, ServerUrl};
 use crate::{
     middleware::{Chain, meet},
     sanitize::{Handshake, Peer, Sanitized, append_peer},
-    service::Server,
+    service::{Asking, Server, ServerId},
     settings::ForwardedHeaders,
     upstream::{AnswerError, Http1, RequestBody, RequestHead, Upload},
 };
@@ -33,6 +33,8 @@ pub(crate) struct Call {
     handshake: Option<Rc<Handshake>>,
     /// How often it was sent and not answered.
     lost: u8,
+    /// Who sent it.
+    client: IpAddr,
 }
 
 /// How often a call may be sent without an answer. A few servers may end at one moment; a request that ends them
@@ -65,6 +67,17 @@ impl Call {
             offered: None,
             handshake: sanitized.handshake.clone(),
             lost: 0,
+            client: peer.ip,
+        }
+    }
+
+    /// What a service may look at to choose a server for it that is none of `tried`.
+    pub(super) fn asking<'a>(&'a self, tried: &'a [ServerId], now: Instant) -> Asking<'a> {
+        Asking {
+            head: self.unchanged.as_ref().unwrap_or(&self.head),
+            client: self.client,
+            tried,
+            now,
         }
     }
 

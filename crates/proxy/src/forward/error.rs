@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc};
 use http::StatusCode;
 
 use crate::{
-    service::{NoServer, Server},
+    service::{NoServer, Outcome, Server},
     upstream::{ConnectError, UploadError},
 };
 
@@ -92,6 +92,22 @@ impl ForwardError {
             }
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What the server had to do with it.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoServer(_) | Self::Unsent | Self::NoUpgrade(_) => Outcome::Unsent,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => Outcome::Unreachable,
+            Self::Closed { .. } => Outcome::Lost,
+            Self::AnswerTimeout(_) | Self::Stalled(_) => Outcome::TimedOut,
+            Self::Answer { .. }
+            | Self::UnaskedUpgrade(_)
+            | Self::Handshake(_)
+            | Self::TransferEncoding(_)
+            | Self::Status { .. } => Outcome::Invalid,
+            Self::Upload(_) => Outcome::Abandoned,
         }
     }
 

@@ -11,12 +11,18 @@ mod one;
 mod shared;
 mod trail;
 
-use std::{future::Future, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use mesh_telemetry::access_log::AccessLog;
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{self, sleep_until};
 
 pub(crate) use answer::{Answer, Source};
 pub(crate) use call::{Call, name_authority};
@@ -24,7 +30,7 @@ pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
 use crate::{
-    service::{Server, ServerId, Service},
+    service::{Attempt, Outcome, Server, ServerId, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
 
@@ -47,16 +53,19 @@ pub(crate) async fn forward(
     let mut failure = None;
     while tried.len() < MAX_OFFERS {
         // Servers that only closed a connection may have another one for whoever found no other server.
-        let pick = service.pick(&tried).or_else(|none| match unreachable == tried {
-            true => Err(none),
-            false => service.pick(&unreachable),
-        });
+        let now = Instant::now();
+        let pick = service
+            .pick(&call.asking(&tried, now))
+            .or_else(|none| match unreachable == tried {
+                true => Err(none),
+                false => service.pick(&call.asking(&unreachable, now)),
+            });
         let pick = match pick {
             Ok(pick) => pick,
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
         let (passed, answer) = call.meet(&pick.middlewares);
-        trail.meet(pick.middlewares, passed);
+        trail.meet(pick.middlewares, passed, pick.cookies);
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
@@ -64,7 +73,13 @@ pub(crate) async fn forward(
         if call.lacks_upgrade() {
             return Err(ForwardError::NoUpgrade(pick.server.service.clone()));
         }
-        match attempt(upstreams, &pick.server, call, trail, log).await {
+        let attempt = Attempt::begin(&pick.server, now);
+        let outcome = offer(upstreams, &pick.server, call, trail, log, now).await;
+        attempt.end(match &outcome {
+            Ok(answer) => Outcome::Answered(answer.head.status),
+            Err(error) => error.outcome(),
+        });
+        match outcome {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());
@@ -80,14 +95,14 @@ pub(crate) async fn forward(
 }
 
 /// Offers the call to one server.
-async fn attempt(
+async fn offer(
     upstreams: &Rc<Upstreams>,
     server: &Arc<Server>,
     call: &mut Call,
     trail: &mut Trail,
     log: Option<&AccessLog>,
+    now: Instant,
 ) -> Result<Answer, ForwardError> {
-    let now = std::time::Instant::now();
     trail.ask(server, now);
     // One that was lost already takes its chance with no further connection that may be dead.
     if !call.was_lost()
@@ -148,17 +163,17 @@ async fn in_time<T>(sending: impl Future<Output = T>, upload: Option<&Upload>, l
     if limit.is_zero() {
         return Some(sending.await);
     }
-    let mut deadline = Instant::now() + limit;
+    let mut deadline = time::Instant::now() + limit;
     loop {
         tokio::select! {
             biased;
             sent = &mut sending => return Some(sent),
             () = sleep_until(deadline) => deadline = match upload {
                 None => return None,
-                Some(upload) => match upload.finished().map(|at| Instant::from_std(at) + limit) {
-                    Some(end) if end <= Instant::now() => return None,
+                Some(upload) => match upload.finished().map(|at| time::Instant::from_std(at) + limit) {
+                    Some(end) if end <= time::Instant::now() => return None,
                     Some(end) => end,
-                    None => Instant::now() + limit,
+                    None => time::Instant::now() + limit,
                 },
             },
         }

@@ -7,7 +7,7 @@ use mesh_config::{Origin, model::LoadBalancer};
 use parking_lot::Mutex;
 
 use super::{
-    Upgrades,
+    Asking, Upgrades,
     schedule::Schedule,
     server::{Server, ServerId, Standing},
     state::{ServerStates, ServiceState},
@@ -87,8 +87,9 @@ impl Balancer {
         &self.servers
     }
 
-    /// The next server that is not among `tried`.
-    pub(crate) fn pick(&self, tried: &[ServerId]) -> Option<Arc<Server>> {
+    /// The next server that did not fail the request before.
+    pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
+        let tried = asking.tried;
         let rotation = self.rotation.load();
         for _ in 0..rotation.schedule.len() {
             let server = self.servers.get(rotation.schedule.at(self.state.next())?)?;
@@ -188,7 +189,7 @@ mod tests {
     use proptest::{prelude::*, sample::select};
 
     use super::*;
-    use crate::service::CheckStatus;
+    use crate::{fixture::asking, service::CheckStatus};
 
     /// A balancer over servers with these weights and lifecycles; the n-th listens on port n + 1.
     fn balancer(servers: &[(u32, Lifecycle)], checked: bool) -> Arc<Balancer> {
@@ -219,7 +220,7 @@ mod tests {
     fn picks(balancer: &Balancer, count: usize) -> HashMap<u16, usize> {
         let mut picks = HashMap::new();
         for _ in 0..count {
-            if let Some(server) = balancer.pick(&[]) {
+            if let Some(server) = balancer.pick(&asking(&[]).look()) {
                 *picks.entry(server.url.port).or_default() += 1;
             }
         }
@@ -300,7 +301,7 @@ mod tests {
             false,
         );
         let mut tried = Vec::new();
-        while let Some(server) = balancer.pick(&tried) {
+        while let Some(server) = balancer.pick(&asking(&tried).look()) {
             tried.push(server.id());
         }
         assert_eq!(tried.len(), 3);
@@ -358,7 +359,7 @@ mod tests {
             };
             let best = balancer.servers().iter().filter(usable).map(|server| server.standing()).min();
             for _ in 0..12 {
-                let picked = balancer.pick(&tried);
+                let picked = balancer.pick(&asking(&tried).look());
                 prop_assert_eq!(picked.as_ref().map(|server| server.standing()), best);
                 prop_assert!(picked.iter().all(|server| usable(&server)));
             }

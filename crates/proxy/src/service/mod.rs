@@ -3,6 +3,7 @@
 //! Balancing sees only what health and providers let through; it never opens a connection and never waits.
 //! Tables come and go; what is counted for a service ([`ServiceState`](state::ServiceState)) stays.
 
+mod attempt;
 mod balancer;
 mod health;
 mod schedule;
@@ -13,8 +14,10 @@ mod weighted;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use mesh_config::QualifiedName;
 
+pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
 pub use health::{CheckStatus, ServerHealth};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
@@ -54,28 +57,31 @@ pub struct Pick {
     /// Chains of the services between the route's service and the server, outermost first; mostly empty.
     /// They apply to this attempt only.
     pub middlewares: Vec<Chain>,
+    /// `Set-Cookie` values for the client if this pick is the one that answers; mostly empty.
+    pub cookies: Vec<HeaderValue>,
 }
 
 impl Service {
-    /// The server for the next attempt of a request that failed on `tried` so far.
+    /// The server for the next attempt of a request.
     ///
     /// # Errors
     /// When no server may be used, with the reason.
-    pub fn pick(&self, tried: &[ServerId]) -> Result<Pick, NoServer> {
-        self.choose(tried).ok_or_else(|| NoServer {
+    pub fn pick(&self, asking: &Asking<'_>) -> Result<Pick, NoServer> {
+        self.choose(asking).ok_or_else(|| NoServer {
             service: self.label.clone(),
-            reason: self.why_none(tried),
+            reason: self.why_none(asking.tried),
         })
     }
 
     /// [`Self::pick`] without the reason.
-    fn choose(&self, tried: &[ServerId]) -> Option<Pick> {
+    fn choose(&self, asking: &Asking<'_>) -> Option<Pick> {
         match &self.kind {
             Kind::Balancer(balancer) => Some(Pick {
-                server: balancer.pick(tried)?,
+                server: balancer.pick(asking)?,
                 middlewares: Vec::new(),
+                cookies: Vec::new(),
             }),
-            Kind::Weighted(weighted) => weighted.pick(tried),
+            Kind::Weighted(weighted) => weighted.pick(asking),
         }
     }
 

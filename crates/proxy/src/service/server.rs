@@ -1,8 +1,11 @@
 //! One server of a service, and what is counted for it across tables.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use mesh_config::{
@@ -13,7 +16,7 @@ use mesh_config::{
 use serde::Serialize;
 
 use super::{
-    Upgrades,
+    Outcome, Upgrades,
     health::{CheckStatus, ServerHealth},
 };
 use crate::upstream::Transport;
@@ -128,6 +131,11 @@ impl Server {
             Scheme::H2c => true,
             Scheme::Https => !self.transport.disable_http2,
         }
+    }
+
+    /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
+    pub(super) fn observe(&self, outcome: Outcome, began: Instant) {
+        let _ = (outcome, began);
     }
 
     /// What the API and `explain` show of it.

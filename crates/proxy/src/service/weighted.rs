@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::{Pick, Service, schedule::Schedule, server::ServerId, state::ServiceState};
+use super::{Asking, Pick, ServerId, Service, schedule::Schedule, state::ServiceState};
 
 /// Services that share the requests of one.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Weighted {
     }
 
     /// A server of the service whose turn it is; of another one when that has none left.
-    pub(crate) fn pick(&self, tried: &[ServerId]) -> Option<Pick> {
+    pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
         let rotation = self.rotation();
         let chosen = rotation.schedule.at(self.state.next())?;
         let (before, after) = self.shares.split_at_checked(chosen)?;
@@ -59,7 +59,7 @@ impl Weighted {
             .iter()
             .chain(before)
             .filter(|share| share.weight > 0)
-            .find_map(|share| share.pick(tried))
+            .find_map(|share| share.pick(asking))
     }
 
     /// Why [`Self::pick`] found nothing.
@@ -98,8 +98,8 @@ impl Weighted {
 }
 
 impl Share {
-    fn pick(&self, tried: &[ServerId]) -> Option<Pick> {
-        let mut pick = self.service.choose(tried)?;
+    fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
+        let mut pick = self.service.choose(asking)?;
         if !self.service.middlewares.is_empty() {
             pick.middlewares.insert(0, self.service.middlewares.clone());
         }
