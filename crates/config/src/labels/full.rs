@@ -4,17 +4,29 @@ use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
-    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades},
+    model::{
+        Failover, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, ResponseForwarding, Scheme,
+        ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted, only_kind,
+    },
     name::Reference,
 };
 
 /// `mesh.http.services.<name>`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct LabelledService {
-    load_balancer: Balancer,
+struct RawService {
+    load_balancer: Option<Balancer>,
+    weighted: Option<Weighted>,
+    highest_random_weight: Option<HighestRandomWeight>,
+    mirroring: Option<Mirroring>,
+    failover: Option<Failover>,
     middlewares: Vec<Reference>,
 }
+
+/// The same with one kind; a load balancer where none is written.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "RawService")]
+pub(super) struct LabelledService(DeclaredService);
 
 /// A load balancer whose servers are discovered; `server` says how an instance becomes one of them.
 #[derive(Debug, Deserialize)]
@@ -22,6 +34,7 @@ pub(super) struct LabelledService {
 struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
+    sticky: Option<Sticky>,
     health_check: Option<HealthCheck>,
     pass_host_header: bool,
     upgrades: Upgrades,
@@ -34,6 +47,7 @@ impl Default for Balancer {
         let LoadBalancer {
             servers: _,
             strategy,
+            sticky,
             health_check,
             pass_host_header,
             upgrades,
@@ -43,6 +57,7 @@ impl Default for Balancer {
         Self {
             server: ServerLabels::default(),
             strategy,
+            sticky,
             health_check,
             pass_host_header,
             upgrades,
@@ -83,21 +98,46 @@ impl TryFrom<RawServerLabels> for ServerLabels {
     }
 }
 
-impl From<LabelledService> for DeclaredService {
-    fn from(service: LabelledService) -> Self {
-        let balancer = service.load_balancer;
-        Self {
-            load_balancer: LoadBalancer {
+impl TryFrom<RawService> for LabelledService {
+    type Error = &'static str;
+
+    fn try_from(raw: RawService) -> Result<Self, Self::Error> {
+        let mut server = ServerTemplate::default();
+        let balancer = raw.load_balancer.map(|balancer| {
+            server = balancer.server.0;
+            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
                 servers: Vec::new(),
                 strategy: balancer.strategy,
+                sticky: balancer.sticky,
                 health_check: balancer.health_check,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,
                 response_forwarding: balancer.response_forwarding,
                 servers_transport: balancer.servers_transport,
-            },
-            middlewares: service.middlewares,
-            server: balancer.server.0,
-        }
+            }))
+        });
+        let kind = only_kind([
+            balancer,
+            raw.weighted.map(ServiceKind::Weighted),
+            raw.highest_random_weight.map(ServiceKind::HighestRandomWeight),
+            raw.mirroring.map(ServiceKind::Mirroring),
+            raw.failover.map(ServiceKind::Failover),
+        ])?;
+        let (load_balancer, instead) = match kind {
+            Some(ServiceKind::LoadBalancer(balancer)) => (*balancer, None),
+            instead => (LoadBalancer::default(), instead),
+        };
+        Ok(Self(DeclaredService {
+            load_balancer,
+            middlewares: raw.middlewares,
+            server,
+            instead,
+        }))
+    }
+}
+
+impl From<LabelledService> for DeclaredService {
+    fn from(service: LabelledService) -> Self {
+        service.0
     }
 }

@@ -4,19 +4,28 @@
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
 mod certificate;
+mod composite;
 mod middleware;
 mod router;
 mod service;
+mod status_ranges;
+mod sticky;
 mod transport;
 mod upgrades;
 
 pub use certificate::{Certificate, CertificatePair, Pem};
+pub use composite::{
+    Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,
+};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
+pub(crate) use service::only_kind;
 pub use service::{
     HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
-    ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
+    ServerUrlError, Service, ServiceKind, Strategy, Written,
 };
+pub use status_ranges::{StatusRanges, StatusRangesError};
+pub use sticky::{SameSite, Sticky, StickyCookie};
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 pub use upgrades::{Upgrades, UpgradesError};
 

@@ -1,10 +1,18 @@
 //! Services: what answers a request.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    collections::BTreeMap,
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Upgrades, is_default};
+use super::{Failover, HighestRandomWeight, Mirroring, Sticky, Upgrades, Weighted, is_default};
 use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
@@ -18,12 +26,54 @@ pub struct Service {
 }
 
 /// The kinds of service.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ServiceKind {
     /// Spreads requests over servers.
     LoadBalancer(Box<LoadBalancer>),
     /// Spreads requests over other services.
     Weighted(Weighted),
+    /// Spreads clients over other services.
+    HighestRandomWeight(HighestRandomWeight),
+    /// Sends copies of requests to further services.
+    Mirroring(Mirroring),
+    /// Has a service for when another one cannot answer.
+    Failover(Failover),
+}
+
+impl ServiceKind {
+    /// As it is written: `loadBalancer`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LoadBalancer(_) => "loadBalancer",
+            Self::Weighted(_) => "weighted",
+            Self::HighestRandomWeight(_) => "highestRandomWeight",
+            Self::Mirroring(_) => "mirroring",
+            Self::Failover(_) => "failover",
+        }
+    }
+
+    /// True for the name, in any case, of a kind that is over other services.
+    pub fn is_over_others(name: &str) -> bool {
+        let names = ["weighted", "highestRandomWeight", "mirroring", "failover"];
+        names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// The services below it, in the order in which they are written.
+    pub fn children(&self) -> Vec<&Reference> {
+        match self {
+            Self::LoadBalancer(_) => Vec::new(),
+            Self::Weighted(Weighted { services, .. })
+            | Self::HighestRandomWeight(HighestRandomWeight { services, .. }) => {
+                services.iter().map(|child| &child.name).collect()
+            }
+            Self::Mirroring(mirroring) => {
+                let mirrors = mirroring.mirrors.iter().map(|mirror| &mirror.name);
+                [&mirroring.service].into_iter().chain(mirrors).collect()
+            }
+            Self::Failover(failover) => vec![&failover.service, &failover.fallback],
+        }
+    }
 }
 
 /// A service as written.
@@ -34,22 +84,42 @@ struct RawService {
     load_balancer: Option<LoadBalancer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weighted: Option<Weighted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    highest_random_weight: Option<HighestRandomWeight>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirroring: Option<Mirroring>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failover: Option<Failover>,
     #[serde(skip_serializing_if = "is_default")]
     middlewares: Vec<Reference>,
+}
+
+/// The one kind among those that are written.
+pub(crate) fn only_kind(kinds: [Option<ServiceKind>; 5]) -> Result<Option<ServiceKind>, &'static str> {
+    let mut kinds = kinds.into_iter().flatten();
+    match (kinds.next(), kinds.next()) {
+        (kind, None) => Ok(kind),
+        (_, Some(_)) => Err(
+            "a service has one kind: keep one of loadBalancer, weighted, highestRandomWeight, mirroring, failover",
+        ),
+    }
 }
 
 impl TryFrom<RawService> for Service {
     type Error = &'static str;
 
     fn try_from(raw: RawService) -> Result<Self, Self::Error> {
-        let kind = match (raw.load_balancer, raw.weighted) {
-            (Some(balancer), None) => ServiceKind::LoadBalancer(Box::new(balancer)),
-            (None, Some(weighted)) => ServiceKind::Weighted(weighted),
-            (None, None) => return Err("a service needs a kind: add loadBalancer or weighted"),
-            (Some(_), Some(_)) => return Err("a service has one kind: keep either loadBalancer or weighted"),
-        };
+        let kind = only_kind([
+            raw.load_balancer.map(Box::new).map(ServiceKind::LoadBalancer),
+            raw.weighted.map(ServiceKind::Weighted),
+            raw.highest_random_weight.map(ServiceKind::HighestRandomWeight),
+            raw.mirroring.map(ServiceKind::Mirroring),
+            raw.failover.map(ServiceKind::Failover),
+        ])?;
         Ok(Self {
-            kind,
+            kind: kind.ok_or(
+                "a service needs a kind: add loadBalancer, weighted, highestRandomWeight, mirroring or failover",
+            )?,
             middlewares: raw.middlewares,
         })
     }
@@ -64,6 +134,9 @@ impl From<Service> for RawService {
         match service.kind {
             ServiceKind::LoadBalancer(balancer) => raw.load_balancer = Some(*balancer),
             ServiceKind::Weighted(weighted) => raw.weighted = Some(weighted),
+            ServiceKind::HighestRandomWeight(weighted) => raw.highest_random_weight = Some(weighted),
+            ServiceKind::Mirroring(mirroring) => raw.mirroring = Some(mirroring),
+            ServiceKind::Failover(failover) => raw.failover = Some(failover),
         }
         raw
     }
@@ -77,6 +150,9 @@ pub struct LoadBalancer {
     pub servers: Vec<Server>,
     /// How one is chosen.
     pub strategy: Strategy,
+    /// Keeps clients with the server that served them first; absent means not at all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sticky: Option<Sticky>,
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
@@ -97,6 +173,7 @@ impl Default for LoadBalancer {
         Self {
             servers: Vec::new(),
             strategy: Strategy::default(),
+            sticky: None,
             health_check: None,
             pass_host_header: true,
             upgrades: Upgrades::default(),
@@ -202,6 +279,36 @@ pub struct ServerUrl {
     pub port: u16,
     /// The path; empty when none was written.
     pub path: String,
+    /// The text that it was read from, if that differs from what is shown of it.
+    pub written: Written,
+}
+
+/// A text that says the same as what it stands beside, so that it takes no part in comparisons.
+#[derive(Debug, Clone, Default)]
+pub struct Written(Option<Box<str>>);
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Written {}
+
+impl PartialOrd for Written {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Written {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl Hash for Written {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// Why a text is not the URL of a server.
@@ -248,16 +355,29 @@ impl FromStr for ServerUrl {
             None => scheme.default_port(),
         };
         let path = if uri.path() == "/" { "" } else { uri.path() };
-        Ok(Self {
+        let mut url = Self {
             scheme,
             host: host.to_owned(),
             port,
             path: path.to_owned(),
-        })
+            written: Written::default(),
+        };
+        if url.to_string() != text.trim() {
+            url.written = Written(Some(text.trim().into()));
+        }
+        Ok(url)
     }
 }
 
 impl ServerUrl {
+    /// The text that it was read from: `http://a/` where `http://a:80` is shown.
+    pub fn as_written(&self) -> Cow<'_, str> {
+        match &self.written.0 {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.to_string()),
+        }
+    }
+
     /// `host:port`, with brackets around an IPv6 address.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {
@@ -276,7 +396,7 @@ impl fmt::Display for ServerUrl {
 
 impl Serialize for ServerUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.as_written())
     }
 }
 
@@ -360,25 +480,6 @@ pub enum HealthCheckMode {
     Http,
 }
 
-/// Spreads requests over other services.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Weighted {
-    /// The services and their shares.
-    pub services: Vec<WeightedService>,
-}
-
-/// One share of a weighted service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct WeightedService {
-    /// The service.
-    pub name: Reference,
-    /// Its share; 0 takes it out.
-    #[serde(default = "one")]
-    pub weight: u32,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,6 +492,16 @@ mod tests {
             (Scheme::Https, "::1", 443, "/api")
         );
         assert_eq!(url.to_string(), "https://[::1]:443/api");
+    }
+
+    #[test]
+    fn server_urls_are_equal_however_they_are_written_and_know_how_they_were() {
+        let [short, long]: [ServerUrl; 2] = ["http://a/", "http://a:80"].map(|text| text.parse().unwrap());
+        assert_eq!(short, long);
+        assert_eq!(
+            (&*short.as_written(), &*long.as_written()),
+            ("http://a/", "http://a:80")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use mesh_config::{
     instance::{Instance, Lifecycle},
     labels::{PortChoice, ServerTemplate},
-    model::{Server, ServerUrl},
+    model::{Server, ServerUrl, Written},
 };
 
 /// Why an instance that left its provider's list is still there.
@@ -51,6 +51,7 @@ fn url(instance: &Instance, template: &ServerTemplate) -> Result<ServerUrl, Stri
         host,
         port: port(instance, template.port.as_ref())?,
         path: String::new(),
+        written: Written::default(),
     })
 }
 
