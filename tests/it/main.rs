@@ -24,6 +24,7 @@ mod reload;
 mod restart;
 mod routing;
 mod server;
+mod services;
 mod settings;
 mod soak;
 mod strict;

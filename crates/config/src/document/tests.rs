@@ -194,22 +194,25 @@ fn service() -> impl Strategy<Value = Service> {
     })
 }
 
-fn composite() -> impl Strategy<Value = ServiceKind> {
-    let reference = || name().prop_map(|name| name.parse().unwrap());
-    let part =
-        move || (reference(), any::<u32>()).prop_map(|(name, weight)| WeightedService { name, weight });
-    let parts = move || collection::vec(part(), 0..3);
-    let report = || option::of(Just(HealthReport {}));
-    let sticky = (any::<bool>(), option::of(Just(SameSite::Lax)), any::<i64>()).prop_map(
-        |(secure, same_site, max_age)| Sticky {
+fn sticky() -> impl Strategy<Value = Sticky> {
+    (any::<bool>(), option::of(Just(SameSite::Lax)), any::<i64>()).prop_map(|(secure, same_site, max_age)| {
+        Sticky {
             cookie: Some(StickyCookie {
                 secure,
                 same_site,
                 max_age,
                 ..StickyCookie::default()
             }),
-        },
-    );
+        }
+    })
+}
+
+fn composite() -> impl Strategy<Value = ServiceKind> {
+    let reference = || name().prop_map(|name| name.parse().unwrap());
+    let part =
+        move || (reference(), any::<u32>()).prop_map(|(name, weight)| WeightedService { name, weight });
+    let parts = move || collection::vec(part(), 0..3);
+    let report = || option::of(Just(HealthReport {}));
     let mirror = (reference(), 0..=100_u8).prop_map(|(name, percent)| Mirror { name, percent });
     let errors = (100..600_u16, any::<i64>()).prop_map(|(status, max)| FailoverErrors {
         status: vec![format!("{status}-599"), "404".to_owned()]
@@ -218,7 +221,7 @@ fn composite() -> impl Strategy<Value = ServiceKind> {
         max_request_body_bytes: max,
     });
     prop_oneof![
-        (parts(), option::of(sticky), report()).prop_map(|(services, sticky, health_check)| {
+        (parts(), option::of(sticky()), report()).prop_map(|(services, sticky, health_check)| {
             ServiceKind::Weighted(Weighted {
                 services,
                 sticky,

@@ -59,6 +59,9 @@ pub(crate) enum ForwardError {
     /// A status of no class (RFC 9110 15).
     #[error("{server} answered with status {status}")]
     Status { server: Arc<str>, status: StatusCode },
+    /// It would have to be kept, and is longer than its service allows.
+    #[error("the body of the request is longer than maxRequestBodyBytes of its service")]
+    BodyTooLong,
     /// The client did not finish its request.
     #[error(transparent)]
     Upload(UploadError),
@@ -87,6 +90,7 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::NoUpgrade(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -98,7 +102,7 @@ impl ForwardError {
     /// What the server had to do with it.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::NoServer(_) | Self::Unsent | Self::NoUpgrade(_) => Outcome::Unsent,
+            Self::NoServer(_) | Self::Unsent | Self::NoUpgrade(_) | Self::BodyTooLong => Outcome::Unsent,
             Self::Connect { .. } | Self::ConnectTimeout { .. } => Outcome::Unreachable,
             Self::Closed { .. } => Outcome::Lost,
             Self::AnswerTimeout(_) | Self::Stalled(_) => Outcome::TimedOut,
@@ -116,6 +120,11 @@ impl ForwardError {
         matches!(self, Self::Connect { .. } | Self::ConnectTimeout { .. })
     }
 
+    /// True when the client is to blame, whatever service is asked.
+    pub(super) fn is_of_client(&self) -> bool {
+        matches!(self, Self::BodyTooLong | Self::Upload(_))
+    }
+
     /// True when the request may be offered again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
@@ -131,6 +140,7 @@ impl ForwardError {
             | Self::NoUpgrade(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. }
+            | Self::BodyTooLong
             | Self::Upload(_) => false,
         }
     }

@@ -6,6 +6,8 @@
 
 mod answer;
 mod call;
+mod copies;
+mod course;
 mod error;
 mod one;
 mod shared;
@@ -29,6 +31,7 @@ pub(crate) use call::{Call, name_authority};
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
+use self::course::Course;
 use crate::{
     service::{Attempt, InFlight, Outcome, Server, ServerId, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
@@ -48,23 +51,67 @@ pub(crate) async fn forward(
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
+    forward_along(Course::default(), upstreams, service, call, trail, log).await
+}
+
+/// The same along a course, and along those that follow when an answer does not count.
+async fn forward_along(
+    mut course: Course,
+    upstreams: &Rc<Upstreams>,
+    service: &Service,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+) -> Result<Answer, ForwardError> {
+    loop {
+        let outcome = try_servers(&mut course, upstreams, service, call, trail, log).await;
+        let Some(next) = course.after(&outcome, trail, upstreams) else {
+            return outcome;
+        };
+        if let Ok(Answer {
+            body: Source::Server(mut body),
+            ..
+        }) = outcome
+        {
+            copies::put_back(&mut body, upstreams);
+        }
+        course = next;
+    }
+}
+
+/// Offers the call to one server after the other.
+async fn try_servers(
+    course: &mut Course,
+    upstreams: &Rc<Upstreams>,
+    service: &Service,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+) -> Result<Answer, ForwardError> {
     let mut tried: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
     let mut unreachable: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
     let mut failure = None;
     while tried.len() < MAX_OFFERS {
         // Servers that only closed a connection may have another one for whoever found no other server.
         let now = Instant::now();
+        let service = course.service(service);
         let pick = service
             .pick(&call.asking(&tried, now))
             .or_else(|none| match unreachable == tried {
                 true => Err(none),
                 false => service.pick(&call.asking(&unreachable, now)),
             });
-        let pick = match pick {
-            Ok(pick) => pick,
+        let mut pick = match pick {
+            Ok(pick) => course.lead(pick),
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
+        if let Some(beside) = pick.beside.take() {
+            Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
+        }
         let (passed, answer) = call.meet(&pick.middlewares);
+        if answer.is_some() {
+            course.stopped(&pick.middlewares, passed);
+        }
         trail.meet(pick.middlewares, passed, pick.cookies);
         if let Some(answer) = answer {
             return Ok(answer.into());

@@ -50,6 +50,16 @@ impl Trail {
         (self.chains, self.passed, self.cookies) = (chains, passed, cookies);
     }
 
+    /// The chains between the route's service and the last server.
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// What the choice of the last server tells the client to keep.
+    pub(super) fn cookies(&self) -> &[HeaderValue] {
+        &self.cookies
+    }
+
     /// Leads an answer back through inner services: their cookies, then their middlewares.
     pub(crate) fn unwind(&mut self, head: &mut response::Parts) {
         for cookie in self.cookies.drain(..) {

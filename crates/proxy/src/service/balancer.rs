@@ -7,10 +7,11 @@ use mesh_config::{Origin, model::LoadBalancer};
 use parking_lot::Mutex;
 
 use super::{
-    Asking, Upgrades,
+    Asking, Pick, Upgrades,
     schedule::Schedule,
     server::{Server, ServerId, Standing},
     state::{ServerStates, ServiceState},
+    sticky::Stickiness,
 };
 use crate::upstream::Transport;
 
@@ -27,6 +28,7 @@ pub struct Balancer {
     rotation: ArcSwap<Rotation>,
     laying_out: Mutex<()>,
     state: Arc<ServiceState>,
+    sticky: Option<Box<Stickiness>>,
 }
 
 /// The servers of one standing, in turns.
@@ -50,6 +52,8 @@ impl Balancer {
         let known = previous.map(ServerStates::of).unwrap_or_default();
         let check = definition.health_check.clone().map(Arc::new);
         let upgrades = Upgrades::new(&definition.upgrades);
+        let written = definition.servers.iter().map(|server| server.url.as_written());
+        let sticky = Stickiness::new(definition.sticky.as_ref(), label, written);
         let servers = definition.servers.iter().map(|server| {
             let health = check
                 .as_ref()
@@ -76,6 +80,7 @@ impl Balancer {
             rotation: ArcSwap::default(),
             laying_out: Mutex::new(()),
             state,
+            sticky,
         });
         balancer.state.enlist(&balancer);
         balancer.rebalance();
@@ -85,6 +90,26 @@ impl Balancer {
     /// All servers, usable or not.
     pub fn servers(&self) -> &[Arc<Server>] {
         &self.servers
+    }
+
+    /// The server that the client knows, if it may go on with it, or else the next one.
+    pub(crate) fn choose(&self, asking: &Asking<'_>) -> Option<Pick> {
+        let Some(sticky) = &self.sticky else {
+            return self.pick(asking).map(Pick::of);
+        };
+        let wanted = sticky.wanted(&asking.head.headers).and_then(|wanted| {
+            let server = self.servers.get(wanted.member)?;
+            let may_stay = server.standing().keeps_sessions() && !asking.tried.contains(&server.id());
+            may_stay.then(|| (wanted, server.clone()))
+        });
+        if let Some((wanted, server)) = wanted {
+            let cookie = (!wanted.is_current).then(|| sticky.cookie(wanted.member));
+            return Some(Pick::of(server).with_cookie(cookie.flatten()));
+        }
+        let server = self.pick(asking)?;
+        let member = self.servers.iter().position(|known| Arc::ptr_eq(known, &server));
+        let cookie = member.and_then(|member| sticky.cookie(member));
+        Some(Pick::of(server).with_cookie(cookie))
     }
 
     /// The next server that did not fail the request before.

@@ -77,6 +77,11 @@ impl Standing {
     pub fn takes_requests(self) -> bool {
         matches!(self, Self::Ready | Self::Untested)
     }
+
+    /// True if clients that it knows may go on with it.
+    pub(super) fn keeps_sessions(self) -> bool {
+        matches!(self, Self::Ready | Self::Untested | Self::Draining)
+    }
 }
 
 impl Server {

@@ -9,6 +9,7 @@ mod framing;
 mod http2;
 mod http2_websocket;
 mod inner;
+mod kinds;
 mod limits;
 mod overload;
 mod proxy_protocol;

@@ -129,7 +129,7 @@ impl World {
         let service = self.service(name).expect("no such service");
         match &service.value.kind {
             ServiceKind::LoadBalancer(balancer) => balancer.servers.clone(),
-            ServiceKind::Weighted(_) => panic!("a weighted service"),
+            kind => panic!("{} has no servers", kind.name()),
         }
     }
 

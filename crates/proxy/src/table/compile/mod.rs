@@ -4,6 +4,8 @@
 //! made: an object whose definition and references did not change is taken over as it is, and an object that
 //! broke goes on in the last version that was good.
 
+mod composite;
+mod demands;
 mod difference;
 mod log;
 mod middlewares;

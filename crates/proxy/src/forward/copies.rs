@@ -1,0 +1,116 @@
+//! Copies of requests, sent behind the client's back.
+
+use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::{Answer, Call, Source, Trail, call::CopiedBody, course::Course, forward_along};
+use crate::{
+    middleware::Chain,
+    service::{Copies, MirroredBody, Service},
+    upstream::{AnswerBody, Upstreams},
+};
+
+/// How long a copy may take, with its answer.
+const MAX_TIME: Duration = Duration::from_secs(60);
+
+/// Bytes that are read of the answer to a copy, so that its connection can be used again.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// A copy that is sent once its original is answered.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    to: Arc<Service>,
+    chains: Vec<Chain>,
+    call: Call,
+    body: CopiedBody,
+}
+
+impl Waiting {
+    /// Copies of `call`, which passes `chains`.
+    pub(super) fn of(copies: Vec<Copies>, chains: &[Chain], call: &mut Call) -> Vec<Self> {
+        let mut waiting = Vec::new();
+        for copies in copies {
+            let passed = chains.get(..copies.chains).unwrap_or_default();
+            let limit = match copies.body {
+                MirroredBody::None => None,
+                MirroredBody::UpTo(limit) => Some(limit),
+            };
+            for to in copies.to {
+                let Some((call, body)) = call.copy(limit) else {
+                    continue;
+                };
+                let own = Some(&to.middlewares).filter(|own| !own.is_empty());
+                waiting.push(Self {
+                    chains: passed.iter().chain(own).cloned().collect(),
+                    to,
+                    call,
+                    body,
+                });
+            }
+        }
+        waiting
+    }
+
+    /// Sends it, if not too many are under way.
+    pub(super) fn send(self, upstreams: &Rc<Upstreams>) {
+        let name = self.to.label.clone();
+        let sending = sending(self, upstreams.clone());
+        // In a box of no type: a copy may have copies of its own.
+        let sending: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
+            if timeout(MAX_TIME, sending).await.is_err() {
+                tracing::debug!(service = %name, "a copy took too long");
+            }
+        });
+        if !upstreams.beside(sending) {
+            tracing::debug!("too many copies are under way");
+        }
+    }
+}
+
+async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) {
+    let Waiting {
+        to,
+        chains,
+        mut call,
+        body,
+    } = waiting;
+    call.take_body(match body {
+        CopiedBody::None => None,
+        CopiedBody::Kept(kept) => Some(kept),
+        CopiedBody::Coming(coming) => match coming.await {
+            Ok(kept) => Some(kept),
+            Err(_) => {
+                return tracing::debug!(service = %to.label, "a request was not copied: no room for its body");
+            }
+        },
+    });
+    let course = Course::to(to.clone(), chains);
+    let mut trail = Trail::default();
+    match forward_along(course, &upstreams, &to, &mut call, &mut trail, None).await {
+        Ok(answer) => discard(answer, &upstreams).await,
+        Err(error) => tracing::debug!(service = %to.label, %error, "a copy was not answered"),
+    }
+}
+
+/// Reads what nobody wants.
+async fn discard(answer: Answer, upstreams: &Rc<Upstreams>) {
+    let Source::Server(mut body) = answer.body else {
+        return;
+    };
+    let mut read = 0;
+    while read <= MAX_ANSWER
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, bytes::Bytes::len);
+    }
+    put_back(&mut body, upstreams);
+}
+
+/// Keeps the connection of an answer that nobody wants, if it is free.
+pub(super) fn put_back(body: &mut AnswerBody, upstreams: &Rc<Upstreams>) {
+    if let Some(lease) = body.take_free() {
+        upstreams.put_back(lease, std::time::Instant::now());
+    }
+}
