@@ -1,10 +1,15 @@
 //! Services of the full tree as labels can write them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
-    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades},
+    model::{
+        Hash, HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades,
+        ZonePreference,
+    },
     name::Reference,
 };
 
@@ -22,6 +27,12 @@ pub(super) struct LabelledService {
 struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
+    hash: Hash,
+    #[serde(with = "crate::duration")]
+    slow_start: Duration,
+    zone_preference: Option<ZonePreference>,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    panic_threshold: u8,
     health_check: Option<HealthCheck>,
     pass_host_header: bool,
     upgrades: Upgrades,
@@ -34,6 +45,10 @@ impl Default for Balancer {
         let LoadBalancer {
             servers: _,
             strategy,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             pass_host_header,
             upgrades,
@@ -43,6 +58,10 @@ impl Default for Balancer {
         Self {
             server: ServerLabels::default(),
             strategy,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             pass_host_header,
             upgrades,
@@ -64,6 +83,7 @@ struct RawServerLabels {
     url: Option<ServerUrl>,
     weight: Option<u32>,
     preserve_path: bool,
+    zone: Option<String>,
 }
 
 impl TryFrom<RawServerLabels> for ServerLabels {
@@ -79,6 +99,7 @@ impl TryFrom<RawServerLabels> for ServerLabels {
             url: raw.url,
             weight: raw.weight,
             preserve_path: raw.preserve_path,
+            zone: raw.zone,
         }))
     }
 }
@@ -90,6 +111,10 @@ impl From<LabelledService> for DeclaredService {
             load_balancer: LoadBalancer {
                 servers: Vec::new(),
                 strategy: balancer.strategy,
+                hash: balancer.hash,
+                slow_start: balancer.slow_start,
+                zone_preference: balancer.zone_preference,
+                panic_threshold: balancer.panic_threshold,
                 health_check: balancer.health_check,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,

@@ -5,12 +5,20 @@
 
 mod attempt;
 mod balancer;
+mod clock;
 mod health;
+mod key;
+mod latency;
+mod layout;
 mod schedule;
 mod server;
+mod slow_start;
 mod state;
+mod strategy;
+mod turn;
 mod upgrades;
 mod weighted;
+mod zone;
 
 use std::sync::Arc;
 
@@ -19,6 +27,7 @@ use mesh_config::QualifiedName;
 
 pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
+pub(crate) use balancer::Context;
 pub use health::{CheckStatus, ServerHealth};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
 pub use upgrades::Upgrades;
@@ -137,5 +146,7 @@ pub struct NoServer {
     pub reason: String,
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
