@@ -9,10 +9,10 @@ use proptest::{collection, option, prelude::*};
 
 use super::*;
 use crate::model::{
-    AddPrefix, Chain, Failover, FailoverErrors, ForwardingTimeouts, Headers, HealthCheck, HealthReport,
-    HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring, RedirectScheme, SameSite, Scheme,
-    Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie, StripPrefix, Weighted,
-    WeightedService,
+    AddPrefix, Chain, Failover, FailoverErrors, ForwardingTimeouts, Hash, HashKey, Headers, HealthCheck,
+    HealthReport, HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring, RedirectScheme, SameSite,
+    Scheme, Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie, StripPrefix, Weighted,
+    WeightedService, ZonePreference,
 };
 
 fn yaml(text: &str) -> Fragment {
@@ -136,11 +136,12 @@ fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 fn server() -> impl Strategy<Value = Server> {
     let path = prop_oneof![Just(""), Just("/api")];
-    (name(), 1_u16.., path, any::<u32>(), any::<bool>()).prop_map(
-        |(host, port, path, weight, preserve_path)| Server {
+    (name(), 1_u16.., path, any::<u32>(), any::<bool>(), word()).prop_map(
+        |(host, port, path, weight, preserve_path, zone)| Server {
             url: format!("h2c://{host}:{port}{path}").parse().unwrap(),
             weight,
             preserve_path,
+            zone,
             lifecycle: Default::default(),
             reason: None,
             origin: Default::default(),
@@ -171,20 +172,40 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
         )
 }
 
+fn hash() -> impl Strategy<Value = Hash> {
+    let key = prop_oneof![
+        Just(HashKey::Path),
+        name().prop_map(|name| HashKey::Header(name.parse().unwrap())),
+        name().prop_map(HashKey::Cookie),
+    ];
+    (key, 101_u16..).prop_map(|(key, bounded_load)| Hash { key, bounded_load })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     let balancer = (
         collection::vec(server(), 0..3),
         option::of(health_check()),
         any::<bool>(),
+        hash(),
+        duration(),
+        option::of(1_u8..=100),
+        0_u8..=100,
     )
-        .prop_map(|(servers, health_check, pass_host_header)| {
-            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
-                servers,
-                health_check,
-                pass_host_header,
-                ..LoadBalancer::default()
-            }))
-        });
+        .prop_map(
+            |(servers, health_check, pass_host_header, hash, slow_start, zone, panic_threshold)| {
+                ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+                    servers,
+                    strategy: crate::model::Strategy::ConsistentHash,
+                    hash,
+                    slow_start,
+                    zone_preference: zone.map(|threshold| ZonePreference { threshold }),
+                    panic_threshold,
+                    health_check,
+                    pass_host_header,
+                    ..LoadBalancer::default()
+                }))
+            },
+        );
     let composite = composite();
     (prop_oneof![balancer, composite], collection::vec(name(), 0..3)).prop_map(|(kind, middlewares)| {
         Service {

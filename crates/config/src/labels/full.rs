@@ -1,12 +1,14 @@
 //! Services of the full tree as labels can write them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
     model::{
-        Failover, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, ResponseForwarding, Scheme,
-        ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted, only_kind,
+        Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, ResponseForwarding,
+        Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted, ZonePreference, only_kind,
     },
     name::Reference,
 };
@@ -35,6 +37,12 @@ struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
     sticky: Option<Sticky>,
+    hash: Hash,
+    #[serde(with = "crate::duration")]
+    slow_start: Duration,
+    zone_preference: Option<ZonePreference>,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    panic_threshold: u8,
     health_check: Option<HealthCheck>,
     pass_host_header: bool,
     upgrades: Upgrades,
@@ -48,6 +56,10 @@ impl Default for Balancer {
             servers: _,
             strategy,
             sticky,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             pass_host_header,
             upgrades,
@@ -58,6 +70,10 @@ impl Default for Balancer {
             server: ServerLabels::default(),
             strategy,
             sticky,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             pass_host_header,
             upgrades,
@@ -79,6 +95,7 @@ struct RawServerLabels {
     url: Option<ServerUrl>,
     weight: Option<u32>,
     preserve_path: bool,
+    zone: Option<String>,
 }
 
 impl TryFrom<RawServerLabels> for ServerLabels {
@@ -94,6 +111,7 @@ impl TryFrom<RawServerLabels> for ServerLabels {
             url: raw.url,
             weight: raw.weight,
             preserve_path: raw.preserve_path,
+            zone: raw.zone,
         }))
     }
 }
@@ -109,6 +127,10 @@ impl TryFrom<RawService> for LabelledService {
                 servers: Vec::new(),
                 strategy: balancer.strategy,
                 sticky: balancer.sticky,
+                hash: balancer.hash,
+                slow_start: balancer.slow_start,
+                zone_preference: balancer.zone_preference,
+                panic_threshold: balancer.panic_threshold,
                 health_check: balancer.health_check,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,

@@ -1,19 +1,14 @@
 //! Services: what answers a request.
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    collections::BTreeMap,
-    fmt,
-    hash::{Hash, Hasher},
-    str::FromStr,
-    time::Duration,
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Failover, Hash, HighestRandomWeight, Mirroring, ServerUrl, Sticky, Strategy, Upgrades, Weighted,
+    ZonePreference, is_default,
 };
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{Failover, HighestRandomWeight, Mirroring, Sticky, Upgrades, Weighted, is_default};
-use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
+use crate::{instance::Lifecycle, name::Reference, origin::Origin};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,6 +148,22 @@ pub struct LoadBalancer {
     /// Keeps clients with the server that served them first; absent means not at all.
     #[serde(skip_serializing_if = "is_default")]
     pub sticky: Option<Sticky>,
+    /// What `hrw` and `consistentHash` go by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hash: Hash,
+    /// How long a server that becomes ready is given less than its share, growing; 0 means not at all.
+    #[serde(with = "crate::duration", skip_serializing_if = "is_default")]
+    pub slow_start: Duration,
+    /// Prefer servers in Mesh's own zone; absent means that zones do not matter.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zone_preference: Option<ZonePreference>,
+    /// With less than this part of the servers ready, in per cent, requests go to those that are not, too; 0 means
+    /// never.
+    #[serde(
+        deserialize_with = "crate::whole::within::<_, _, 0, 100>",
+        skip_serializing_if = "is_default"
+    )]
+    pub panic_threshold: u8,
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
@@ -174,6 +185,10 @@ impl Default for LoadBalancer {
             servers: Vec::new(),
             strategy: Strategy::default(),
             sticky: None,
+            hash: Hash::default(),
+            slow_start: Duration::ZERO,
+            zone_preference: None,
+            panic_threshold: 0,
             health_check: None,
             pass_host_header: true,
             upgrades: Upgrades::default(),
@@ -181,15 +196,6 @@ impl Default for LoadBalancer {
             servers_transport: None,
         }
     }
-}
-
-/// How the next server is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Smooth weighted round robin.
-    #[default]
-    Wrr,
 }
 
 /// How answers are passed on.
@@ -221,6 +227,9 @@ pub struct Server {
     /// Put the path of `url` in front of the request's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub preserve_path: bool,
+    /// The zone it is in; empty where that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zone: String,
     /// What its provider knows of it; always ready in documents.
     #[serde(skip)]
     pub lifecycle: Lifecycle,
@@ -265,146 +274,6 @@ impl Scheme {
             Self::Http | Self::H2c => 80,
             Self::Https => 443,
         }
-    }
-}
-
-/// The URL of a server: scheme, host, port and an optional path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerUrl {
-    /// How to speak to it.
-    pub scheme: Scheme,
-    /// Host name or address; an IPv6 address without brackets.
-    pub host: String,
-    /// The port; the scheme's own when none was written.
-    pub port: u16,
-    /// The path; empty when none was written.
-    pub path: String,
-    /// The text that it was read from, if that differs from what is shown of it.
-    pub written: Written,
-}
-
-/// A text that says the same as what it stands beside, so that it takes no part in comparisons.
-#[derive(Debug, Clone, Default)]
-pub struct Written(Option<Box<str>>);
-
-impl PartialEq for Written {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Written {}
-
-impl PartialOrd for Written {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Written {
-    fn cmp(&self, _: &Self) -> Ordering {
-        Ordering::Equal
-    }
-}
-
-impl Hash for Written {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-/// Why a text is not the URL of a server.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a server URL: {reason}; write http://host:port")]
-pub struct ServerUrlError {
-    text: String,
-    reason: &'static str,
-}
-
-impl FromStr for ServerUrl {
-    type Err = ServerUrlError;
-
-    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        let error = |reason| ServerUrlError {
-            text: redact::url(text),
-            reason,
-        };
-        let uri: http::Uri = text.trim().parse().map_err(|_| error("it does not parse"))?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => Scheme::Http,
-            Some("https") => Scheme::Https,
-            Some("h2c") => Scheme::H2c,
-            Some(_) => return Err(error("its scheme is none of http, https, h2c")),
-            None => return Err(error("it has no scheme")),
-        };
-        let authority = uri.authority().ok_or_else(|| error("it has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(error("user names and passwords do not belong in it"));
-        }
-        if uri.query().is_some() {
-            return Err(error("it has a query"));
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(error("it has no host"));
-        }
-        let port = match authority.port_u16() {
-            Some(0) => return Err(error("port 0 cannot be reached")),
-            Some(port) => port,
-            None if authority.as_str() != authority.host() => {
-                return Err(error("its port is not a number from 1 to 65535"));
-            }
-            None => scheme.default_port(),
-        };
-        let path = if uri.path() == "/" { "" } else { uri.path() };
-        let mut url = Self {
-            scheme,
-            host: host.to_owned(),
-            port,
-            path: path.to_owned(),
-            written: Written::default(),
-        };
-        if url.to_string() != text.trim() {
-            url.written = Written(Some(text.trim().into()));
-        }
-        Ok(url)
-    }
-}
-
-impl ServerUrl {
-    /// The text that it was read from: `http://a/` where `http://a:80` is shown.
-    pub fn as_written(&self) -> Cow<'_, str> {
-        match &self.written.0 {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(self.to_string()),
-        }
-    }
-
-    /// `host:port`, with brackets around an IPv6 address.
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl fmt::Display for ServerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
-    }
-}
-
-impl Serialize for ServerUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.as_written())
-    }
-}
-
-impl<'de> Deserialize<'de> for ServerUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -478,57 +347,4 @@ pub enum HealthCheckMode {
     /// An HTTP/1.1 request.
     #[default]
     Http,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn server_urls_keep_scheme_host_port_and_path() {
-        let url: ServerUrl = "https://[::1]/api".parse().unwrap();
-        assert_eq!(
-            (url.scheme, url.host.as_str(), url.port, url.path.as_str()),
-            (Scheme::Https, "::1", 443, "/api")
-        );
-        assert_eq!(url.to_string(), "https://[::1]:443/api");
-    }
-
-    #[test]
-    fn server_urls_are_equal_however_they_are_written_and_know_how_they_were() {
-        let [short, long]: [ServerUrl; 2] = ["http://a/", "http://a:80"].map(|text| text.parse().unwrap());
-        assert_eq!(short, long);
-        assert_eq!(
-            (&*short.as_written(), &*long.as_written()),
-            ("http://a/", "http://a:80")
-        );
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_not_quoted() {
-        let error = "http://u:hunter2@a/x"
-            .parse::<ServerUrl>()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            !error.contains("hunter2") && error.contains("http://REDACTED@a/x"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn what_is_no_server_url_is_refused() {
-        for text in [
-            "",
-            "10.0.0.1:80",
-            "ftp://a",
-            "http://",
-            "http://a:0",
-            "http://a:99999",
-            "http://u:p@a",
-            "http://a/?q",
-        ] {
-            assert!(text.parse::<ServerUrl>().is_err(), "{text:?} was taken");
-        }
-    }
 }

@@ -1,17 +1,22 @@
-//! Smooth weighted round robin over the servers of one service.
+//! Spreads requests over the servers of one service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use mesh_config::{Origin, model::LoadBalancer};
+use mesh_config::{
+    Origin,
+    model::{self, LoadBalancer},
+};
 use parking_lot::Mutex;
 
 use super::{
     Asking, Pick, Upgrades,
-    schedule::Schedule,
-    server::{Server, ServerId, Standing},
+    layout::{Layout, Rules},
+    server::{Server, ServerId},
     state::{ServerStates, ServiceState},
     sticky::Stickiness,
+    turn::Turn,
+    zone::Zones,
 };
 use crate::upstream::Transport;
 
@@ -20,32 +25,42 @@ const QUOTED_REASONS: usize = 3;
 
 /// The servers of a load balancer and whose turn it is.
 ///
-/// Choosing takes no lock: one atomic step in the rotation and a look at the server. The rotation holds the
-/// servers of the best standing there is; it is laid out again when a verdict changes.
+/// Choosing takes no lock: one atomic step and a look at a few servers. The layout holds the servers of the best
+/// standing there is; it is made again when a verdict changes.
 #[derive(Debug)]
 pub struct Balancer {
     servers: Vec<Arc<Server>>,
-    rotation: ArcSwap<Rotation>,
+    rules: Rules,
+    layout: ArcSwap<Layout>,
     laying_out: Mutex<()>,
-    state: Arc<ServiceState>,
+    pub(super) state: Arc<ServiceState>,
     sticky: Option<Box<Stickiness>>,
 }
 
-/// The servers of one standing, in turns.
-#[derive(Debug, Default)]
-struct Rotation {
-    standing: Option<Standing>,
-    schedule: Schedule,
+/// What a balancer belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The service, as logs write it.
+    pub(crate) label: &'a Arc<str>,
+    /// Where it was written.
+    pub(crate) origin: &'a Origin,
+    /// How its servers are connected to.
+    pub(crate) transport: &'a Arc<Transport>,
+    /// The zone this process is in.
+    pub(crate) zone: &'a str,
 }
 
 impl Balancer {
-    /// A balancer for the service called `label`, which was written at `origin`. What is known of its servers comes
-    /// from `previous`.
-    pub(crate) fn new(
-        label: &Arc<str>,
+    /// A balancer as `definition` says. What is known of its servers comes from `previous`.
+    pub(crate) fn new(context: Context<'_>, definition: &LoadBalancer, previous: Option<&Self>) -> Arc<Self> {
+        Self::at(Instant::now(), context, definition, previous)
+    }
+
+    /// [`Self::new`] at another time.
+    pub(super) fn at(
+        now: Instant,
+        context: Context<'_>,
         definition: &LoadBalancer,
-        origin: &Origin,
-        transport: &Arc<Transport>,
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
@@ -53,7 +68,13 @@ impl Balancer {
         let check = definition.health_check.clone().map(Arc::new);
         let upgrades = Upgrades::new(&definition.upgrades);
         let written = definition.servers.iter().map(|server| server.url.as_written());
-        let sticky = Stickiness::new(definition.sticky.as_ref(), label, written);
+        // A strategy that goes by what clients send keeps them together by itself.
+        let is_by_key = matches!(
+            definition.strategy,
+            model::Strategy::Hrw | model::Strategy::ConsistentHash
+        );
+        let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
+        let sticky = Stickiness::new(sticky, context.label, written);
         let servers = definition.servers.iter().map(|server| {
             let health = check
                 .as_ref()
@@ -61,29 +82,39 @@ impl Balancer {
             Arc::new(Server {
                 label: server.url.to_string().into(),
                 authority: server.url.authority().into(),
-                service: label.clone(),
+                service: context.label.clone(),
                 weight: server.weight,
+                zone: server.zone.as_str().into(),
                 pass_host_header: definition.pass_host_header,
                 upgrades: upgrades.clone(),
                 preserve_path: server.preserve_path,
-                transport: transport.clone(),
+                transport: context.transport.clone(),
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
-                origin: server.origin.clone().unwrap_or_else(|| origin.clone()),
+                origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
                 state: known.state(&server.url),
                 health,
+                is_timed: definition.strategy == model::Strategy::LeastTime,
                 url: server.url.clone(),
             })
         });
+        let zones = definition.servers.iter().map(|server| server.zone.as_str());
         let balancer = Arc::new(Self {
+            rules: Rules {
+                strategy: definition.strategy,
+                hash: definition.hash.clone(),
+                slow_start: definition.slow_start,
+                panic_threshold: definition.panic_threshold,
+                zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
+            },
             servers: servers.collect(),
-            rotation: ArcSwap::default(),
+            layout: ArcSwap::default(),
             laying_out: Mutex::new(()),
             state,
             sticky,
         });
         balancer.state.enlist(&balancer);
-        balancer.rebalance();
+        balancer.rebalance(true, now);
         balancer
     }
 
@@ -114,20 +145,15 @@ impl Balancer {
 
     /// The next server that did not fail the request before.
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
-        let tried = asking.tried;
-        let rotation = self.rotation.load();
-        for _ in 0..rotation.schedule.len() {
-            let server = self.servers.get(rotation.schedule.at(self.state.next())?)?;
-            // A verdict may have changed since the rotation was laid out.
-            if rotation.standing == Some(server.standing()) && !tried.contains(&server.id()) {
-                return Some(server.clone());
-            }
+        let layout = self.layout.load();
+        match layout.choose(asking, || Turn(self.state.next())) {
+            Some(server) => Some(server.clone()),
+            None => self.best_of_the_rest(asking.tried, layout.panics()),
         }
-        self.best_of_the_rest(tried)
     }
 
-    /// The server of the best standing, when the rotation has none to offer.
-    fn best_of_the_rest(&self, tried: &[ServerId]) -> Option<Arc<Server>> {
+    /// The server of the best standing, when the layout has none to offer.
+    fn best_of_the_rest(&self, tried: &[ServerId], panics: bool) -> Option<Arc<Server>> {
         let first = self.state.next().checked_rem(self.servers.len())?;
         let (before, after) = self.servers.split_at_checked(first)?;
         after
@@ -135,36 +161,28 @@ impl Balancer {
             .chain(before)
             .filter(|server| !tried.contains(&server.id()))
             .map(|server| (server.standing(), server))
-            .filter(|(standing, _)| standing.takes_requests())
+            .filter(|(standing, server)| standing.takes_requests() || panics && server.is_last_resort())
             .min_by_key(|(standing, _)| *standing)
             .map(|(_, server)| server.clone())
     }
 
     /// True when some server may be used.
     pub(crate) fn can_serve(&self) -> bool {
-        self.rotation.load().standing.is_some()
+        self.layout.load().can_serve()
     }
 
-    /// Lays the rotation out again after a change of standing.
-    pub(crate) fn rebalance(&self) {
+    /// Lays the servers out again after a change of standing. The `newest` balancer of a service notes since when they
+    /// are ready; one of a former table may think otherwise.
+    pub(crate) fn rebalance(&self, newest: bool, now: Instant) {
         // Only writers wait here: compiler and checks. The last one sees every verdict.
         let _alone = self.laying_out.lock();
-        let standings: Vec<_> = self.servers.iter().map(|server| server.standing()).collect();
-        let best = standings
-            .iter()
-            .copied()
-            .min()
-            .filter(|best| best.takes_requests());
-        let members = (0_u32..).zip(&self.servers).zip(standings);
-        let schedule = Schedule::new(
-            members
-                .filter(|(_, standing)| Some(*standing) == best)
-                .map(|((index, server), _)| (index, server.weight)),
-        );
-        self.rotation.store(Arc::new(Rotation {
-            standing: best,
-            schedule,
-        }));
+        if newest {
+            for server in &self.servers {
+                server.note_readiness(now);
+            }
+        }
+        self.layout
+            .store(Arc::new(Layout::new(&self.servers, &self.rules, now)));
     }
 
     /// Why [`Self::pick`] found nothing.
@@ -210,7 +228,7 @@ impl Balancer {
 mod tests {
     use std::collections::HashMap;
 
-    use mesh_config::{instance::Lifecycle, model};
+    use mesh_config::instance::Lifecycle;
     use proptest::{prelude::*, sample::select};
 
     use super::*;
@@ -224,6 +242,7 @@ mod tests {
                 url: format!("http://10.0.0.1:{port}").parse().unwrap(),
                 weight: *weight,
                 preserve_path: false,
+                zone: String::new(),
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
                 origin: None,
@@ -233,13 +252,13 @@ mod tests {
             health_check: checked.then(model::HealthCheck::default),
             ..LoadBalancer::default()
         };
-        Balancer::new(
-            &"s@test".into(),
-            &definition,
-            &Origin::default(),
-            &Arc::default(),
-            None,
-        )
+        let context = Context {
+            label: &"s@test".into(),
+            origin: &Origin::default(),
+            transport: &Arc::default(),
+            zone: "",
+        };
+        Balancer::new(context, &definition, None)
     }
 
     fn picks(balancer: &Balancer, count: usize) -> HashMap<u16, usize> {

@@ -5,18 +5,26 @@
 
 mod attempt;
 mod balancer;
+mod clock;
 mod cookie;
 mod failover;
 mod health;
 mod highest_random_weight;
+mod key;
+mod latency;
+mod layout;
 mod mirroring;
 mod pick;
 mod schedule;
 mod server;
+mod slow_start;
 mod state;
 mod sticky;
+mod strategy;
+mod turn;
 mod upgrades;
 mod weighted;
+mod zone;
 
 use std::sync::Arc;
 
@@ -24,6 +32,7 @@ use mesh_config::QualifiedName;
 
 pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
+pub(crate) use balancer::Context;
 pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
 pub use highest_random_weight::HighestRandomWeight;
@@ -167,5 +176,7 @@ pub struct NoServer {
 
 #[cfg(test)]
 mod kinds_tests;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use mesh_config::model::{HealthCheck, ServerUrl};
@@ -33,6 +34,12 @@ impl ServiceState {
         })
     }
 
+    /// Begins at a place that is always the same.
+    #[cfg(test)]
+    pub(crate) fn begin_at(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
     /// The next turn of the rotation.
     pub(crate) fn next(&self) -> usize {
         self.position.fetch_add(1, Ordering::Relaxed)
@@ -48,8 +55,10 @@ impl ServiceState {
     /// Makes every balancer of the service count its servers again.
     pub(crate) fn rebalance(&self) {
         let balancers: Vec<_> = self.balancers.lock().iter().filter_map(Weak::upgrade).collect();
-        for balancer in balancers {
-            balancer.rebalance();
+        let now = Instant::now();
+        // The newest one enlisted last.
+        for (behind, balancer) in balancers.iter().rev().enumerate() {
+            balancer.rebalance(behind == 0, now);
         }
     }
 }
