@@ -80,35 +80,37 @@ fn answer(mut stream: &TcpStream, answers: &serde_json::Map<String, Value>) {
     }
 }
 
+/// What the service `shop` declares beside itself.
+const TAGS: [&str; 21] = [
+    "mesh.http.routers.split.rule=Host(`split.test`)",
+    "mesh.http.routers.split.service=split",
+    "mesh.http.services.split.weighted.services[0].name=shop",
+    "mesh.http.services.split.weighted.services[0].weight=3",
+    "mesh.http.services.split.weighted.services[1].name=shop-next",
+    "mesh.http.services.split.weighted.sticky.cookie.name=lane",
+    "mesh.http.routers.near.rule=Host(`near.test`)",
+    "mesh.http.routers.near.service=near",
+    "mesh.http.services.near.highestrandomweight.services[0].name=shop",
+    "mesh.http.services.near.highestrandomweight.services[1].name=shop-next",
+    "mesh.http.routers.copy.rule=Host(`copy.test`)",
+    "mesh.http.routers.copy.service=copy",
+    "mesh.http.services.copy.mirroring.service=shop",
+    "mesh.http.services.copy.mirroring.mirrors[0].name=shop-next",
+    "mesh.http.services.copy.mirroring.mirrors[0].percent=100",
+    "mesh.http.routers.spare.rule=Host(`spare.test`)",
+    "mesh.http.routers.spare.service=spare",
+    "mesh.http.services.spare.failover.service=shop-gone@consulcatalog",
+    "mesh.http.services.spare.failover.fallback=shop-next",
+    "mesh.http.routers.shop.rule=Host(`shop.test`)",
+    "mesh.http.routers.shop.service=shop",
+];
+
 #[test]
 fn tags_declare_every_kind_of_service() {
     let (place, stable, next) = (Place::new(), Server::named("stable"), Server::named("next"));
-    let tags = [
-        "mesh.http.routers.split.rule=Host(`split.test`)",
-        "mesh.http.routers.split.service=split",
-        "mesh.http.services.split.weighted.services[0].name=shop",
-        "mesh.http.services.split.weighted.services[0].weight=3",
-        "mesh.http.services.split.weighted.services[1].name=shop-next",
-        "mesh.http.services.split.weighted.sticky.cookie.name=lane",
-        "mesh.http.routers.near.rule=Host(`near.test`)",
-        "mesh.http.routers.near.service=near",
-        "mesh.http.services.near.highestrandomweight.services[0].name=shop",
-        "mesh.http.services.near.highestrandomweight.services[1].name=shop-next",
-        "mesh.http.routers.copy.rule=Host(`copy.test`)",
-        "mesh.http.routers.copy.service=copy",
-        "mesh.http.services.copy.mirroring.service=shop",
-        "mesh.http.services.copy.mirroring.mirrors[0].name=shop-next",
-        "mesh.http.services.copy.mirroring.mirrors[0].percent=100",
-        "mesh.http.routers.spare.rule=Host(`spare.test`)",
-        "mesh.http.routers.spare.service=spare",
-        "mesh.http.services.spare.failover.service=shop-gone@consulcatalog",
-        "mesh.http.services.spare.failover.fallback=shop-next",
-        "mesh.http.routers.shop.rule=Host(`shop.test`)",
-        "mesh.http.routers.shop.service=shop",
-    ];
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let catalog = Catalog::of(&[
-        ("shop", stable.address, tags.map(str::to_owned).to_vec()),
+        ("shop", stable.address, TAGS.map(str::to_owned).to_vec()),
         ("shop-next", next.address, Vec::new()),
         ("shop-gone", refused, Vec::new()),
     ]);
@@ -147,6 +149,7 @@ fn tags_declare_every_kind_of_service() {
         {"name": "shop@consulcatalog", "status": "UP"}, {"name": "shop-next@consulcatalog", "status": "UP"},
     ]);
     assert_eq!(service["childStates"], children);
+    assert_eq!(service["weighted"]["sticky"]["cookie"]["name"], "lane");
     let of = |service: &str| {
         mesh.ask(&format!("/api/http/services/{service}@consulcatalog"))
             .json()
