@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
 };
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http,
-    mesh::{Place, eventually, flags, words},
+    mesh::{Mesh, Place, eventually, flags, words},
     server::Server,
 };
 
@@ -139,7 +139,23 @@ fn tags_declare_every_kind_of_service() {
     assert_eq!(mesh.get("copy.test", "/").body, "stable");
     eventually("the copy arrives", || (next.held() == 1).then_some(()));
     next.release();
+    let count = |outcome: &str| {
+        let labels = r#"service="copy@consulcatalog",mirror="shop-next@consulcatalog""#;
+        format!("mesh_service_mirrored_requests_total{{{labels},outcome=\"{outcome}\"}} ")
+    };
+    eventually("the copy is counted", || {
+        let metrics = mesh.ask("/metrics").body;
+        assert!(metrics.contains(&format!("{}0\n", count("dropped"))), "{metrics}");
+        metrics
+            .contains(&format!("{}1\n", count("answered")))
+            .then_some(())
+    });
     assert_eq!(mesh.get("spare.test", "/").body, "next");
+    shows_every_kind(&mesh);
+}
+
+/// The API shows what the tags declare.
+fn shows_every_kind(mesh: &Mesh) {
     let service = mesh.ask("/api/http/services/split@consulcatalog").json();
     assert_eq!(
         (&service["type"], &service["status"]),
@@ -217,4 +233,85 @@ http:
     });
     let unknown = http::get(mesh.address("mesh"), "localhost", "/api/http/services/none@file");
     assert_eq!(unknown.status, 404);
+}
+
+/// Takes every request with its body, and answers how long that was with `status`.
+fn measuring(status: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || measure(&stream, status));
+        }
+    });
+    address
+}
+
+fn measure(mut stream: &TcpStream, status: &str) {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0_u64;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or_default() == 0 {
+            return;
+        }
+        if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
+            length = text.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            let seen = io::copy(&mut reader.by_ref().take(length), &mut io::sink()).unwrap_or_default();
+            let text = seen.to_string();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            );
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+            length = 0;
+        }
+    }
+}
+
+#[test]
+fn a_body_beyond_what_is_kept_is_served_and_neither_copied_nor_replaced() {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let (place, copied) = (Place::new(), Server::named("copied"));
+    let (main, other) = (measuring("503 Busy"), measuring("200 OK"));
+    let text = format!(
+        r#"
+http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: top}}}}
+  services:
+    top: {{mirroring: {{service: spare, mirrors: [{{name: copied, percent: 100}}]}}}}
+    spare: {{failover: {{service: main, fallback: other, errors: {{status: ["503"]}}}}}}
+    main: {{loadBalancer: {{servers: [{{url: "http://{main}"}}]}}}}
+    other: {{loadBalancer: {{servers: [{{url: "http://{other}"}}]}}}}
+    copied: {{loadBalancer: {{servers: [{{url: "{}"}}]}}}}
+"#,
+        copied.url()
+    );
+    let mesh = place.start(&words(&flags(&place.write("routes.yml", &text))));
+    mesh.eventually("a.test", "/", |answer| answer.body == "0");
+    let ask = |length: usize| {
+        let mut client = http::Kept::new(TcpStream::connect(mesh.address("web")).unwrap());
+        let mut request = format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {length}\r\n\r\n");
+        request.extend(std::iter::repeat_n('x', length));
+        client.ask(&request).unwrap()
+    };
+    let dropped = || {
+        let metrics = mesh.ask("/metrics").body;
+        let line = metrics
+            .lines()
+            .find(|line| line.contains(r#"outcome="dropped""#))
+            .unwrap()
+            .to_owned();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(ask(5 * MEBIBYTE), (200, (5 * MEBIBYTE).to_string()));
+    assert_eq!(dropped(), "0");
+    assert_eq!(ask(70 * MEBIBYTE), (503, (70 * MEBIBYTE).to_string()));
+    eventually("the missing copy is counted", || (dropped() == "1").then_some(()));
+    // What was kept is free again.
+    assert_eq!(ask(20 * MEBIBYTE), (200, (20 * MEBIBYTE).to_string()));
 }

@@ -1,6 +1,6 @@
 //! Copies of requests, sent behind the client's back.
 
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use http_body_util::BodyExt;
 use tokio::time::timeout;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Answer, Call, Source, Trail, call::CopiedBody, course::Course, forward_along};
 use crate::{
     middleware::Chain,
-    service::{Copies, MirroredBody, Service},
+    service::{Copies, CopyOutcome, Mirror, MirroredBody},
     upstream::{AnswerBody, Upstreams},
 };
 
@@ -21,7 +21,7 @@ const MAX_ANSWER: usize = 1024 * 1024;
 /// A copy that is sent once its original is answered.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    to: Arc<Service>,
+    to: Mirror,
     chains: Vec<Chain>,
     call: Call,
     body: CopiedBody,
@@ -39,9 +39,10 @@ impl Waiting {
             };
             for to in copies.to {
                 let Some((call, body)) = call.copy(limit) else {
+                    to.counts.count(CopyOutcome::Dropped);
                     continue;
                 };
-                let own = Some(&to.middlewares).filter(|own| !own.is_empty());
+                let own = Some(&to.service.middlewares).filter(|own| !own.is_empty());
                 waiting.push(Self {
                     chains: passed.iter().chain(own).cloned().collect(),
                     to,
@@ -55,23 +56,23 @@ impl Waiting {
 
     /// Sends it, if not too many are under way.
     pub(super) fn send(self, upstreams: &Rc<Upstreams>) {
-        let name = self.to.label.clone();
+        let counts = self.to.counts.clone();
         let sending = sending(self, upstreams.clone());
+        let counted = counts.clone();
         // In a box of no type: a copy may have copies of its own.
         let sending: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
-            if timeout(MAX_TIME, sending).await.is_err() {
-                tracing::debug!(service = %name, "a copy took too long");
-            }
+            let outcome = timeout(MAX_TIME, sending).await;
+            counted.count(outcome.unwrap_or(CopyOutcome::Failed));
         });
         if !upstreams.beside(sending) {
-            tracing::debug!("too many copies are under way");
+            counts.count(CopyOutcome::Dropped);
         }
     }
 }
 
-async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) {
+async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) -> CopyOutcome {
     let Waiting {
-        to,
+        to: Mirror { service, .. },
         chains,
         mut call,
         body,
@@ -81,16 +82,21 @@ async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) {
         CopiedBody::Kept(kept) => Some(kept),
         CopiedBody::Coming(coming) => match coming.await {
             Ok(kept) => Some(kept),
-            Err(_) => {
-                return tracing::debug!(service = %to.label, "a request was not copied: no room for its body");
-            }
+            // It was too long, found no room, or was never whole.
+            Err(_) => return CopyOutcome::Dropped,
         },
     });
-    let course = Course::to(to.clone(), chains);
+    let course = Course::to(service.clone(), chains);
     let mut trail = Trail::default();
-    match forward_along(course, &upstreams, &to, &mut call, &mut trail, None).await {
-        Ok(answer) => discard(answer, &upstreams).await,
-        Err(error) => tracing::debug!(service = %to.label, %error, "a copy was not answered"),
+    match forward_along(course, &upstreams, &service, &mut call, &mut trail, None).await {
+        Ok(answer) => {
+            discard(answer, &upstreams).await;
+            CopyOutcome::Answered
+        }
+        Err(error) => {
+            tracing::debug!(service = %service.label, %error, "a copy was not answered");
+            CopyOutcome::Failed
+        }
     }
 }
 

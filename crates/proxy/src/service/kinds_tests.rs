@@ -250,7 +250,7 @@ fn copies_go_to_mirrors_by_their_share_and_a_second_attempt_makes_none() {
             .into_iter()
             .flat_map(|beside| beside.copies)
             .flat_map(|copies| copies.to);
-        to.map(|service| service.name.name.to_string())
+        to.map(|mirror| mirror.service.name.name.to_string())
             .collect::<String>()
     };
     let first: Vec<_> = (0..10).map(|_| copies(&table)).collect();

@@ -24,6 +24,52 @@ pub struct Mirror {
     pub service: Arc<Service>,
     /// Of a hundred requests, how many it gets.
     pub percent: u8,
+    /// What became of its copies; survives tables.
+    pub counts: Arc<CopyCounts>,
+}
+
+/// What became of copies.
+#[derive(Debug, Default)]
+pub struct CopyCounts([AtomicU64; CopyOutcome::ALL.len()]);
+
+/// What became of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyOutcome {
+    /// The mirror answered, whatever it said.
+    Answered,
+    /// It did not, or not in time.
+    Failed,
+    /// It was not sent: its body is too long or did not come, or there was no room.
+    Dropped,
+}
+
+impl CopyOutcome {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 3] = [Self::Answered, Self::Failed, Self::Dropped];
+
+    /// As metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl CopyCounts {
+    /// This became of one.
+    pub(crate) fn count(&self, outcome: CopyOutcome) {
+        if let Some(count) = self.0.get(outcome as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Of how many this became.
+    pub fn of(&self, outcome: CopyOutcome) -> u64 {
+        let count = self.0.get(outcome as usize);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
 }
 
 /// What copies have of the bodies of their requests.
@@ -39,7 +85,7 @@ pub enum MirroredBody {
 #[derive(Debug, Clone)]
 pub struct Copies {
     /// Who gets one, in this order.
-    pub to: Vec<Arc<Service>>,
+    pub to: Vec<Mirror>,
     /// What they have of the body.
     pub body: MirroredBody,
     /// How many of the chains on the way to the server the copies have passed, too.
@@ -47,16 +93,27 @@ pub struct Copies {
 }
 
 impl Mirroring {
-    /// Counts on from `previous`.
+    /// Sends copies to services, each for so many requests in a hundred. Counts on from `previous`.
     pub(crate) fn new(
         main: Arc<Service>,
-        mirrors: Vec<Mirror>,
+        mirrors: impl Iterator<Item = (Arc<Service>, u8)>,
         body: MirroredBody,
         previous: Option<&Self>,
     ) -> Self {
+        let former = previous.map_or_else(Vec::new, |previous| previous.mirrors.clone());
+        let mut known = Vec::new();
+        for (service, percent) in mirrors {
+            let same = |mirror: &&Mirror| mirror.service.name == service.name;
+            let before = known.iter().chain(&former).find(same);
+            known.push(Mirror {
+                counts: before.map_or_else(Arc::default, |mirror| mirror.counts.clone()),
+                service,
+                percent,
+            });
+        }
         Self {
             main,
-            mirrors,
+            mirrors: known,
             body,
             requests: previous.map_or_else(Arc::default, |previous| previous.requests.clone()),
         }
@@ -79,11 +136,8 @@ impl Mirroring {
             return Some(pick);
         }
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        let due = self
-            .mirrors
-            .iter()
-            .filter(|mirror| is_due(request, mirror.percent));
-        let to: Vec<_> = due.map(|mirror| mirror.service.clone()).collect();
+        let due = |mirror: &&Mirror| is_due(request, mirror.percent);
+        let to: Vec<_> = self.mirrors.iter().filter(due).cloned().collect();
         if to.is_empty() {
             return Some(pick);
         }

@@ -36,7 +36,7 @@ pub(crate) use balancer::Context;
 pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
 pub use highest_random_weight::HighestRandomWeight;
-pub use mirroring::{Copies, Mirror, MirroredBody, Mirroring};
+pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
 pub use pick::{Beside, Pick};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
 pub use upgrades::Upgrades;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use mesh_config::model::{self, ServiceKind, WeightedService};
 
 use crate::service::{
-    Failover, FailoverErrors, HighestRandomWeight, Kind, Mirror, MirroredBody, Mirroring, Service, Share,
-    Weighted,
+    Failover, FailoverErrors, HighestRandomWeight, Kind, MirroredBody, Mirroring, Service, Share, Weighted,
 };
 
 /// The service called `label` over `children`, which stand in the order in which `definition` names them. It goes on
@@ -37,15 +36,12 @@ pub(super) fn kind(
             };
             let (main, mirrors) = children.split_first()?;
             let mirrors = mirroring.mirrors.iter().zip(mirrors);
-            let mirrors = mirrors.map(|(mirror, service)| Mirror {
-                service: service.clone(),
-                percent: mirror.percent,
-            });
+            let mirrors = mirrors.map(|(mirror, service)| (service.clone(), mirror.percent));
             let body = match mirroring.mirror_body {
                 true => MirroredBody::UpTo(limit(mirroring.max_body_size).unwrap_or(u64::MAX)),
                 false => MirroredBody::None,
             };
-            Kind::Mirroring(Mirroring::new(main.clone(), mirrors.collect(), body, before))
+            Kind::Mirroring(Mirroring::new(main.clone(), mirrors, body, before))
         }
         ServiceKind::Failover(failover) => {
             let [main, fallback] = children else { return None };
