@@ -1,10 +1,15 @@
 //! Services of the full tree as labels can write them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
-    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades},
+    model::{
+        HealthCheck, LoadBalancer, PassiveHealthCheck, ResponseForwarding, Scheme, ServerUrl, Strategy,
+        Upgrades,
+    },
     name::Reference,
 };
 
@@ -23,6 +28,9 @@ struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
     health_check: Option<HealthCheck>,
+    passive_health_check: Option<PassiveHealthCheck>,
+    #[serde(with = "crate::duration")]
+    drain_timeout: Duration,
     pass_host_header: bool,
     upgrades: Upgrades,
     response_forwarding: ResponseForwarding,
@@ -35,6 +43,8 @@ impl Default for Balancer {
             servers: _,
             strategy,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -44,6 +54,8 @@ impl Default for Balancer {
             server: ServerLabels::default(),
             strategy,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -91,6 +103,8 @@ impl From<LabelledService> for DeclaredService {
                 servers: Vec::new(),
                 strategy: balancer.strategy,
                 health_check: balancer.health_check,
+                passive_health_check: balancer.passive_health_check,
+                drain_timeout: balancer.drain_timeout,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,
                 response_forwarding: balancer.response_forwarding,

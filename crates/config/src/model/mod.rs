@@ -4,6 +4,7 @@
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
 mod certificate;
+mod health_check;
 mod middleware;
 mod router;
 mod service;
@@ -11,11 +12,12 @@ mod transport;
 mod upgrades;
 
 pub use certificate::{Certificate, CertificatePair, Pem};
+pub use health_check::{Attempts, HealthCheck, HealthCheckMode, OutOfRange, PassiveHealthCheck, Percent};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use service::{
-    HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
-    ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
+    LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl, ServerUrlError, Service, ServiceKind,
+    Strategy, Weighted, WeightedService,
 };
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 pub use upgrades::{Upgrades, UpgradesError};
