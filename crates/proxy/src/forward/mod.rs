@@ -30,7 +30,7 @@ pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
 use crate::{
-    service::{Attempt, Outcome, Server, ServerId, Service},
+    service::{Attempt, InFlight, Outcome, Server, ServerId, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
 
@@ -108,14 +108,16 @@ async fn offer(
     if !call.was_lost()
         && let Some(lease) = upstreams.idle(server, call.offered().is_some(), now)
     {
-        match send(lease, call, trail, log).await {
+        match send(lease, server.state.begin(), call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
             Err(ForwardError::Closed { again: true, .. }) => {}
             outcome => return outcome,
         }
     }
+    // While it connects, too: a server that cannot be reached would else seem to be the least busy one.
+    let in_flight = server.state.begin();
     let lease = Box::pin(connect(upstreams, server, call.offered().is_some())).await?;
-    send(lease, call, trail, log).await
+    send(lease, in_flight, call, trail, log).await
 }
 
 async fn connect(
@@ -141,11 +143,11 @@ async fn connect(
 /// Sends the call over one connection.
 async fn send(
     mut lease: Lease,
+    in_flight: InFlight,
     call: &mut Call,
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
-    let in_flight = lease.server.state.begin();
     let (response, shared) = match &lease.sender {
         Sender::One(connection) => (one::exchange(connection, &lease.server, call).await?, None),
         Sender::Shared(_) => {

@@ -65,6 +65,6 @@ impl<'a> Attempt<'a> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.server.observe(self.outcome, self.began);
+        self.server.observe(self.outcome, self.began, Instant::now);
     }
 }

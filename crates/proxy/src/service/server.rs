@@ -134,8 +134,9 @@ impl Server {
     }
 
     /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
-    pub(super) fn observe(&self, outcome: Outcome, began: Instant) {
-        let _ = (outcome, began);
+    /// The clock is asked only by who needs it.
+    pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
+        let _ = (outcome, began, clock);
     }
 
     /// What the API and `explain` show of it.
