@@ -1,16 +1,21 @@
 //! Smooth weighted round robin over the servers of one service.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use arc_swap::ArcSwap;
-use mesh_config::{Origin, model::LoadBalancer};
+use mesh_config::{Origin, instance::Lifecycle, model::LoadBalancer};
 use parking_lot::Mutex;
 
 use super::{
     Asking, Upgrades,
+    known_servers::{KnownServer, KnownServers},
     schedule::Schedule,
-    server::{Server, ServerId, Standing},
-    state::{ServerStates, ServiceState},
+    server::{Server, ServerId, ServerInfo},
+    standing::Standing,
+    state::ServiceState,
 };
 use crate::upstream::Transport;
 
@@ -26,6 +31,8 @@ pub struct Balancer {
     servers: Vec<Arc<Server>>,
     rotation: ArcSwap<Rotation>,
     laying_out: Mutex<()>,
+    /// Changes of standing so far.
+    changes: AtomicUsize,
     state: Arc<ServiceState>,
 }
 
@@ -47,13 +54,14 @@ impl Balancer {
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
-        let known = previous.map(ServerStates::of).unwrap_or_default();
-        let check = definition.health_check.clone().map(Arc::new);
+        let mut known = KnownServers::new(definition, previous, &state);
         let upgrades = Upgrades::new(&definition.upgrades);
         let servers = definition.servers.iter().map(|server| {
-            let health = check
-                .as_ref()
-                .map(|check| known.health(&server.url, check, &state));
+            let KnownServer {
+                state,
+                health,
+                passive,
+            } = known.take(&server.url);
             Arc::new(Server {
                 label: server.url.to_string().into(),
                 authority: server.url.authority().into(),
@@ -66,18 +74,23 @@ impl Balancer {
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
                 origin: server.origin.clone().unwrap_or_else(|| origin.clone()),
-                state: known.state(&server.url),
+                state,
                 health,
+                passive,
                 url: server.url.clone(),
             })
         });
+        let servers = servers.collect();
         let balancer = Arc::new(Self {
-            servers: servers.collect(),
+            servers,
             rotation: ArcSwap::default(),
             laying_out: Mutex::new(()),
+            changes: AtomicUsize::new(0),
             state,
         });
+        balancer.rebalance();
         balancer.state.enlist(&balancer);
+        // A verdict may have changed before anybody could tell it.
         balancer.rebalance();
         balancer
     }
@@ -89,6 +102,7 @@ impl Balancer {
 
     /// The next server that did not fail the request before.
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
+        self.state.end_ejections();
         let tried = asking.tried;
         let rotation = self.rotation.load();
         for _ in 0..rotation.schedule.len() {
@@ -117,13 +131,42 @@ impl Balancer {
 
     /// True when some server may be used.
     pub(crate) fn can_serve(&self) -> bool {
+        self.state.end_ejections();
         self.rotation.load().standing.is_some()
     }
 
-    /// Lays the rotation out again after a change of standing.
+    /// The servers as they are at this moment.
+    pub(crate) fn info(&self) -> Vec<ServerInfo> {
+        self.state.end_ejections();
+        self.servers.iter().map(|server| server.info()).collect()
+    }
+
+    /// What becomes of ejections once it is `now`.
+    #[cfg(test)]
+    pub(super) fn at(&self, now: std::time::Instant) {
+        self.state.end_ejections_at(super::clock::Millis::of(now));
+    }
+
+    /// Servers that are to have requests, whether they can take them or not.
+    pub(super) fn members(&self) -> usize {
+        let stays = |server: &&Arc<Server>| server.weight > 0 && server.lifecycle != Lifecycle::Draining;
+        self.servers.iter().filter(stays).count()
+    }
+
+    /// Lays the rotation out again after a change of standing. Never waits: if somebody else is at it, he does it again.
     pub(crate) fn rebalance(&self) {
-        // Only writers wait here: compiler and checks. The last one sees every verdict.
-        let _alone = self.laying_out.lock();
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        while let Some(alone) = self.laying_out.try_lock() {
+            let seen = self.changes.load(Ordering::SeqCst);
+            self.lay_out();
+            drop(alone);
+            if self.changes.load(Ordering::SeqCst) == seen {
+                return;
+            }
+        }
+    }
+
+    fn lay_out(&self) {
         let standings: Vec<_> = self.servers.iter().map(|server| server.standing()).collect();
         let best = standings
             .iter()
@@ -185,7 +228,7 @@ impl Balancer {
 mod tests {
     use std::collections::HashMap;
 
-    use mesh_config::{instance::Lifecycle, model};
+    use mesh_config::model;
     use proptest::{prelude::*, sample::select};
 
     use super::*;

@@ -5,9 +5,13 @@
 
 mod attempt;
 mod balancer;
+mod clock;
 mod health;
+mod known_servers;
+mod passive;
 mod schedule;
 mod server;
+mod standing;
 mod state;
 mod upgrades;
 mod weighted;
@@ -20,7 +24,9 @@ use mesh_config::QualifiedName;
 pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
 pub use health::{CheckStatus, ServerHealth};
-pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
+pub use passive::PassiveHealth;
+pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
+pub use standing::{Cause, Standing};
 pub use upgrades::Upgrades;
 pub use weighted::{Share, Weighted};
 
@@ -96,7 +102,7 @@ impl Service {
     /// All its servers with their standing, those of children included.
     pub fn servers(&self) -> Vec<ServerInfo> {
         match &self.kind {
-            Kind::Balancer(balancer) => balancer.servers().iter().map(|server| server.info()).collect(),
+            Kind::Balancer(balancer) => balancer.info(),
             Kind::Weighted(weighted) => {
                 let children = weighted.shares().iter();
                 children.flat_map(|share| share.service.servers()).collect()
@@ -137,5 +143,7 @@ pub struct NoServer {
     pub reason: String,
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -9,16 +9,14 @@ use std::{
 };
 
 use mesh_config::{
-    Origin,
+    Origin, duration,
     instance::Lifecycle,
     model::{Scheme, ServerUrl},
 };
+use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
-use super::{
-    Outcome, Upgrades,
-    health::{CheckStatus, ServerHealth},
-};
+use super::{Cause, Outcome, PassiveHealth, Standing, Upgrades, health::ServerHealth, standing::Known};
 use crate::upstream::Transport;
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
@@ -56,27 +54,8 @@ pub struct Server {
     pub state: Arc<ServerState>,
     /// What active checks found; `None` without checks. Survives tables that do not change the check.
     pub health: Option<Arc<ServerHealth>>,
-}
-
-/// Whether a server may be chosen, in the order of preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Standing {
-    /// Gets requests.
-    Ready,
-    /// Not known to serve yet: gets requests only while no server is ready.
-    Untested,
-    /// On its way out: finishes what it has and gets nothing new.
-    Draining,
-    /// Gets none.
-    Out,
-}
-
-impl Standing {
-    /// True if new requests may go there.
-    pub fn takes_requests(self) -> bool {
-        matches!(self, Self::Ready | Self::Untested)
-    }
+    /// What its requests told; `None` where nobody listens. Survives tables as well.
+    pub passive: Option<Arc<PassiveHealth>>,
 }
 
 impl Server {
@@ -85,18 +64,21 @@ impl Server {
         self.state.id
     }
 
-    /// Whether it may be chosen now. Two relaxed loads.
+    /// Whether it may be chosen now. A few relaxed loads.
     pub fn standing(&self) -> Standing {
-        if self.weight == 0 {
-            return Standing::Out;
+        self.verdict().0
+    }
+
+    /// The same, and what it comes from.
+    pub fn verdict(&self) -> (Standing, Cause) {
+        Known {
+            has_weight: self.weight > 0,
+            lifecycle: self.lifecycle,
+            probes: self.health.as_ref().map(|health| health.status()),
+            ejected: self.passive.as_ref().is_some_and(|passive| passive.is_ejected()),
+            drained: false,
         }
-        let checked = self.health.as_ref().map(|health| health.status());
-        match (self.lifecycle, checked) {
-            (Lifecycle::Unhealthy, _) | (_, Some(CheckStatus::Down)) => Standing::Out,
-            (Lifecycle::Draining, _) => Standing::Draining,
-            (Lifecycle::Ready, None) | (_, Some(CheckStatus::Up)) => Standing::Ready,
-            (Lifecycle::Starting, None) | (_, Some(CheckStatus::Untested)) => Standing::Untested,
-        }
+        .verdict()
     }
 
     /// Why it does not get requests like any other; `None` when it does.
@@ -105,23 +87,24 @@ impl Server {
             Some(reason) => format!("{what}: {reason}"),
             None => what.to_owned(),
         };
-        if self.weight == 0 {
-            return Some("its weight is 0".to_owned());
-        }
-        if self.lifecycle == Lifecycle::Unhealthy {
-            return Some(provider("unhealthy by its provider"));
-        }
-        if let Some(health) = &self.health
-            && health.status() == CheckStatus::Down
-        {
-            return Some(format!("health check failed: {}", health.reason()));
-        }
-        match self.standing() {
-            Standing::Ready | Standing::Out => None,
-            Standing::Draining => Some(provider("draining")),
-            Standing::Untested if self.health.is_some() => Some("no health check answered yet".to_owned()),
-            Standing::Untested => Some(provider("starting")),
-        }
+        let (_, cause) = self.verdict();
+        Some(match cause {
+            Cause::Nothing => return None,
+            Cause::Weight => "its weight is 0".to_owned(),
+            Cause::Provider => provider("unhealthy by its provider"),
+            Cause::Probes => {
+                let reason = self.health.as_ref().map(|health| health.reason());
+                format!("health check failed: {}", reason.unwrap_or_default())
+            }
+            Cause::Requests => {
+                let reason = self.passive.as_ref().map(|passive| passive.reason());
+                format!("ejected: {}", reason.unwrap_or_default())
+            }
+            Cause::Drained => provider("drained"),
+            Cause::Leaving => provider("draining"),
+            Cause::Unprobed => "no health check answered yet".to_owned(),
+            Cause::Starting => provider("starting"),
+        })
     }
 
     /// True if requests may share a connection to it.
@@ -136,7 +119,23 @@ impl Server {
     /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
     /// The clock is asked only by who needs it.
     pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
-        let _ = (outcome, began, clock);
+        let (Some(passive), Some(failed)) = (&self.passive, outcome.failed()) else {
+            return;
+        };
+        if !failed {
+            passive.succeed(clock);
+        } else if let Some(ejected) = passive.fail(began, clock()) {
+            let (service, server, reason) = (&self.service, &self.url, &ejected.reason);
+            let length = ejected.length.map(duration::format);
+            let length = length.as_deref().unwrap_or("until a health check passes");
+            tracing::warn!(%service, %server, %reason, length, "server ejected");
+        }
+    }
+
+    /// The time when it may be back, in UTC.
+    fn ejected_until(&self) -> Option<String> {
+        let until = self.passive.as_ref()?.until()?;
+        Some(Timestamp::of(until.to_system_time()?).rfc3339())
     }
 
     /// What the API and `explain` show of it.
@@ -148,6 +147,8 @@ impl Server {
             status: if standing == Standing::Out { "DOWN" } else { "UP" },
             standing,
             obstacle: self.obstacle(),
+            ejected_until: self.ejected_until(),
+            ejections: self.passive.as_ref().map(|passive| passive.ejections()),
             in_flight: self.state.in_flight(),
             origin: self.origin.clone(),
         }
@@ -169,6 +170,12 @@ pub struct ServerInfo {
     /// Why it does not get requests like any other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
+    /// When an ejected server may be back; without a time where a health check alone decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ejected_until: Option<String>,
+    /// How often it was ejected, where that can happen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ejections: Option<u64>,
     /// Requests it is answering now.
     pub in_flight: usize,
     /// Who it is.
