@@ -1,8 +1,12 @@
 //! Smooth weighted round robin over the servers of one service.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -31,6 +35,7 @@ pub struct Balancer {
     servers: Vec<Arc<Server>>,
     rotation: ArcSwap<Rotation>,
     laying_out: Mutex<()>,
+    drain_timeout: Duration,
     /// Changes of standing so far.
     changes: AtomicUsize,
     state: Arc<ServiceState>,
@@ -80,11 +85,13 @@ impl Balancer {
                 url: server.url.clone(),
             })
         });
-        let servers = servers.collect();
+        let servers: Vec<_> = servers.collect();
+        lead_out(&servers, definition.drain_timeout);
         let balancer = Arc::new(Self {
             servers,
             rotation: ArcSwap::default(),
             laying_out: Mutex::new(()),
+            drain_timeout: definition.drain_timeout,
             changes: AtomicUsize::new(0),
             state,
         });
@@ -145,6 +152,16 @@ impl Balancer {
     #[cfg(test)]
     pub(super) fn at(&self, now: std::time::Instant) {
         self.state.end_ejections_at(super::clock::Millis::of(now));
+    }
+
+    /// Lets those of its servers go that are not among `those_that_stay`.
+    pub(super) fn part_from(&self, those_that_stay: &[Arc<Server>]) {
+        let staying: HashSet<_> = those_that_stay.iter().map(|server| server.id()).collect();
+        let gone = self
+            .servers
+            .iter()
+            .filter(|server| !staying.contains(&server.id()));
+        gone.for_each(|server| server.state.leave(self.drain_timeout));
     }
 
     /// Servers that are to have requests, whether they can take them or not.
@@ -222,6 +239,19 @@ impl Balancer {
         }
         format!("none of its {count} servers may be used: {quoted}{more}")
     }
+}
+
+/// Lets those of `servers` go that drain. One whose URL another one has stays with that.
+fn lead_out(servers: &[Arc<Server>], limit: Duration) {
+    let drains = |server: &&Arc<Server>| server.lifecycle == Lifecycle::Draining;
+    let (draining, staying): (Vec<_>, Vec<_>) = servers.iter().partition(drains);
+    let staying: HashSet<_> = staying
+        .into_iter()
+        .inspect(|server| server.state.stay())
+        .map(|server| server.id())
+        .collect();
+    let leaving = draining.iter().filter(|server| !staying.contains(&server.id()));
+    leaving.for_each(|server| server.state.leave(limit));
 }
 
 #[cfg(test)]

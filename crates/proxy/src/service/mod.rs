@@ -6,6 +6,7 @@
 mod attempt;
 mod balancer;
 mod clock;
+mod departure;
 mod health;
 mod known_servers;
 mod passive;
@@ -107,6 +108,17 @@ impl Service {
                 let children = weighted.shares().iter();
                 children.flat_map(|share| share.service.servers()).collect()
             }
+        }
+    }
+
+    /// Lets those of its own servers go that `next`, which comes in its place, no longer has.
+    pub(crate) fn followed_by(&self, next: Option<&Self>) {
+        let Kind::Balancer(balancer) = &self.kind else {
+            return;
+        };
+        match next.map(|next| &next.kind) {
+            Some(Kind::Balancer(next)) => balancer.part_from(next.servers()),
+            _ => balancer.part_from(&[]),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use mesh_config::{
@@ -16,7 +16,10 @@ use mesh_config::{
 use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
-use super::{Cause, Outcome, PassiveHealth, Standing, Upgrades, health::ServerHealth, standing::Known};
+use super::{
+    Cause, Outcome, PassiveHealth, Standing, Upgrades, departure::Departure, health::ServerHealth,
+    standing::Known,
+};
 use crate::upstream::Transport;
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
@@ -76,7 +79,7 @@ impl Server {
             lifecycle: self.lifecycle,
             probes: self.health.as_ref().map(|health| health.status()),
             ejected: self.passive.as_ref().is_some_and(|passive| passive.is_ejected()),
-            drained: false,
+            drained: self.lifecycle == Lifecycle::Draining && self.state.departure.is_over(),
         }
         .verdict()
     }
@@ -187,6 +190,7 @@ pub struct ServerInfo {
 pub struct ServerState {
     id: ServerId,
     in_flight: AtomicUsize,
+    departure: Departure,
 }
 
 impl ServerState {
@@ -196,7 +200,18 @@ impl ServerState {
         Self {
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             in_flight: AtomicUsize::new(0),
+            departure: Departure::default(),
         }
+    }
+
+    /// The server leaves: connections to it may go on for `limit`, and without end if that is 0.
+    pub(super) fn leave(&self, limit: Duration) {
+        self.departure.leave(Instant::now(), limit);
+    }
+
+    /// The server stays, or has come back.
+    pub(super) fn stay(&self) {
+        self.departure.stay();
     }
 
     /// Counts one request until the returned guard is dropped.
@@ -214,6 +229,19 @@ impl ServerState {
 /// A request that a server is answering.
 #[derive(Debug)]
 pub struct InFlight(Arc<ServerState>);
+
+impl InFlight {
+    /// True once the server has left, and had its time. One relaxed load while it stays.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.0.departure.is_over()
+    }
+
+    /// Ends when the server has left, and had its time.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> + 'static {
+        let state = self.0.clone();
+        async move { state.departure.over().await }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
