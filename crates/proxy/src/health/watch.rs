@@ -42,23 +42,32 @@ pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns:
             health.set_status(now);
             tell(&server, before, &outcome);
         }
-        let mut ejected = false;
-        if let Some(passive) = &server.passive {
-            passed = if outcome.is_ok() {
-                u32::saturating_add(passed, 1)
-            } else {
-                0
+        let ejected = server.passive.as_ref().is_some_and(|passive| {
+            passed = match passive.is_ejected() && outcome.is_ok() {
+                true => u32::saturating_add(passed, 1),
+                false => 0,
             };
-            ejected = passive.is_ejected();
-            if !ejected {
-                passed = 0;
-            } else if passed >= check.rise && passive.pass(began, Instant::now()) {
-                ejected = false;
+            if passed >= check.rise && passive.pass(began, Instant::now()) {
                 let (service, server) = (&server.service, &server.url);
                 info!(%service, %server, "health check passed, ejected server is back");
             }
+            passive.is_ejected()
+        });
+        rest(&server, if ejected { CheckStatus::Down } else { now }, &check).await;
+    }
+}
+
+/// Waits for the time of the next probe, which comes sooner when the server is ejected meanwhile.
+async fn rest(server: &Server, status: CheckStatus, check: &HealthCheck) {
+    let ejecting = async {
+        match &server.passive {
+            Some(passive) => passive.ejecting().await,
+            None => std::future::pending().await,
         }
-        time::sleep(pause(if ejected { CheckStatus::Down } else { now }, &check)).await;
+    };
+    tokio::select! {
+        () = time::sleep(pause(status, check)) => {}
+        () = ejecting => time::sleep(pause(CheckStatus::Down, check)).await,
     }
 }
 

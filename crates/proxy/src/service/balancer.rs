@@ -164,10 +164,17 @@ impl Balancer {
         gone.for_each(|server| server.state.leave(self.drain_timeout));
     }
 
-    /// Servers that are to have requests, whether they can take them or not.
-    pub(super) fn members(&self) -> usize {
+    /// Servers that are to have requests, whether they can take them or not; and those of them that are ejected.
+    pub(super) fn ejected(&self) -> (usize, usize) {
         let stays = |server: &&Arc<Server>| server.weight > 0 && server.lifecycle != Lifecycle::Draining;
-        self.servers.iter().filter(stays).count()
+        let servers = self.servers.iter().filter(stays);
+        servers.fold((0, 0), |(all, ejected), server| {
+            let is_ejected = server
+                .passive
+                .as_ref()
+                .is_some_and(|passive| passive.is_ejected());
+            (all + 1, ejected + usize::from(is_ejected))
+        })
     }
 
     /// Lays the rotation out again after a change of standing. Never waits: if somebody else is at it, he does it again.

@@ -13,14 +13,12 @@ use mesh_config::model::Percent;
 
 use super::{balancer::Balancer, clock::Millis};
 
-/// The position in the rotation of a service, its ejected servers, and the balancers that tables made for it.
+/// The position in the rotation of a service, and the balancers that tables made for it.
 #[derive(Debug)]
 pub(crate) struct ServiceState {
     position: AtomicUsize,
     balancers: ArcSwap<Vec<Weak<Balancer>>>,
-    /// Servers that are ejected now.
-    ejected: AtomicUsize,
-    /// When the first of them may be back.
+    /// When the first of its ejected servers may be back.
     look_again: AtomicU64,
 }
 
@@ -30,7 +28,6 @@ impl ServiceState {
         Arc::new(Self {
             position: AtomicUsize::new(usize::from(rand::random::<u16>())),
             balancers: ArcSwap::default(),
-            ejected: AtomicUsize::new(0),
             look_again: AtomicU64::new(Millis::NEVER.0),
         })
     }
@@ -61,26 +58,17 @@ impl ServiceState {
         }
     }
 
-    /// True if one more server may be ejected, which is counted as such: up to `share` of them, and of several at least
-    /// one unless that is 0.
-    pub(super) fn may_eject(&self, share: Percent) -> bool {
+    /// How many more servers may be ejected, where `share` of them may be: of several at least one, unless that is 0.
+    /// Negative where too many are.
+    pub(super) fn room_for_ejections(&self, share: Percent) -> isize {
         let newest = self.balancers.load().last().and_then(Weak::upgrade);
-        let servers = newest.map_or(0, |balancer| balancer.members());
+        let (servers, ejected) = newest.map_or((0, 0), |balancer| balancer.ejected());
         let share = usize::from(share.get());
         let most = match servers * share / 100 {
             0 if servers > 1 && share > 0 => 1,
             most => most,
         };
-        let one_more = |ejected| (ejected < most).then_some(ejected + 1);
-        let counted = self
-            .ejected
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        counted.is_ok()
-    }
-
-    /// A server is no longer ejected.
-    pub(super) fn uneject(&self) {
-        self.ejected.fetch_sub(1, Ordering::Relaxed);
+        most.cast_signed().saturating_sub_unsigned(ejected)
     }
 
     /// Makes whoever chooses at `time` or later look for ejections that are over.

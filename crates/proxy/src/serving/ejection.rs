@@ -114,7 +114,7 @@ async fn where_servers_are_probed_a_probe_brings_an_ejected_one_back() {
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
         "services": {"all@file": {"loadBalancer": {
             "servers": [{"url": format!("http://{}", bad.address)}],
-            "healthCheck": {"path": "/healthz", "interval": "50ms"},
+            "healthCheck": {"path": "/healthz", "interval": "1h", "unhealthyInterval": "20ms"},
             "passiveHealthCheck": {"failureWindow": "1h"},
         }}},
     })));

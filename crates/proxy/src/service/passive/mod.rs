@@ -17,6 +17,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mesh_config::{duration, model::PassiveHealthCheck};
+use tokio::sync::Notify;
 
 use self::{
     rate::{Count, Rate},
@@ -41,6 +42,7 @@ pub struct PassiveHealth {
     level: AtomicU32,
     ejections: AtomicU64,
     reason: ArcSwap<String>,
+    ejecting: Notify,
     service: Weak<ServiceState>,
 }
 
@@ -65,6 +67,7 @@ impl PassiveHealth {
             level: AtomicU32::new(0),
             ejections: AtomicU64::new(0),
             reason: ArcSwap::default(),
+            ejecting: Notify::new(),
             service: Arc::downgrade(service),
             definition: definition.clone(),
         }
@@ -80,9 +83,9 @@ impl PassiveHealth {
         self.definition == *definition && self.probed == probed
     }
 
-    /// True while the server is ejected. One relaxed load.
+    /// True while the server is ejected. One load.
     pub fn is_ejected(&self) -> bool {
-        self.until.load(Ordering::Relaxed) != 0
+        self.until.load(Ordering::SeqCst) != 0
     }
 
     /// Why it is ejected.
@@ -100,6 +103,11 @@ impl PassiveHealth {
     /// When an ejected server is back without anybody's word.
     pub(super) fn expires(&self) -> Option<Millis> {
         self.until().filter(|_| !self.probed)
+    }
+
+    /// Ends when the server is ejected, for the one who probes it.
+    pub(crate) async fn ejecting(&self) {
+        self.ejecting.notified().await;
     }
 
     /// Ejections so far.
@@ -133,16 +141,24 @@ impl PassiveHealth {
 
     fn eject(&self, now: Millis, rate: Option<Count>) -> Option<Ejected> {
         let service = self.service.upgrade()?;
-        if !service.may_eject(self.definition.max_ejection_percent) {
+        let share = self.definition.max_ejection_percent;
+        if service.room_for_ejections(share) <= 0 {
             return None;
         }
         let (level, length) = self.next_length(now);
         let until = now.after(length);
         let begun = self
             .until
-            .compare_exchange(0, until.0, Ordering::AcqRel, Ordering::Relaxed);
+            .compare_exchange(0, until.0, Ordering::SeqCst, Ordering::Relaxed);
         if begun.is_err() {
-            service.uneject();
+            return None;
+        }
+        // Others may have come to the same at this moment. They see this one as it sees them, so that never too many
+        // stay ejected; all may step back, until the next failure.
+        if service.room_for_ejections(share) < 0 {
+            self.until.store(0, Ordering::SeqCst);
+            // Somebody may have left it out of a rotation meanwhile.
+            service.rebalance();
             return None;
         }
         self.level.store(level + 1, Ordering::Relaxed);
@@ -154,6 +170,7 @@ impl PassiveHealth {
             service.look_again(until);
         }
         service.rebalance();
+        self.ejecting.notify_one();
         Some(Ejected {
             reason,
             length: self.until().map(|_| length),
@@ -208,25 +225,11 @@ impl PassiveHealth {
             rate.clear();
         }
         self.changed.store(now.0, Ordering::Relaxed);
-        let ended = until != 0
+        until != 0
             && self
                 .until
                 .compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok();
-        if ended && let Some(service) = self.service.upgrade() {
-            service.uneject();
-        }
-        ended
-    }
-}
-
-impl Drop for PassiveHealth {
-    fn drop(&mut self) {
-        if self.is_ejected()
-            && let Some(service) = self.service.upgrade()
-        {
-            service.uneject();
-        }
+                .is_ok()
     }
 }
 

@@ -248,22 +248,44 @@ fn entries_of_one_url_share_a_verdict() {
 }
 
 #[test]
-fn many_workers_that_fail_at_once_eject_a_server_once() {
+fn many_workers_that_fail_at_once_never_eject_too_many() {
     let capped = passive(&json!({"maxEjectionPercent": 50}));
-    let (balancer, now) = (balancer(4, &capped, None), Instant::now());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for server in balancer.servers() {
-                    fail(server, now);
-                }
-            });
-        }
-    });
-    assert_eq!(out(&balancer).len(), 2);
-    let ejections = balancer
-        .servers()
-        .iter()
-        .map(|server| server.info().ejections.unwrap());
-    assert_eq!(ejections.sum::<u64>(), 2);
+    for _ in 0..50 {
+        let (balancer, now) = (balancer(4, &capped, None), Instant::now());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| balancer.servers().iter().for_each(|server| fail(server, now)));
+            }
+        });
+        assert!(out(&balancer).len() <= 2);
+        balancer.servers().iter().for_each(|server| fail(server, now));
+        assert_eq!(out(&balancer).len(), 2);
+        let ejections = balancer
+            .servers()
+            .iter()
+            .map(|server| server.info().ejections.unwrap());
+        assert_eq!(ejections.sum::<u64>(), 2, "one that stepped back was no ejection");
+        assert_eq!(
+            balancer.pick(&asking(&[]).look()).unwrap().standing(),
+            Standing::Ready
+        );
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_takes_no_room_from_others() {
+    let capped = json!({"passiveHealthCheck": {"maxEjectionPercent": 50}});
+    let (before, now) = (balancer(3, &capped, None), Instant::now());
+    let gone = before.servers()[2].clone();
+    fail(&gone, now);
+    assert_eq!(out(&before), [3]);
+    let after = balancer(2, &capped, Some(&before));
+    drop(before);
+    fail(&after.servers()[0], now);
+    assert_eq!(
+        out(&after),
+        [1],
+        "though a request still holds what is known of the one that is gone"
+    );
+    assert_eq!(gone.standing(), Standing::Out);
 }
