@@ -85,6 +85,7 @@ impl DemoProvider {
             },
             weight: server.weight(),
             preserve_path: false,
+            zone: String::new(),
             lifecycle: Lifecycle::Ready,
             reason: None,
             origin: Some(Origin::new(format!("server {} of the demo", server.name))),

@@ -58,6 +58,9 @@ pub struct Instance {
     pub reason: Option<String>,
     /// The provider's own share for it; labels may override. 1 when the provider has none.
     pub weight: u32,
+    /// The zone it is in (AWS availability zone, datacenter), where its provider knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Arc<str>>,
     /// Grows with the time of creation, comparable within the provider (Consul and Nomad: `CreateIndex`).
     pub created: u64,
     /// Labels or tags, weakest set first.

@@ -41,6 +41,7 @@ pub(crate) fn compiler_of(entry_points: &[&str], default: &str) -> Compiler {
             ("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>),
             ("panic".to_owned(), Arc::new(Panicking)),
         ]),
+        zone: String::new(),
     })
 }
 

@@ -97,6 +97,7 @@ impl Translation {
             lifecycle,
             reason,
             weight: u32::try_from(weight).unwrap_or(0),
+            zone: node.zone().map(Into::into),
             created: service.create_index,
             labels: labels(entry, &origin),
             tags: service.tags.clone(),

@@ -9,8 +9,9 @@ use proptest::{collection, option, prelude::*};
 
 use super::*;
 use crate::model::{
-    AddPrefix, Chain, ForwardingTimeouts, Headers, HealthCheck, LoadBalancer, Middleware, RedirectScheme,
-    Scheme, Server, ServersTransport, Service, ServiceKind, StripPrefix, Weighted, WeightedService,
+    AddPrefix, Chain, ForwardingTimeouts, Hash, HashKey, Headers, HealthCheck, LoadBalancer, Middleware,
+    RedirectScheme, Scheme, Server, ServersTransport, Service, ServiceKind, StripPrefix, Weighted,
+    WeightedService, ZonePreference,
 };
 
 fn yaml(text: &str) -> Fragment {
@@ -134,11 +135,12 @@ fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 fn server() -> impl Strategy<Value = Server> {
     let path = prop_oneof![Just(""), Just("/api")];
-    (name(), 1_u16.., path, any::<u32>(), any::<bool>()).prop_map(
-        |(host, port, path, weight, preserve_path)| Server {
+    (name(), 1_u16.., path, any::<u32>(), any::<bool>(), word()).prop_map(
+        |(host, port, path, weight, preserve_path, zone)| Server {
             url: format!("h2c://{host}:{port}{path}").parse().unwrap(),
             weight,
             preserve_path,
+            zone,
             lifecycle: Default::default(),
             reason: None,
             origin: Default::default(),
@@ -169,20 +171,40 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
         )
 }
 
+fn hash() -> impl Strategy<Value = Hash> {
+    let key = prop_oneof![
+        Just(HashKey::Path),
+        name().prop_map(|name| HashKey::Header(name.parse().unwrap())),
+        name().prop_map(HashKey::Cookie),
+    ];
+    (key, 101_u16..).prop_map(|(key, bounded_load)| Hash { key, bounded_load })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     let balancer = (
         collection::vec(server(), 0..3),
         option::of(health_check()),
         any::<bool>(),
+        hash(),
+        duration(),
+        option::of(1_u8..=100),
+        0_u8..=100,
     )
-        .prop_map(|(servers, health_check, pass_host_header)| {
-            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
-                servers,
-                health_check,
-                pass_host_header,
-                ..LoadBalancer::default()
-            }))
-        });
+        .prop_map(
+            |(servers, health_check, pass_host_header, hash, slow_start, zone, panic_threshold)| {
+                ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+                    servers,
+                    strategy: crate::model::Strategy::ConsistentHash,
+                    hash,
+                    slow_start,
+                    zone_preference: zone.map(|threshold| ZonePreference { threshold }),
+                    panic_threshold,
+                    health_check,
+                    pass_host_header,
+                    ..LoadBalancer::default()
+                }))
+            },
+        );
     let part = (name(), any::<u32>()).prop_map(|(name, weight)| WeightedService {
         name: name.parse().unwrap(),
         weight,

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
     model::{
-        HealthCheck, LoadBalancer, PassiveHealthCheck, ResponseForwarding, Scheme, ServerUrl, Strategy,
-        Upgrades,
+        Hash, HealthCheck, LoadBalancer, PassiveHealthCheck, ResponseForwarding, Scheme, ServerUrl, Strategy,
+        Upgrades, ZonePreference,
     },
     name::Reference,
 };
@@ -27,6 +27,12 @@ pub(super) struct LabelledService {
 struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
+    hash: Hash,
+    #[serde(with = "crate::duration")]
+    slow_start: Duration,
+    zone_preference: Option<ZonePreference>,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    panic_threshold: u8,
     health_check: Option<HealthCheck>,
     passive_health_check: Option<PassiveHealthCheck>,
     #[serde(with = "crate::duration")]
@@ -42,6 +48,10 @@ impl Default for Balancer {
         let LoadBalancer {
             servers: _,
             strategy,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             passive_health_check,
             drain_timeout,
@@ -53,6 +63,10 @@ impl Default for Balancer {
         Self {
             server: ServerLabels::default(),
             strategy,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
             passive_health_check,
             drain_timeout,
@@ -76,6 +90,7 @@ struct RawServerLabels {
     url: Option<ServerUrl>,
     weight: Option<u32>,
     preserve_path: bool,
+    zone: Option<String>,
 }
 
 impl TryFrom<RawServerLabels> for ServerLabels {
@@ -91,6 +106,7 @@ impl TryFrom<RawServerLabels> for ServerLabels {
             url: raw.url,
             weight: raw.weight,
             preserve_path: raw.preserve_path,
+            zone: raw.zone,
         }))
     }
 }
@@ -102,6 +118,10 @@ impl From<LabelledService> for DeclaredService {
             load_balancer: LoadBalancer {
                 servers: Vec::new(),
                 strategy: balancer.strategy,
+                hash: balancer.hash,
+                slow_start: balancer.slow_start,
+                zone_preference: balancer.zone_preference,
+                panic_threshold: balancer.panic_threshold,
                 health_check: balancer.health_check,
                 passive_health_check: balancer.passive_health_check,
                 drain_timeout: balancer.drain_timeout,

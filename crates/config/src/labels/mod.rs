@@ -74,6 +74,9 @@ pub struct ServerTemplate {
     pub weight: Option<u32>,
     /// Put the path of `url` in front of the request's.
     pub preserve_path: bool,
+    /// The zone; `None` takes the instance's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A port by number or by name.

@@ -91,10 +91,7 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         (Duration::from_secs(10), HealthCheckMode::Grpc)
     );
     let passive = service.load_balancer.passive_health_check.as_ref().unwrap();
-    assert_eq!(
-        (passive.error_rate.get(), passive.max_failed_attempts.get()),
-        (50, 1)
-    );
+    assert_eq!((passive.error_rate, passive.max_failed_attempts), (50, 1));
     assert_eq!(service.load_balancer.drain_timeout, Duration::from_secs(30));
     assert!(
         matches!(&declaration.middlewares["strip"].value, Middleware::StripPrefix(strip) if strip.prefixes.len() == 2)

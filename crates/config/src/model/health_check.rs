@@ -1,6 +1,6 @@
 //! How it is found out which servers of a load balancer serve.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -104,9 +104,11 @@ pub struct PassiveHealthCheck {
     )]
     pub failure_window: Duration,
     /// Failures without a success between them that eject a server; 0 means that none do. At most 1000.
-    pub max_failed_attempts: Attempts,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, MAX_ATTEMPTS>")]
+    pub max_failed_attempts: u16,
     /// Share of failures that ejects a server, in per cent of its requests; 0 means that none does.
-    pub error_rate: Percent,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    pub error_rate: u8,
     /// Requests within `failureWindow` without which `errorRate` says nothing.
     pub min_requests: u32,
     /// How long the first ejection takes; absent means `failureWindow`, or where servers are probed: until a probe
@@ -117,8 +119,12 @@ pub struct PassiveHealthCheck {
     #[serde(with = "crate::duration")]
     pub max_ejection_time: Duration,
     /// Share of the servers that may be ejected at one time.
-    pub max_ejection_percent: Percent,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    pub max_ejection_percent: u8,
 }
+
+/// The time of each is remembered, for each server.
+const MAX_ATTEMPTS: u64 = 1000;
 
 const FAILURE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -126,72 +132,13 @@ impl Default for PassiveHealthCheck {
     fn default() -> Self {
         Self {
             failure_window: FAILURE_WINDOW,
-            max_failed_attempts: Attempts(1),
-            error_rate: Percent(0),
+            max_failed_attempts: 1,
+            error_rate: 0,
             min_requests: 20,
             base_ejection_time: None,
             max_ejection_time: Duration::from_secs(300),
-            max_ejection_percent: Percent(100),
+            max_ejection_percent: 100,
         }
-    }
-}
-
-/// A share, from 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64")]
-pub struct Percent(u8);
-
-impl Percent {
-    /// As a number.
-    pub fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u64> for Percent {
-    type Error = OutOfRange;
-
-    fn try_from(value: u64) -> Result<Self, OutOfRange> {
-        let number = u8::try_from(value).ok().filter(|number| *number <= 100);
-        number.map(Self).ok_or(OutOfRange { value, max: 100 })
-    }
-}
-
-/// How many failures it takes, up to [`Attempts::MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64")]
-pub struct Attempts(u16);
-
-impl Attempts {
-    /// The time of each is remembered, for each server.
-    pub const MAX: u16 = 1000;
-
-    /// As a number.
-    pub fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl TryFrom<u64> for Attempts {
-    type Error = OutOfRange;
-
-    fn try_from(value: u64) -> Result<Self, OutOfRange> {
-        let max = u64::from(Self::MAX);
-        let number = u16::try_from(value).ok().filter(|number| *number <= Self::MAX);
-        number.map(Self).ok_or(OutOfRange { value, max })
-    }
-}
-
-/// A number beyond its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfRange {
-    value: u64,
-    max: u64,
-}
-
-impl fmt::Display for OutOfRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is out of range: write 0 to {}", self.value, self.max)
     }
 }
 
@@ -241,8 +188,8 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert!(error(json!({"errorRate": 101})).contains("101 is out of range: write 0 to 100"));
-        assert!(error(json!({"maxFailedAttempts": 1001})).contains("write 0 to 1000"));
+        assert!(error(json!({"errorRate": 101})).contains("write a whole number from 0 to 100"));
+        assert!(error(json!({"maxFailedAttempts": 1001})).contains("from 0 to 1000"));
     }
 
     #[test]

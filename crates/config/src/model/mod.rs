@@ -3,6 +3,7 @@
 //! A value of these types needs no further checks: rules are parsed, durations and URLs are typed. Only
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
+mod balancing;
 mod certificate;
 mod health_check;
 mod middleware;
@@ -11,13 +12,14 @@ mod service;
 mod transport;
 mod upgrades;
 
+pub use balancing::{Hash, HashKey, Strategy, ZonePreference};
 pub use certificate::{Certificate, CertificatePair, Pem};
-pub use health_check::{Attempts, HealthCheck, HealthCheckMode, OutOfRange, PassiveHealthCheck, Percent};
+pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use service::{
     LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl, ServerUrlError, Service, ServiceKind,
-    Strategy, Weighted, WeightedService,
+    Weighted, WeightedService,
 };
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 pub use upgrades::{Upgrades, UpgradesError};

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{HealthCheck, PassiveHealthCheck, Upgrades, is_default};
+use super::{Hash, HealthCheck, PassiveHealthCheck, Strategy, Upgrades, ZonePreference, is_default};
 use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
@@ -77,6 +77,22 @@ pub struct LoadBalancer {
     pub servers: Vec<Server>,
     /// How one is chosen.
     pub strategy: Strategy,
+    /// What `hrw` and `consistentHash` go by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hash: Hash,
+    /// How long a server that becomes ready is given less than its share, growing; 0 means not at all.
+    #[serde(with = "crate::duration", skip_serializing_if = "is_default")]
+    pub slow_start: Duration,
+    /// Prefer servers in Mesh's own zone; absent means that zones do not matter.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zone_preference: Option<ZonePreference>,
+    /// With less than this part of the servers ready, in per cent, requests go to those that are not, too; 0 means
+    /// never.
+    #[serde(
+        deserialize_with = "crate::whole::within::<_, _, 0, 100>",
+        skip_serializing_if = "is_default"
+    )]
+    pub panic_threshold: u8,
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
@@ -106,6 +122,10 @@ impl Default for LoadBalancer {
         Self {
             servers: Vec::new(),
             strategy: Strategy::default(),
+            hash: Hash::default(),
+            slow_start: Duration::ZERO,
+            zone_preference: None,
+            panic_threshold: 0,
             health_check: None,
             passive_health_check: None,
             drain_timeout: DRAIN_TIMEOUT,
@@ -115,15 +135,6 @@ impl Default for LoadBalancer {
             servers_transport: None,
         }
     }
-}
-
-/// How the next server is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Smooth weighted round robin.
-    #[default]
-    Wrr,
 }
 
 /// How answers are passed on.
@@ -155,6 +166,9 @@ pub struct Server {
     /// Put the path of `url` in front of the request's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub preserve_path: bool,
+    /// The zone it is in; empty where that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zone: String,
     /// What its provider knows of it; always ready in documents.
     #[serde(skip)]
     pub lifecycle: Lifecycle,

@@ -20,6 +20,11 @@ pub(super) fn server(instance: &Instance, template: &ServerTemplate, gone: bool)
         url: url(instance, template).map_err(|missing| because(missing, instance))?,
         weight: template.weight.unwrap_or(instance.weight),
         preserve_path: template.preserve_path,
+        zone: match (&template.zone, &instance.zone) {
+            (Some(zone), _) => zone.clone(),
+            (None, Some(zone)) => zone.to_string(),
+            (None, None) => String::new(),
+        },
         lifecycle,
         reason,
         origin: Some(instance.origin.clone()),

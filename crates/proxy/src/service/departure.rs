@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::Notify, time::sleep};
 
-use super::clock::Millis;
+use super::clock::Moment;
 
 /// Whether a server leaves, and when that is over. Written by the compiler alone.
 #[derive(Debug, Default)]
@@ -24,11 +24,11 @@ impl Departure {
     /// It leaves, if it did not before; connections may go on for `limit` from then on, and without end if that is 0.
     pub(super) fn leave(&self, now: Instant, limit: Duration) {
         let since = match self.since.load(Ordering::Relaxed) {
-            0 => Millis::of(now),
-            since => Millis(since),
+            0 => Moment::of(now),
+            since => Moment(since),
         };
         let deadline = match limit.is_zero() {
-            true => Millis::NEVER,
+            true => Moment::NEVER,
             false => since.after(limit),
         };
         self.set(since, deadline);
@@ -36,25 +36,25 @@ impl Departure {
 
     /// It is here to stay, also if it was leaving.
     pub(super) fn stay(&self) {
-        self.set(Millis(0), Millis(0));
+        self.set(Moment(0), Moment(0));
     }
 
-    fn set(&self, since: Millis, deadline: Millis) {
+    fn set(&self, since: Moment, deadline: Moment) {
         self.since.store(since.0, Ordering::Relaxed);
         if self.deadline.swap(deadline.0, Ordering::SeqCst) != deadline.0 {
             self.changed.notify_waiters();
         }
     }
 
-    fn deadline(&self) -> Option<Millis> {
-        let deadline = Millis(self.deadline.load(Ordering::Relaxed));
-        (deadline.0 != 0 && deadline != Millis::NEVER).then_some(deadline)
+    fn deadline(&self) -> Option<Moment> {
+        let deadline = Moment(self.deadline.load(Ordering::Relaxed));
+        (deadline.0 != 0 && deadline != Moment::NEVER).then_some(deadline)
     }
 
     /// True once its connections have to end. One relaxed load while it stays.
     pub(super) fn is_over(&self) -> bool {
         self.deadline()
-            .is_some_and(|deadline| deadline <= Millis::of(Instant::now()))
+            .is_some_and(|deadline| deadline <= Moment::of(Instant::now()))
     }
 
     /// Ends when its connections have to.
@@ -67,7 +67,7 @@ impl Departure {
                 changed.await;
                 continue;
             };
-            let now = Millis::of(Instant::now());
+            let now = Moment::of(Instant::now());
             if deadline <= now {
                 return;
             }

@@ -15,7 +15,7 @@ use mesh_config::{
 use proptest::{prelude::*, sample::select};
 use serde_json::json;
 
-use super::{Balancer, CheckStatus, Outcome, Server, Standing};
+use super::{Balancer, CheckStatus, Context, Outcome, Server, Standing};
 use crate::fixture::asking;
 
 /// The servers of the service, by port.
@@ -104,7 +104,7 @@ impl World {
             }
             Event::Time(seconds) => {
                 self.now += Duration::from_secs(*seconds);
-                self.balancer.at(self.now);
+                self.balancer.pass_time(self.now);
             }
         }
     }
@@ -145,13 +145,13 @@ fn compiled(
         passive_health_check: Some(model::PassiveHealthCheck::default()),
         ..LoadBalancer::default()
     };
-    Balancer::new(
-        &"s@test".into(),
-        &definition,
-        &Origin::default(),
-        &Arc::default(),
-        previous,
-    )
+    let context = Context {
+        label: &"s@test".into(),
+        origin: &Origin::default(),
+        transport: &Arc::default(),
+        zone: "",
+    };
+    Balancer::new(context, &definition, previous)
 }
 
 proptest! {

@@ -8,14 +8,21 @@ mod balancer;
 mod clock;
 mod departure;
 mod health;
+mod key;
 mod known_servers;
+mod latency;
+mod layout;
 mod passive;
 mod schedule;
 mod server;
+mod slow_start;
 mod standing;
 mod state;
+mod strategy;
+mod turn;
 mod upgrades;
 mod weighted;
+mod zone;
 
 use std::sync::Arc;
 
@@ -24,6 +31,7 @@ use mesh_config::QualifiedName;
 
 pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
+pub(crate) use balancer::Context;
 pub use health::{CheckStatus, ServerHealth};
 pub use passive::PassiveHealth;
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
@@ -157,5 +165,7 @@ pub struct NoServer {
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -17,10 +17,13 @@ use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Cause, Outcome, PassiveHealth, Standing, Upgrades, departure::Departure, health::ServerHealth,
-    standing::Known,
+    Cause, Outcome, PassiveHealth, Standing, Upgrades, clock::micros, departure::Departure,
+    health::ServerHealth, latency::Latency, standing::Known,
 };
 use crate::upstream::Transport;
+
+/// What an attempt that failed counts for at least: else a server would be chosen for failing fast.
+const FAILURE: Duration = Duration::from_secs(1);
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +42,8 @@ pub struct Server {
     pub service: Arc<str>,
     /// Its share; 0 takes it out.
     pub weight: u32,
+    /// The zone it is in; empty where that is not known.
+    pub zone: Box<str>,
     /// Send the client's Host; off, [`Self::authority`] is sent.
     pub pass_host_header: bool,
     /// Protocols that it may be asked to go on with.
@@ -59,6 +64,8 @@ pub struct Server {
     pub health: Option<Arc<ServerHealth>>,
     /// What its requests told; `None` where nobody listens. Survives tables as well.
     pub passive: Option<Arc<PassiveHealth>>,
+    /// Its service wants to know how long it takes.
+    pub is_timed: bool,
 }
 
 impl Server {
@@ -122,9 +129,22 @@ impl Server {
     /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
     /// The clock is asked only by who needs it.
     pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
-        let (Some(passive), Some(failed)) = (&self.passive, outcome.failed()) else {
+        if let (Some(passive), Some(failed)) = (&self.passive, outcome.failed()) {
+            self.judge(passive, failed, began, &clock);
+        }
+        if !self.is_timed || outcome == Outcome::Unsent {
             return;
-        };
+        }
+        let ended = clock();
+        let (took, now) = (ended.saturating_duration_since(began), micros(ended));
+        match outcome {
+            Outcome::Answered(status) if !status.is_server_error() => self.state.latency.record(took, now),
+            Outcome::Abandoned => self.state.latency.record_at_least(took, now),
+            _ => self.state.latency.record(took.max(FAILURE), now),
+        }
+    }
+
+    fn judge(&self, passive: &PassiveHealth, failed: bool, began: Instant, clock: &impl Fn() -> Instant) {
         if !failed {
             passive.succeed(clock);
         } else if let Some(ejected) = passive.fail(began, clock()) {
@@ -132,6 +152,23 @@ impl Server {
             let length = ejected.length.map(duration::format);
             let length = length.as_deref().unwrap_or("until a health check passes");
             tracing::warn!(%service, %server, %reason, length, "server ejected");
+        }
+    }
+
+    /// True if it may be used when there are too few others: not when it is on its way out, or taken out.
+    pub(super) fn is_last_resort(&self) -> bool {
+        self.weight > 0 && self.lifecycle != Lifecycle::Draining
+    }
+
+    /// Notes since when it is ready, or that it is not.
+    pub(super) fn note_readiness(&self, now: Instant) {
+        let since = &self.state.ready_since;
+        match self.standing() {
+            Standing::Ready => {
+                // It was: then it stays with that.
+                let _ = since.compare_exchange(0, micros(now), Ordering::Relaxed, Ordering::Relaxed);
+            }
+            _ => since.store(0, Ordering::Relaxed),
         }
     }
 
@@ -147,6 +184,7 @@ impl Server {
         ServerInfo {
             url: self.url.to_string(),
             weight: self.weight,
+            zone: self.zone.clone(),
             status: if standing == Standing::Out { "DOWN" } else { "UP" },
             standing,
             obstacle: self.obstacle(),
@@ -166,6 +204,9 @@ pub struct ServerInfo {
     pub url: String,
     /// Its share.
     pub weight: u32,
+    /// The zone it is in.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub zone: Box<str>,
     /// `UP` or `DOWN`.
     pub status: &'static str,
     /// Whether it may be chosen.
@@ -191,6 +232,9 @@ pub struct ServerState {
     id: ServerId,
     in_flight: AtomicUsize,
     departure: Departure,
+    /// In microseconds; 0 while it is not.
+    ready_since: AtomicU64,
+    latency: Latency,
 }
 
 impl ServerState {
@@ -201,12 +245,14 @@ impl ServerState {
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             in_flight: AtomicUsize::new(0),
             departure: Departure::default(),
+            ready_since: AtomicU64::new(0),
+            latency: Latency::default(),
         }
     }
 
     /// The server leaves: connections to it may go on for `limit`, and without end if that is 0.
-    pub(super) fn leave(&self, limit: Duration) {
-        self.departure.leave(Instant::now(), limit);
+    pub(super) fn leave(&self, now: Instant, limit: Duration) {
+        self.departure.leave(now, limit);
     }
 
     /// The server stays, or has come back.
@@ -218,6 +264,16 @@ impl ServerState {
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Since when it is ready, in microseconds.
+    pub(super) fn since(&self) -> u64 {
+        self.ready_since.load(Ordering::Relaxed)
+    }
+
+    /// How long it is expected to take at `now`; both in microseconds.
+    pub(super) fn latency(&self, now: u64) -> Option<f32> {
+        self.latency.at(now)
     }
 
     /// Requests that it is answering now.

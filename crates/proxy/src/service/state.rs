@@ -9,9 +9,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use mesh_config::model::Percent;
 
-use super::{balancer::Balancer, clock::Millis};
+use super::{balancer::Balancer, clock::Moment};
 
 /// The position in the rotation of a service, and the balancers that tables made for it.
 #[derive(Debug)]
@@ -28,8 +27,14 @@ impl ServiceState {
         Arc::new(Self {
             position: AtomicUsize::new(usize::from(rand::random::<u16>())),
             balancers: ArcSwap::default(),
-            look_again: AtomicU64::new(Millis::NEVER.0),
+            look_again: AtomicU64::new(Moment::NEVER.0),
         })
+    }
+
+    /// Begins at a place that is always the same.
+    #[cfg(test)]
+    pub(crate) fn begin_at(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
     }
 
     /// The next turn of the rotation.
@@ -53,17 +58,19 @@ impl ServiceState {
 
     /// Makes every balancer of the service count its servers again.
     pub(crate) fn rebalance(&self) {
-        for balancer in self.balancers() {
-            balancer.rebalance();
+        let now = Instant::now();
+        // The newest one enlisted last.
+        for (behind, balancer) in self.balancers().iter().rev().enumerate() {
+            balancer.rebalance(behind == 0, now);
         }
     }
 
     /// How many more servers may be ejected, where `share` of them may be: of several at least one, unless that is 0.
     /// Negative where too many are.
-    pub(super) fn room_for_ejections(&self, share: Percent) -> isize {
+    pub(super) fn room_for_ejections(&self, share: u8) -> isize {
         let newest = self.balancers.load().last().and_then(Weak::upgrade);
         let (servers, ejected) = newest.map_or((0, 0), |balancer| balancer.ejected());
-        let share = usize::from(share.get());
+        let share = usize::from(share);
         let most = match servers * share / 100 {
             0 if servers > 1 && share > 0 => 1,
             most => most,
@@ -72,23 +79,23 @@ impl ServiceState {
     }
 
     /// Makes whoever chooses at `time` or later look for ejections that are over.
-    pub(super) fn look_again(&self, time: Millis) {
+    pub(super) fn look_again(&self, time: Moment) {
         self.look_again.fetch_min(time.0, Ordering::AcqRel);
     }
 
     /// Ends the ejections that are over. One relaxed load unless a server is ejected.
     pub(crate) fn end_ejections(&self) {
-        if self.look_again.load(Ordering::Relaxed) != Millis::NEVER.0 {
-            self.end_ejections_at(Millis::of(Instant::now()));
+        if self.look_again.load(Ordering::Relaxed) != Moment::NEVER.0 {
+            self.end_ejections_at(Moment::of(Instant::now()));
         }
     }
 
-    pub(super) fn end_ejections_at(&self, now: Millis) {
+    pub(super) fn end_ejections_at(&self, now: Moment) {
         let due = self.look_again.load(Ordering::Relaxed);
         let is_mine = due <= now.0
             && self
                 .look_again
-                .compare_exchange(due, Millis::NEVER.0, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(due, Moment::NEVER.0, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
         if !is_mine {
             return;

@@ -185,6 +185,7 @@ pub(super) fn instance(service: &str, number: u8) -> Instance {
         lifecycle: Lifecycle::Ready,
         reason: None,
         weight: 1,
+        zone: None,
         created: u64::from(number),
         labels: Vec::new(),
         tags: Vec::new(),

@@ -23,7 +23,7 @@ use self::{
     rate::{Count, Rate},
     run::Run,
 };
-use super::{clock::Millis, state::ServiceState};
+use super::{clock::Moment, state::ServiceState};
 
 /// What one server's requests told, by one definition of that; shared by all tables that hold both.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl PassiveHealth {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             probed,
-            run: Run::new(definition.max_failed_attempts.get()),
+            run: Run::new(definition.max_failed_attempts),
             rate: Rate::new(
                 definition.failure_window,
                 definition.error_rate,
@@ -94,14 +94,14 @@ impl PassiveHealth {
     }
 
     /// When an ejected server may be back; without a time where a probe alone decides.
-    pub(super) fn until(&self) -> Option<Millis> {
-        let until = Millis(self.until.load(Ordering::Relaxed));
+    pub(super) fn until(&self) -> Option<Moment> {
+        let until = Moment(self.until.load(Ordering::Relaxed));
         let is_open = self.probed && self.definition.base_ejection_time.is_none();
         (until.0 != 0 && !is_open).then_some(until)
     }
 
     /// When an ejected server is back without anybody's word.
-    pub(super) fn expires(&self) -> Option<Millis> {
+    pub(super) fn expires(&self) -> Option<Moment> {
         self.until().filter(|_| !self.probed)
     }
 
@@ -119,15 +119,15 @@ impl PassiveHealth {
     pub(super) fn succeed(&self, clock: impl FnOnce() -> Instant) {
         self.run.end();
         if let Some(rate) = &self.rate {
-            rate.count(false, Millis::of(clock()));
+            rate.count(false, Moment::of(clock()));
         }
     }
 
     /// A request that `began` then failed; gives how long the server is ejected for, if this was one too many.
     pub(super) fn fail(&self, began: Instant, now: Instant) -> Option<Ejected> {
-        let now = Millis::of(now);
+        let now = Moment::of(now);
         // What was under way when it was ejected says nothing about it once it is back.
-        if self.is_ejected() || Millis::of(began).0 < self.changed.load(Ordering::Relaxed) {
+        if self.is_ejected() || Moment::of(began).0 < self.changed.load(Ordering::Relaxed) {
             return None;
         }
         let window = self.definition.failure_window;
@@ -139,7 +139,7 @@ impl PassiveHealth {
             .flatten()
     }
 
-    fn eject(&self, now: Millis, rate: Option<Count>) -> Option<Ejected> {
+    fn eject(&self, now: Moment, rate: Option<Count>) -> Option<Ejected> {
         let service = self.service.upgrade()?;
         let share = self.definition.max_ejection_percent;
         if service.room_for_ejections(share) <= 0 {
@@ -179,7 +179,7 @@ impl PassiveHealth {
 
     fn why(&self, rate: Option<Count>) -> String {
         let window = duration::format(self.definition.failure_window);
-        match (rate, self.definition.max_failed_attempts.get()) {
+        match (rate, self.definition.max_failed_attempts) {
             (Some(Count { requests, failures }), _) => {
                 format!("{failures} of {requests} requests within {window} failed")
             }
@@ -188,7 +188,7 @@ impl PassiveHealth {
         }
     }
 
-    fn next_length(&self, now: Millis) -> (u32, Duration) {
+    fn next_length(&self, now: Moment) -> (u32, Duration) {
         let base = match (self.definition.base_ejection_time, self.probed) {
             (Some(base), _) => base,
             (None, true) => Duration::ZERO,
@@ -196,21 +196,21 @@ impl PassiveHealth {
         };
         let max = self.definition.max_ejection_time;
         let last = self.level.load(Ordering::Relaxed).checked_sub(1);
-        let well = now.since(Millis(self.changed.load(Ordering::Relaxed)));
+        let well = now.since(Moment(self.changed.load(Ordering::Relaxed)));
         let level = length::next_level(last, well, base, max);
         (level, length::length(level, base, max))
     }
 
     /// Brings the server back if its time is over. Balancers have to be told.
-    pub(super) fn expire(&self, now: Millis) -> bool {
+    pub(super) fn expire(&self, now: Moment) -> bool {
         self.expires().is_some_and(|until| until <= now) && self.restore(now)
     }
 
     /// A probe that `began` then passed. True if it was what an ejected server waited for.
     pub(crate) fn pass(&self, began: Instant, now: Instant) -> bool {
-        let now = Millis::of(now);
+        let now = Moment::of(now);
         let until = self.until.load(Ordering::Relaxed);
-        let is_younger = Millis::of(began).0 > self.changed.load(Ordering::Relaxed);
+        let is_younger = Moment::of(began).0 > self.changed.load(Ordering::Relaxed);
         let restored = until != 0 && until <= now.0 && is_younger && self.restore(now);
         if restored && let Some(service) = self.service.upgrade() {
             service.rebalance();
@@ -218,7 +218,7 @@ impl PassiveHealth {
         restored
     }
 
-    fn restore(&self, now: Millis) -> bool {
+    fn restore(&self, now: Moment) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         self.run.end();
         if let Some(rate) = &self.rate {

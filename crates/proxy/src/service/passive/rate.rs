@@ -5,9 +5,7 @@ use std::{
     time::Duration,
 };
 
-use mesh_config::model::Percent;
-
-use crate::service::clock::Millis;
+use crate::service::clock::Moment;
 
 /// Parts of the window: it moves on by one of them at a time.
 const SLICES: usize = 8;
@@ -19,7 +17,7 @@ const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 /// Requests and failures within a window that moves.
 #[derive(Debug)]
 pub(super) struct Rate {
-    slice_millis: u64,
+    slice_micros: u64,
     limit: u64,
     min_requests: u64,
     /// Each one number, so that it is begun anew in one step: when it is of, requests, failures.
@@ -43,11 +41,11 @@ pub(super) struct Count {
 
 impl Rate {
     /// Notices when `limit` of at least `min_requests` within `window` fail; `None` for a limit of 0.
-    pub(super) fn new(window: Duration, limit: Percent, min_requests: u32) -> Option<Self> {
-        let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    pub(super) fn new(window: Duration, limit: u8, min_requests: u32) -> Option<Self> {
+        let window = u64::try_from(window.as_micros()).unwrap_or(u64::MAX);
         let rate = Self {
-            slice_millis: window.div_ceil(SLICES as u64).max(1),
-            limit: u64::from(limit.get()),
+            slice_micros: window.div_ceil(SLICES as u64).max(1),
+            limit: u64::from(limit),
             min_requests: u64::from(min_requests.max(1)),
             slices: Default::default(),
         };
@@ -55,8 +53,8 @@ impl Rate {
     }
 
     /// Counts a request; gives the count if too many failed.
-    pub(super) fn count(&self, failed: bool, now: Millis) -> Option<Count> {
-        let number = now.0 / self.slice_millis;
+    pub(super) fn count(&self, failed: bool, now: Moment) -> Option<Count> {
+        let number = now.0 / self.slice_micros;
         let slice = self.slices.get(usize::try_from(number % SLICES as u64).ok()?)?;
         let add = |packed| Some(Slice::unpack(packed).with(failed, number).pack());
         let _counted = slice.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
@@ -132,14 +130,15 @@ fn number_mask() -> u64 {
 mod tests {
     use super::*;
 
-    fn rate(limit: u64, min_requests: u32) -> Rate {
-        Rate::new(Duration::from_secs(8), limit.try_into().unwrap(), min_requests).unwrap()
+    fn rate(limit: u8, min_requests: u32) -> Rate {
+        Rate::new(Duration::from_secs(8), limit, min_requests).unwrap()
     }
 
     #[test]
     fn enough_requests_of_which_too_many_fail_are_noticed() {
         let rate = rate(50, 4);
-        let verdicts = [true, true, false, true].map(|failed| rate.count(failed, Millis(9_000)).is_some());
+        let verdicts =
+            [true, true, false, true].map(|failed| rate.count(failed, Moment::at(9_000)).is_some());
         assert_eq!(verdicts, [false, false, false, true]);
     }
 
@@ -147,7 +146,7 @@ mod tests {
     fn a_share_below_the_limit_is_not() {
         let rate = rate(50, 4);
         for number in 0..100 {
-            assert_eq!(rate.count(number % 3 == 2, Millis(9_000 + number * 50)), None);
+            assert_eq!(rate.count(number % 3 == 2, Moment::at(9_000 + number * 50)), None);
         }
     }
 
@@ -155,17 +154,17 @@ mod tests {
     fn what_is_older_than_the_window_does_not_count() {
         let rate = rate(50, 4);
         for _ in 0..3 {
-            rate.count(true, Millis(1_000));
+            rate.count(true, Moment::at(1_000));
         }
-        assert_eq!(rate.count(true, Millis(9_000)), None);
+        assert_eq!(rate.count(true, Moment::at(9_000)), None);
         for _ in 0..2 {
-            rate.count(true, Millis(16_000));
+            rate.count(true, Moment::at(16_000));
         }
         let all = Count {
             requests: 4,
             failures: 4,
         };
-        assert_eq!(rate.count(true, Millis(16_500)), Some(all));
+        assert_eq!(rate.count(true, Moment::at(16_500)), Some(all));
     }
 
     #[test]
@@ -189,6 +188,6 @@ mod tests {
 
     #[test]
     fn a_limit_of_0_is_none() {
-        assert!(Rate::new(Duration::from_secs(1), 0.try_into().unwrap(), 0).is_none());
+        assert!(Rate::new(Duration::from_secs(1), 0, 0).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::service::clock::Millis;
+use crate::service::clock::Moment;
 
 /// The times of the last failures since the last success.
 ///
@@ -33,7 +33,7 @@ impl Run {
     }
 
     /// Counts a failure. True if there were as many as the limit within `window`.
-    pub(super) fn fail(&self, now: Millis, window: Duration) -> bool {
+    pub(super) fn fail(&self, now: Moment, window: Duration) -> bool {
         let limit = self.times.len() as u64;
         let before = self.length.fetch_add(1, Ordering::Relaxed);
         let at = |index: u64| {
@@ -44,7 +44,7 @@ impl Run {
             return false;
         };
         own.store(now.0, Ordering::Relaxed);
-        before + 1 >= limit && now.since(Millis(first.load(Ordering::Relaxed))) <= window
+        before + 1 >= limit && now.since(Moment(first.load(Ordering::Relaxed))) <= window
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn fails(run: &Run, seconds: u64) -> bool {
-        run.fail(Millis(seconds * 1000), Duration::from_secs(10))
+        run.fail(Moment::at(seconds * 1000), Duration::from_secs(10))
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
                 }
                 failures.push(now);
                 let close = failures.iter().filter(|time| now - **time <= 10_000).count();
-                let verdict = run.fail(Millis(now), Duration::from_secs(10));
+                let verdict = run.fail(Moment::at(now), Duration::from_secs(10));
                 prop_assert_eq!(verdict, close >= usize::from(limit));
             }
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixture::asking,
-    service::{Balancer, Outcome, Server, Standing},
+    service::{Balancer, Context, Outcome, Server, Standing},
 };
 
 /// A balancer over so many servers; `more` of its definition.
@@ -22,13 +22,13 @@ fn balancer(servers: u16, more: &Value, previous: Option<&Balancer>) -> Arc<Bala
     for (key, value) in more.as_object().unwrap() {
         definition[key] = value.clone();
     }
-    Balancer::new(
-        &"s@test".into(),
-        &serde_json::from_value(definition).unwrap(),
-        &mesh_config::Origin::default(),
-        &Arc::default(),
-        previous,
-    )
+    let context = Context {
+        label: &"s@test".into(),
+        origin: &mesh_config::Origin::default(),
+        transport: &Arc::default(),
+        zone: "",
+    };
+    Balancer::new(context, &serde_json::from_value(definition).unwrap(), previous)
 }
 
 fn passive(definition: &Value) -> Value {
@@ -66,9 +66,9 @@ fn a_server_that_fails_a_request_is_out_for_the_window_and_says_why() {
     assert_eq!(info.obstacle.as_deref(), Some("ejected: a request failed"));
     assert_eq!((info.ejections, info.status), (Some(1), "DOWN"));
     assert!(info.ejected_until.is_some());
-    balancer.at(now + seconds(9));
+    balancer.pass_time(now + seconds(9));
     assert_eq!(out(&balancer), [1]);
-    balancer.at(now + seconds(11));
+    balancer.pass_time(now + seconds(11));
     assert!(out(&balancer).is_empty());
     let picked: Vec<_> = (0..2)
         .map(|_| balancer.pick(&asking(&[]).look()).unwrap().url.port)
@@ -126,7 +126,7 @@ fn a_share_of_failures_ejects_though_none_follows_another() {
     }
     let obstacle = server.obstacle().unwrap();
     assert_eq!(obstacle, "ejected: 5 of 10 requests within 10s failed");
-    balancer.at(now + seconds(20));
+    balancer.pass_time(now + seconds(20));
     fail(server, now + seconds(21));
     assert!(
         out(&balancer).is_empty(),
@@ -151,7 +151,7 @@ fn no_more_servers_are_ejected_than_the_cap_allows() {
             fail(server, now);
         }
         assert_eq!(out(&balancer).len(), most, "{percent} % of {servers}");
-        balancer.at(now + seconds(11));
+        balancer.pass_time(now + seconds(11));
         for server in balancer.servers().iter().rev() {
             fail(server, now + seconds(12));
         }
@@ -172,7 +172,7 @@ fn ejections_of_a_server_grow_and_shrink() {
         while !out(&balancer).is_empty() {
             length += 1;
             now += seconds(1);
-            balancer.at(now);
+            balancer.pass_time(now);
         }
         length
     };
@@ -186,7 +186,7 @@ fn what_was_under_way_when_a_server_was_ejected_does_not_eject_it_again() {
     let (balancer, now) = (balancer(2, &json!({}), None), Instant::now());
     let server = &balancer.servers()[0];
     fail(server, now);
-    balancer.at(now + seconds(11));
+    balancer.pass_time(now + seconds(11));
     server.observe(Outcome::Lost, now + seconds(5), || now + seconds(12));
     assert!(out(&balancer).is_empty());
     fail(server, now + seconds(12));
@@ -203,7 +203,7 @@ fn where_servers_are_probed_a_probe_alone_brings_one_back() {
         health.set_status(crate::service::CheckStatus::Up);
     }
     fail(server, now);
-    balancer.at(now + seconds(1000));
+    balancer.pass_time(now + seconds(1000));
     assert_eq!(out(&balancer), [1]);
     assert_eq!(server.info().ejected_until, None);
     let passive = server.passive.as_ref().unwrap();
@@ -231,7 +231,7 @@ fn ejections_survive_tables_until_their_definition_changes() {
     assert_eq!(out(&second), [1]);
     fail(&first.servers()[1], now);
     assert_eq!(out(&second), [1, 2], "an older table tells the newer one");
-    second.at(now + seconds(11));
+    second.pass_time(now + seconds(11));
     assert!(out(&first).is_empty() && out(&second).is_empty());
     fail(&second.servers()[0], now + seconds(12));
     let anew = balancer(2, &passive(&json!({"maxFailedAttempts": 2})), Some(&second));

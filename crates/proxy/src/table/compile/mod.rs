@@ -34,6 +34,8 @@ pub struct CompilerSettings {
     pub default_transport: ServersTransport,
     /// Services inside this process.
     pub internal: InternalServices,
+    /// The zone this process is in; empty where that is not known.
+    pub zone: String,
 }
 
 /// An entrypoint as the compiler sees it.
@@ -69,7 +71,7 @@ impl Compiler {
             missing: Missing::default(),
             transports: Transports::new(settings.default_transport.clone()),
             middlewares: Middlewares::default(),
-            services: Services::default(),
+            services: Services::new(&settings.zone),
             routers: Routers::default(),
             retired: Vec::new(),
             settings,

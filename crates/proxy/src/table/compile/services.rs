@@ -21,15 +21,16 @@ use super::{
 };
 use crate::{
     middleware::Chain,
-    service::{Balancer, Kind, Service, Share, Weighted},
+    service::{Balancer, Context, Kind, Service, Share, Weighted},
     upstream::Transport,
 };
 
 type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Service>>>;
 
 /// The services of the newest configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Services {
+    zone: Arc<str>,
     known: BTreeMap<QualifiedName, Compiled>,
     touched: BTreeSet<QualifiedName>,
 }
@@ -56,9 +57,20 @@ struct Parts {
     transport: Option<Arc<Transport>>,
     middlewares: Vec<(QualifiedName, Chain)>,
     children: Vec<(QualifiedName, Arc<Service>)>,
+    /// The zone this process is in; never changes.
+    zone: Option<Arc<str>>,
 }
 
 impl Services {
+    /// No services yet, for a process in `zone`.
+    pub(super) fn new(zone: &str) -> Self {
+        Self {
+            zone: zone.into(),
+            known: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn update(
         &mut self,
         definitions: &Definitions,
@@ -90,6 +102,7 @@ impl Services {
             transports,
             middlewares,
             before,
+            zone: &self.zone,
             known: &mut self.known,
         };
         for name in &self.touched {
@@ -150,6 +163,7 @@ struct Update<'d> {
     transports: &'d Transports,
     middlewares: &'d Middlewares,
     before: BTreeMap<QualifiedName, Compiled>,
+    zone: &'d Arc<str>,
     known: &'d mut BTreeMap<QualifiedName, Compiled>,
 }
 
@@ -201,7 +215,10 @@ impl Update<'_> {
         held: Option<&Parts>,
         visiting: &mut Vec<QualifiedName>,
     ) -> (Parts, Vec<String>) {
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            zone: Some(self.zone.clone()),
+            ..Parts::default()
+        };
         let mut errors = Vec::new();
         for reference in &entry.value.middlewares {
             let middleware = reference.resolve(&name.provider);
@@ -285,13 +302,13 @@ impl Good {
                     Some(Kind::Weighted(_)) | None => None,
                 };
                 let transport = parts.transport.clone().unwrap_or_default();
-                Kind::Balancer(Balancer::new(
-                    &label,
-                    definition,
-                    &entry.origin,
-                    &transport,
-                    before,
-                ))
+                let context = Context {
+                    label: &label,
+                    origin: &entry.origin,
+                    transport: &transport,
+                    zone: parts.zone.as_deref().unwrap_or_default(),
+                };
+                Kind::Balancer(Balancer::new(context, definition, before))
             }
             ServiceKind::Weighted(definition) => {
                 let before = match before.map(|before| &before.kind) {
