@@ -57,9 +57,15 @@ fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn strategies() -> impl Strategy<Value = model::Strategy> {
+    use model::Strategy::{ConsistentHash, Hrw, LeastConn, LeastTime, P2c, Wrr};
+    select(vec![ConsistentHash, Hrw, LeastConn, LeastTime, P2c, Wrr])
+}
+
 /// A service and what is known of it from outside.
 struct World {
     balancer: Arc<Balancer>,
+    strategy: model::Strategy,
     probed: bool,
     told: BTreeMap<u16, (Lifecycle, u32)>,
     verdicts: BTreeMap<u16, CheckStatus>,
@@ -67,10 +73,11 @@ struct World {
 }
 
 impl World {
-    fn new(probed: bool) -> Self {
+    fn new(strategy: model::Strategy, probed: bool) -> Self {
         let told: BTreeMap<_, _> = PORTS.map(|port| (port, (Lifecycle::Ready, 1))).collect();
         Self {
-            balancer: compiled(&told, probed, None),
+            balancer: compiled(&told, strategy, probed, None),
+            strategy,
             probed,
             told,
             verdicts: BTreeMap::new(),
@@ -88,7 +95,7 @@ impl World {
                         self.verdicts.remove(port);
                     }
                 }
-                self.balancer = compiled(&self.told, self.probed, Some(&self.balancer));
+                self.balancer = compiled(&self.told, self.strategy, self.probed, Some(&self.balancer));
             }
             Event::Probed(port, verdict) => {
                 if let Some(health) = self.server(*port).and_then(|server| server.health.clone()) {
@@ -129,6 +136,7 @@ impl World {
 
 fn compiled(
     told: &BTreeMap<u16, (Lifecycle, u32)>,
+    strategy: model::Strategy,
     probed: bool,
     previous: Option<&Balancer>,
 ) -> Arc<Balancer> {
@@ -141,6 +149,7 @@ fn compiled(
     });
     let definition = LoadBalancer {
         servers: servers.collect(),
+        strategy,
         health_check: probed.then(model::HealthCheck::default),
         passive_health_check: Some(model::PassiveHealthCheck::default()),
         ..LoadBalancer::default()
@@ -157,10 +166,11 @@ fn compiled(
 proptest! {
     #[test]
     fn no_server_that_is_not_ready_is_picked_while_a_ready_one_exists(
+        strategy in strategies(),
         probed in any::<bool>(),
         events in prop::collection::vec(events(), 1..60),
     ) {
-        let mut world = World::new(probed);
+        let mut world = World::new(strategy, probed);
         for event in &events {
             world.happens(event);
             let ready = world.balancer.servers().iter().any(|server| world.is_ready(server));
@@ -181,7 +191,7 @@ proptest! {
     fn servers_come_back_when_nothing_speaks_against_them(
         events in prop::collection::vec(events(), 1..60),
     ) {
-        let mut world = World::new(false);
+        let mut world = World::new(model::Strategy::default(), false);
         for event in events.iter().chain([&Event::Time(100_000)]) {
             world.happens(event);
         }
