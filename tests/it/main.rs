@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod drain;
 mod floods;
+mod health;
 mod http;
 mod lifecycle;
 mod measure;

@@ -56,6 +56,7 @@ fn servers(runtime: &Runtime) -> Vec<ServerGauge> {
             gauges.extend(info.servers().into_iter().map(|server| ServerGauge {
                 service: service.clone(),
                 up: server.status == "UP",
+                ejections: server.ejections,
                 url: server.url,
             }));
         }

@@ -15,9 +15,9 @@ pub enum Lifecycle {
     /// Serves.
     #[default]
     Ready,
-    /// Runs, and its provider says that it fails its checks or is in maintenance: gets no requests.
+    /// Runs, and its provider says that it fails its checks: gets no requests.
     Unhealthy,
-    /// On its way out: finishes what it has, gets nothing new.
+    /// On its way out, or in maintenance: finishes what it has, gets nothing new.
     Draining,
 }
 

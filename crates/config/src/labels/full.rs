@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
     model::{
-        Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, ResponseForwarding,
-        Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted, ZonePreference, only_kind,
+        Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, PassiveHealthCheck,
+        ResponseForwarding, Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted,
+        ZonePreference, only_kind,
     },
     name::Reference,
 };
@@ -44,6 +45,9 @@ struct Balancer {
     #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
     panic_threshold: u8,
     health_check: Option<HealthCheck>,
+    passive_health_check: Option<PassiveHealthCheck>,
+    #[serde(with = "crate::duration")]
+    drain_timeout: Duration,
     pass_host_header: bool,
     upgrades: Upgrades,
     response_forwarding: ResponseForwarding,
@@ -61,6 +65,8 @@ impl Default for Balancer {
             zone_preference,
             panic_threshold,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -75,6 +81,8 @@ impl Default for Balancer {
             zone_preference,
             panic_threshold,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -132,6 +140,8 @@ impl TryFrom<RawService> for LabelledService {
                 zone_preference: balancer.zone_preference,
                 panic_threshold: balancer.panic_threshold,
                 health_check: balancer.health_check,
+                passive_health_check: balancer.passive_health_check,
+                drain_timeout: balancer.drain_timeout,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,
                 response_forwarding: balancer.response_forwarding,

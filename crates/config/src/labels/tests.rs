@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     instance::LabelSet,
-    model::{Middleware, SameSite, ServerUrl},
+    model::{HealthCheckMode, Middleware, SameSite, ServerUrl},
     origin::Origin,
 };
 
@@ -63,6 +63,12 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         ("mesh.http.services.web.loadbalancer.passhostheader", "false"),
         ("mesh.http.services.web.loadbalancer.upgrades", "websocket,tcp"),
         ("mesh.http.services.web.loadbalancer.healthcheck.interval", "10s"),
+        ("mesh.http.services.web.loadbalancer.healthcheck.mode", "grpc"),
+        (
+            "mesh.http.services.web.loadbalancer.passivehealthcheck.errorrate",
+            "50",
+        ),
+        ("mesh.http.services.web.loadbalancer.draintimeout", "30s"),
         ("mesh.http.middlewares.strip.stripprefix.prefixes", "/a,/b"),
         ("com.example.other", "ignored"),
     ]);
@@ -80,7 +86,13 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
     let upgrades: Vec<_> = service.load_balancer.upgrades.iter().collect();
     assert_eq!(upgrades, ["websocket", "tcp"]);
     let check = service.load_balancer.health_check.as_ref().unwrap();
-    assert_eq!((check.interval, &*check.path), (Duration::from_secs(10), "/"));
+    assert_eq!(
+        (check.interval, check.mode),
+        (Duration::from_secs(10), HealthCheckMode::Grpc)
+    );
+    let passive = service.load_balancer.passive_health_check.as_ref().unwrap();
+    assert_eq!((passive.error_rate, passive.max_failed_attempts), (50, 1));
+    assert_eq!(service.load_balancer.drain_timeout, Duration::from_secs(30));
     assert!(
         matches!(&declaration.middlewares["strip"].value, Middleware::StripPrefix(strip) if strip.prefixes.len() == 2)
     );

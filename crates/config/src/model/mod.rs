@@ -6,6 +6,7 @@
 mod balancing;
 mod certificate;
 mod composite;
+mod health_check;
 mod middleware;
 mod router;
 mod server_url;
@@ -20,13 +21,12 @@ pub use certificate::{Certificate, CertificatePair, Pem};
 pub use composite::{
     Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,
 };
+pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use server_url::{ServerUrl, ServerUrlError, Written};
 pub(crate) use service::only_kind;
-pub use service::{
-    HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, Service, ServiceKind,
-};
+pub use service::{LoadBalancer, ResponseForwarding, Scheme, Server, Service, ServiceKind};
 pub use status_ranges::{StatusRanges, StatusRangesError};
 pub use sticky::{SameSite, Sticky, StickyCookie};
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};

@@ -1,12 +1,12 @@
 //! Services: what answers a request.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failover, Hash, HighestRandomWeight, Mirroring, ServerUrl, Sticky, Strategy, Upgrades, Weighted,
-    ZonePreference, is_default,
+    Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, ServerUrl, Sticky,
+    Strategy, Upgrades, Weighted, ZonePreference, is_default,
 };
 use crate::{instance::Lifecycle, name::Reference, origin::Origin};
 
@@ -167,6 +167,12 @@ pub struct LoadBalancer {
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
+    /// What requests tell of their server; absent means nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub passive_health_check: Option<PassiveHealthCheck>,
+    /// How long connections to a server that leaves may go on; 0 is without limit.
+    #[serde(with = "crate::duration")]
+    pub drain_timeout: Duration,
     /// Send the client's Host; off, the server's own host and port are sent.
     pub pass_host_header: bool,
     /// Protocols that a client may go on with in place of HTTP/1.1.
@@ -179,6 +185,9 @@ pub struct LoadBalancer {
     pub servers_transport: Option<Reference>,
 }
 
+/// For downloads and conversations to come to their end, and for clients to notice where they do not.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(300);
+
 impl Default for LoadBalancer {
     fn default() -> Self {
         Self {
@@ -190,6 +199,8 @@ impl Default for LoadBalancer {
             zone_preference: None,
             panic_threshold: 0,
             health_check: None,
+            passive_health_check: None,
+            drain_timeout: DRAIN_TIMEOUT,
             pass_host_header: true,
             upgrades: Upgrades::default(),
             response_forwarding: ResponseForwarding::default(),
@@ -275,76 +286,4 @@ impl Scheme {
             Self::Https => 443,
         }
     }
-}
-
-/// Active probes of the servers of a load balancer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct HealthCheck {
-    /// What a probe is.
-    pub mode: HealthCheckMode,
-    /// Path and query to ask for, relative to the server.
-    pub path: String,
-    /// Scheme, when it differs from the server's.
-    #[serde(skip_serializing_if = "is_default")]
-    pub scheme: Option<Scheme>,
-    /// Host header of the probe.
-    #[serde(skip_serializing_if = "is_default")]
-    pub hostname: String,
-    /// Port, when it differs from the server's; 0 means the same.
-    #[serde(skip_serializing_if = "is_default")]
-    pub port: u16,
-    /// Method of the probe.
-    pub method: String,
-    /// The status that counts as healthy; 0 means any of 200 to 399.
-    #[serde(skip_serializing_if = "is_default")]
-    pub status: u16,
-    /// Time between probes of a healthy server; jittered by a tenth.
-    #[serde(with = "crate::duration")]
-    pub interval: Duration,
-    /// Time between probes of an unhealthy server; absent means `interval`.
-    #[serde(with = "crate::duration::option", skip_serializing_if = "is_default")]
-    pub unhealthy_interval: Option<Duration>,
-    /// Limit of one probe, connecting included.
-    #[serde(with = "crate::duration")]
-    pub timeout: Duration,
-    /// Follow redirects and judge where they end; off, a redirect itself is judged.
-    pub follow_redirects: bool,
-    /// Further headers of the probe; `Host` belongs in `hostname`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub headers: BTreeMap<String, String>,
-    /// Successes in a row that make an unhealthy server healthy.
-    pub rise: u32,
-    /// Failures in a row that make a healthy server unhealthy.
-    pub fall: u32,
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            mode: HealthCheckMode::default(),
-            path: "/".to_owned(),
-            scheme: None,
-            hostname: String::new(),
-            port: 0,
-            method: "GET".to_owned(),
-            status: 0,
-            interval: Duration::from_secs(30),
-            unhealthy_interval: None,
-            timeout: Duration::from_secs(5),
-            follow_redirects: true,
-            headers: BTreeMap::new(),
-            rise: 1,
-            fall: 1,
-        }
-    }
-}
-
-/// What a probe is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HealthCheckMode {
-    /// An HTTP/1.1 request.
-    #[default]
-    Http,
 }

@@ -47,6 +47,17 @@ pub enum Outcome {
     Unsent,
 }
 
+impl Outcome {
+    /// Whether the server failed; `None` where that cannot be told.
+    pub(super) fn failed(self) -> Option<bool> {
+        match self {
+            Self::Answered(status) => Some(status.is_server_error()),
+            Self::Unreachable | Self::Lost | Self::TimedOut | Self::Invalid => Some(true),
+            Self::Abandoned | Self::Unsent => None,
+        }
+    }
+}
+
 impl<'a> Attempt<'a> {
     /// An attempt that begins now.
     pub fn begin(server: &'a Server, now: Instant) -> Self {

@@ -1,19 +1,28 @@
 //! Spreads requests over the servers of one service.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use mesh_config::{
     Origin,
+    instance::Lifecycle,
     model::{self, LoadBalancer},
 };
 use parking_lot::Mutex;
 
 use super::{
     Asking, Pick, Upgrades,
+    known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
-    server::{Server, ServerId},
-    state::{ServerStates, ServiceState},
+    server::{Server, ServerId, ServerInfo},
+    state::ServiceState,
     sticky::Stickiness,
     turn::Turn,
     zone::Zones,
@@ -33,6 +42,11 @@ pub struct Balancer {
     rules: Rules,
     layout: ArcSwap<Layout>,
     laying_out: Mutex<()>,
+    /// Changes of standing so far.
+    changes: AtomicUsize,
+    /// The readiness of servers is to be noted when they are laid out.
+    notes_readiness: AtomicBool,
+    drain_timeout: Duration,
     pub(super) state: Arc<ServiceState>,
     sticky: Option<Box<Stickiness>>,
 }
@@ -64,8 +78,7 @@ impl Balancer {
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
-        let known = previous.map(ServerStates::of).unwrap_or_default();
-        let check = definition.health_check.clone().map(Arc::new);
+        let mut known = KnownServers::new(definition, previous, &state);
         let upgrades = Upgrades::new(&definition.upgrades);
         let written = definition.servers.iter().map(|server| server.url.as_written());
         // A strategy that goes by what clients send keeps them together by itself.
@@ -76,9 +89,11 @@ impl Balancer {
         let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
         let sticky = Stickiness::new(sticky, context.label, written);
         let servers = definition.servers.iter().map(|server| {
-            let health = check
-                .as_ref()
-                .map(|check| known.health(&server.url, check, &state));
+            let KnownServer {
+                state,
+                health,
+                passive,
+            } = known.take(&server.url);
             Arc::new(Server {
                 label: server.url.to_string().into(),
                 authority: server.url.authority().into(),
@@ -92,12 +107,15 @@ impl Balancer {
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
                 origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
-                state: known.state(&server.url),
+                state,
                 health,
+                passive,
                 is_timed: definition.strategy == model::Strategy::LeastTime,
                 url: server.url.clone(),
             })
         });
+        let servers: Vec<_> = servers.collect();
+        lead_out(&servers, definition.drain_timeout, now);
         let zones = definition.servers.iter().map(|server| server.zone.as_str());
         let balancer = Arc::new(Self {
             rules: Rules {
@@ -107,13 +125,18 @@ impl Balancer {
                 panic_threshold: definition.panic_threshold,
                 zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
             },
-            servers: servers.collect(),
+            servers,
             layout: ArcSwap::default(),
             laying_out: Mutex::new(()),
+            changes: AtomicUsize::new(0),
+            notes_readiness: AtomicBool::new(false),
+            drain_timeout: definition.drain_timeout,
             state,
             sticky,
         });
+        balancer.rebalance(true, now);
         balancer.state.enlist(&balancer);
+        // A verdict may have changed before anybody could tell it.
         balancer.rebalance(true, now);
         balancer
     }
@@ -128,6 +151,7 @@ impl Balancer {
         let Some(sticky) = &self.sticky else {
             return self.pick(asking).map(Pick::of);
         };
+        self.state.end_ejections();
         let wanted = sticky.wanted(&asking.head.headers).and_then(|wanted| {
             let server = self.servers.get(wanted.member)?;
             let may_stay = server.standing().keeps_sessions() && !asking.tried.contains(&server.id());
@@ -145,6 +169,7 @@ impl Balancer {
 
     /// The next server that did not fail the request before.
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
+        self.state.end_ejections();
         let layout = self.layout.load();
         match layout.choose(asking, || Turn(self.state.next())) {
             Some(server) => Some(server.clone()),
@@ -168,21 +193,64 @@ impl Balancer {
 
     /// True when some server may be used.
     pub(crate) fn can_serve(&self) -> bool {
+        self.state.end_ejections();
         self.layout.load().can_serve()
     }
 
+    /// The servers as they are at this moment.
+    pub(crate) fn info(&self) -> Vec<ServerInfo> {
+        self.state.end_ejections();
+        self.servers.iter().map(|server| server.info()).collect()
+    }
+
+    /// What becomes of ejections once it is `now`.
+    #[cfg(test)]
+    pub(super) fn pass_time(&self, now: Instant) {
+        self.state.end_ejections_at(super::clock::Moment::of(now));
+    }
+
+    /// Lets those of its servers go that are not among `those_that_stay`.
+    pub(super) fn part_from(&self, those_that_stay: &[Arc<Server>]) {
+        let staying: HashSet<_> = those_that_stay.iter().map(|server| server.id()).collect();
+        let gone = self
+            .servers
+            .iter()
+            .filter(|server| !staying.contains(&server.id()));
+        let now = Instant::now();
+        gone.for_each(|server| server.state.leave(now, self.drain_timeout));
+    }
+
+    /// Servers that are to have requests, whether they can take them or not; and those of them that are ejected.
+    pub(super) fn ejected(&self) -> (usize, usize) {
+        let servers = self.servers.iter().filter(|server| server.is_last_resort());
+        servers.fold((0, 0), |(all, ejected), server| {
+            let is_ejected = server
+                .passive
+                .as_ref()
+                .is_some_and(|passive| passive.is_ejected());
+            (all + 1, ejected + usize::from(is_ejected))
+        })
+    }
+
     /// Lays the servers out again after a change of standing. The `newest` balancer of a service notes since when they
-    /// are ready; one of a former table may think otherwise.
+    /// are ready; one of a former table may think otherwise. Never waits: if somebody else is at it, he does it again.
     pub(crate) fn rebalance(&self, newest: bool, now: Instant) {
-        // Only writers wait here: compiler and checks. The last one sees every verdict.
-        let _alone = self.laying_out.lock();
         if newest {
-            for server in &self.servers {
-                server.note_readiness(now);
+            self.notes_readiness.store(true, Ordering::SeqCst);
+        }
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        while let Some(alone) = self.laying_out.try_lock() {
+            let seen = self.changes.load(Ordering::SeqCst);
+            if self.notes_readiness.swap(false, Ordering::SeqCst) {
+                self.servers.iter().for_each(|server| server.note_readiness(now));
+            }
+            let layout = Layout::new(&self.servers, &self.rules, now);
+            self.layout.store(Arc::new(layout));
+            drop(alone);
+            if self.changes.load(Ordering::SeqCst) == seen {
+                return;
             }
         }
-        self.layout
-            .store(Arc::new(Layout::new(&self.servers, &self.rules, now)));
     }
 
     /// Why [`Self::pick`] found nothing.
@@ -224,11 +292,23 @@ impl Balancer {
     }
 }
 
+/// Lets those of `servers` go that drain. One whose URL another one has stays with that.
+fn lead_out(servers: &[Arc<Server>], limit: Duration, now: Instant) {
+    let drains = |server: &&Arc<Server>| server.lifecycle == Lifecycle::Draining;
+    let (draining, staying): (Vec<_>, Vec<_>) = servers.iter().partition(drains);
+    let staying: HashSet<_> = staying
+        .into_iter()
+        .inspect(|server| server.state.stay())
+        .map(|server| server.id())
+        .collect();
+    let leaving = draining.iter().filter(|server| !staying.contains(&server.id()));
+    leaving.for_each(|server| server.state.leave(now, limit));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use mesh_config::instance::Lifecycle;
     use proptest::{prelude::*, sample::select};
 
     use super::*;

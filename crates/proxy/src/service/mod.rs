@@ -7,17 +7,21 @@ mod attempt;
 mod balancer;
 mod clock;
 mod cookie;
+mod departure;
 mod failover;
 mod health;
 mod highest_random_weight;
 mod key;
+mod known_servers;
 mod latency;
 mod layout;
 mod mirroring;
+mod passive;
 mod pick;
 mod schedule;
 mod server;
 mod slow_start;
+mod standing;
 mod state;
 mod sticky;
 mod strategy;
@@ -37,8 +41,10 @@ pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
 pub use highest_random_weight::HighestRandomWeight;
 pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
+pub use passive::PassiveHealth;
 pub use pick::{Beside, Pick};
-pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
+pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
+pub use standing::{Cause, Standing};
 pub use upgrades::Upgrades;
 pub use weighted::{Share, Weighted};
 
@@ -130,12 +136,23 @@ impl Service {
     /// All its servers with their standing, those of children included.
     pub fn servers(&self) -> Vec<ServerInfo> {
         match &self.kind {
-            Kind::Balancer(balancer) => balancer.servers().iter().map(|server| server.info()).collect(),
+            Kind::Balancer(balancer) => balancer.info(),
             _ => self
                 .children()
                 .into_iter()
                 .flat_map(|child| child.servers())
                 .collect(),
+        }
+    }
+
+    /// Lets those of its own servers go that `next`, which comes in its place, no longer has.
+    pub(crate) fn followed_by(&self, next: Option<&Self>) {
+        let Kind::Balancer(balancer) = &self.kind else {
+            return;
+        };
+        match next.map(|next| &next.kind) {
+            Some(Kind::Balancer(next)) => balancer.part_from(next.servers()),
+            _ => balancer.part_from(&[]),
         }
     }
 
@@ -176,6 +193,8 @@ pub struct NoServer {
 
 #[cfg(test)]
 mod kinds_tests;
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct ServerGauge {
     pub url: String,
     /// It takes requests.
     pub up: bool,
+    /// How often it was ejected, where that can happen.
+    pub ejections: Option<u64>,
 }
 
 /// One mirror of a service, and one thing that may become of a copy.
@@ -117,6 +119,17 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
     for server in &gauges.servers {
         let labels = [("service", server.service.as_str()), ("url", &server.url)];
         text.sample("", &labels, u8::from(server.up));
+    }
+    text.metric(
+        "service_server_ejections_total",
+        "counter",
+        "How often a server was ejected because of what its requests told.",
+    );
+    for server in &gauges.servers {
+        let labels = [("service", server.service.as_str()), ("url", &server.url)];
+        if let Some(ejections) = server.ejections {
+            text.sample("", &labels, ejections);
+        }
     }
     write_mirrors(text, &gauges.mirrors);
     if let Some(dropped) = gauges.access_log_dropped {

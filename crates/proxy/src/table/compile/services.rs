@@ -93,7 +93,12 @@ impl Services {
         self.touched.extend(difference.stale);
         self.touched.extend(difference.gone);
         let before = self.touched.iter();
-        let before = before.filter_map(|name| self.known.remove_entry(name)).collect();
+        let before: BTreeMap<_, _> = before.filter_map(|name| self.known.remove_entry(name)).collect();
+        let serving = |(name, compiled): (&QualifiedName, &Compiled)| {
+            let good = compiled.good.as_ref()?;
+            Some((name.clone(), good.service.clone()))
+        };
+        let served: Vec<_> = before.iter().filter_map(serving).collect();
         let mut update = Update {
             definitions,
             missing,
@@ -105,6 +110,10 @@ impl Services {
         };
         for name in bottom_up(definitions, &self.touched) {
             update.compile(name, &mut Vec::new());
+        }
+        for (name, service) in served {
+            let next = self.known.get(&name).and_then(|next| next.good.as_ref());
+            service.followed_by(next.map(|next| next.service.as_ref()));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Checks against servers on the loopback interface.
 
+mod grpc;
+
 use std::{
     num::NonZeroUsize,
     sync::{
@@ -109,7 +111,15 @@ async fn until(condition: impl Fn() -> bool) {
 
 /// Checks one server at `url` and gives what was found.
 async fn verdict(url: &str, check: &Value) -> ServerInfo {
-    let table = compiler().compile(&configuration(&document(&[url], check)));
+    verdict_over(url, check, &json!({})).await
+}
+
+/// The same over a servers transport of this definition.
+async fn verdict_over(url: &str, check: &Value, transport: &Value) -> ServerInfo {
+    let mut config = document(&[url], check);
+    config["services"]["s@file"]["loadBalancer"]["serversTransport"] = json!("t");
+    config["serversTransports"] = json!({"t@file": transport});
+    let table = compiler().compile(&configuration(&config));
     let mut checks = HealthChecks::new(tokio::runtime::Handle::current());
     checks.follow(&table);
     until(|| servers(&table)[0].standing != Standing::Untested).await;
@@ -142,6 +152,9 @@ async fn a_refused_connection_and_a_broken_answer_are_failures_with_their_reason
     drop(listener);
     let refused = verdict(&closed, &quick()).await.obstacle.unwrap();
     assert!(refused.contains("cannot connect to 127.0.0.1"), "{refused}");
+    let elsewhere = json!({"path": "http://127.0.0.1/healthz"});
+    let wrong = verdict(&closed, &elsewhere).await.obstacle.unwrap();
+    assert!(wrong.contains("is no path"), "{wrong}");
     let silent = Backend::new(0, "").await;
     let cut = verdict(&silent.url, &quick()).await.obstacle.unwrap();
     assert!(cut.contains("no usable answer"), "{cut}");
