@@ -93,7 +93,7 @@ async fn try_servers(
     let mut failure = None;
     while tried.len() < MAX_OFFERS {
         // Servers that only closed a connection may have another one for whoever found no other server.
-        let now = Instant::now();
+        let mut now = Instant::now();
         let service = course.service(service);
         let pick = service
             .pick(&call.asking(&tried, now))
@@ -107,6 +107,8 @@ async fn try_servers(
         };
         if let Some(beside) = pick.beside.take() {
             Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
+            // What the client took to send its body is not the server's time.
+            now = Instant::now();
         }
         let (passed, answer) = call.meet(&pick.middlewares);
         if answer.is_some() {
