@@ -137,7 +137,7 @@ fn a_grpc_server_is_out_while_it_says_that_it_does_not_serve() {
     let healthy = Arc::new(AtomicBool::new(true));
     let url = format!("h2c://{}", grpc(&healthy));
     let check = "healthCheck: {mode: grpc, interval: 50ms}";
-    let mesh = start(&place, &document("mark", &[url.clone()], check));
+    let mesh = start(&place, &document("mark", std::slice::from_ref(&url), check));
     for is_healthy in [true, false, true] {
         healthy.store(is_healthy, Ordering::SeqCst);
         let standing = if is_healthy { "ready" } else { "out" };

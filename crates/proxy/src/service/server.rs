@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use mesh_config::{
     Origin, duration,
     instance::Lifecycle,
@@ -292,10 +293,14 @@ impl InFlight {
         self.0.departure.is_over()
     }
 
-    /// Ends when the server has left, and had its time.
+    /// Ends when the server has left, and had its time. To poll it again and again is cheap: the departure, which workers
+    /// share, is asked only when there is news of it.
     pub(crate) fn drained(&self) -> impl Future<Output = ()> + 'static {
         let state = self.0.clone();
-        async move { state.departure.over().await }
+        let mut over = FuturesUnordered::from_iter([async move { state.departure.over().await }]);
+        async move {
+            over.next().await;
+        }
     }
 }
 

@@ -38,7 +38,7 @@ async fn failing(failures: usize) -> Scripted {
 #[tokio::test]
 async fn a_server_that_answers_with_errors_is_left_out_and_comes_back() {
     let (bad, good) = (failing(1).await, Scripted::answering("good").await);
-    let running = before(&[bad.address, good.address], &json!({"failureWindow": "300ms"}));
+    let running = before(&[bad.address, good.address], &json!({"failureWindow": "1s"}));
     let mut failed = 0;
     while bad.requests().is_empty() {
         failed += usize::from(ask(&running, get("/")).await.starts_with("HTTP/1.1 503"));

@@ -131,13 +131,13 @@ async fn a_server_that_comes_back_in_time_keeps_what_it_has() {
     let (leaves, stays) = (server().await, server().await);
     let both = [leaves.address, stays.address];
     let running = start(|_| {});
-    running.publish(&to(&both[..1], "300ms"));
+    running.publish(&to(&both[..1], "1s"));
     let mut kept = websocket(&running).await;
-    running.publish(&draining(&both, "300ms"));
+    running.publish(&draining(&both, "1s"));
     let mut cut = websocket(&running).await;
-    running.publish(&to(&both, "300ms"));
+    running.publish(&to(&both, "1s"));
     // The other one leaves after it: when that is over, the time of the first one is over as well.
-    running.publish(&to(&both[..1], "300ms"));
+    running.publish(&to(&both[..1], "1s"));
     assert_eq!(cut.rest().await, "");
     works(&mut kept).await;
 }

@@ -1,6 +1,6 @@
 //! Probes of servers that speak gRPC, or nothing that Mesh has to understand.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, task::JoinSet, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::{verdict, verdict_over};
@@ -146,13 +146,19 @@ async fn a_grpc_probe_uses_the_tls_of_the_servers_transport() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_grpc_is_a_failure() {
+async fn a_server_that_says_nothing_is_out_and_its_connection_ends_with_the_probe() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     let mut check = check("");
     check["timeout"] = json!("50ms");
-    let silent = obstacle(&url, &check).await;
-    assert_eq!(silent, "health check failed: no answer within 50ms");
+    for check in [check, json!({"timeout": "50ms"})] {
+        let silent = obstacle(&format!("h2c://{address}"), &check).await;
+        assert_eq!(silent, "health check failed: no answer within 50ms");
+        let (mut probe, _) = listener.accept().await.unwrap();
+        let mut sent = Vec::new();
+        let ended = timeout(Duration::from_secs(10), probe.read_to_end(&mut sent)).await;
+        ended.expect("the connection ends").unwrap();
+    }
 }
 
 #[tokio::test]

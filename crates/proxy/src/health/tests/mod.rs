@@ -194,6 +194,40 @@ async fn servers_that_swallow_probes_hold_up_no_other_service() {
 }
 
 #[tokio::test]
+async fn a_probe_is_the_request_that_its_options_describe() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let check = json!({
+        "method": "HEAD", "path": "healthz?deep=1", "port": port, "hostname": "shop.internal", "status": 418,
+        "headers": {"x-probe": "1", "host": "not this one"},
+    });
+    let (found, request) = tokio::join!(verdict("http://127.0.0.1:1/base/", &check), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).await.unwrap();
+        let answer = b"HTTP/1.1 418 X\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).to_lowercase()
+    });
+    assert_eq!(found.obstacle, None);
+    assert!(
+        request.starts_with("head /base/healthz?deep=1 http/1.1\r\n"),
+        "{request}"
+    );
+    for line in [
+        "host: shop.internal",
+        "x-probe: 1",
+        "user-agent: mesh-health-check",
+    ] {
+        assert!(
+            request.contains(&format!("\r\n{line}\r\n")),
+            "{line} is not in {request}"
+        );
+    }
+    assert_eq!(request.matches("host:").count(), 1);
+}
+
+#[tokio::test]
 async fn redirects_are_followed_on_the_same_server_only() {
     let same = Backend::new(302, "location: /end\r\n").await;
     assert_eq!(verdict(&same.url, &quick()).await.status, "UP");
