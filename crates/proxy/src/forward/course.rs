@@ -64,6 +64,13 @@ impl Course {
         }
     }
 
+    /// Nobody answers in place of the next pick, unless that says so itself.
+    pub(super) fn forget_spares(&mut self) {
+        if let Some(side) = &mut self.side {
+            side.spares.clear();
+        }
+    }
+
     /// Makes everything ready that goes beside the way of a pick.
     ///
     /// # Errors

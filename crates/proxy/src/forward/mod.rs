@@ -105,6 +105,7 @@ async fn try_servers(
             Ok(pick) => course.lead(pick),
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
+        course.forget_spares();
         if let Some(beside) = pick.beside.take() {
             Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
             // What the client took to send its body is not the server's time.

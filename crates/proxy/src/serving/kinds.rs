@@ -352,6 +352,35 @@ async fn a_service_without_a_server_that_answers_has_its_fallback_too() {
 }
 
 #[tokio::test]
+async fn the_answer_of_a_fallback_that_was_asked_for_lack_of_a_server_counts() {
+    let other = failing(503).await;
+    let running = start(|_| {});
+    let errors = json!({"status": ["503"]});
+    publish(&running, failover(&errors, refusing().await, other.address));
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 503"));
+    assert_eq!(other.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn the_answer_of_another_share_counts() {
+    let other = failing(500).await;
+    let running = start(|_| {});
+    publish(
+        &running,
+        json!({
+            "top": {"weighted": {"services": [{"name": "f"}, {"name": "other"}]}},
+            "f": {"failover": {"service": "gone", "fallback": "gone2", "errors": {"status": ["500"]}}},
+            "gone": balancer(refusing().await), "gone2": balancer(refusing().await),
+            "other": balancer(other.address),
+        }),
+    );
+    for _ in 0..4 {
+        assert!(ask(&running, post("abc")).await.starts_with("HTTP/1.1 500"));
+    }
+    assert_eq!(other.requests().len(), 4);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_long_to_keep_is_refused() {
     let (main, other) = (failing(503).await, Scripted::answering("other").await);
     let running = start(|_| {});
