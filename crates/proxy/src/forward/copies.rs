@@ -1,7 +1,13 @@
 //! Copies of requests, sent behind the client's back.
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
@@ -9,13 +15,13 @@ use super::{Answer, Call, Source, Trail, call::CopiedBody, course::Course, forwa
 use crate::{
     middleware::Chain,
     service::{Copies, CopyOutcome, Mirror, MirroredBody},
-    upstream::{AnswerBody, Upstreams},
+    upstream::Upstreams,
 };
 
 /// How long a copy may take, with its answer.
 const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// Bytes that are read of the answer to a copy, so that its connection can be used again.
+/// Bytes that are read of an answer that nobody wants, so that its connection can be used again.
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A copy that is sent once its original is answered.
@@ -90,7 +96,7 @@ async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) -> CopyOutcome {
     let mut trail = Trail::default();
     match forward_along(course, &upstreams, &service, &mut call, &mut trail, None).await {
         Ok(answer) => {
-            discard(answer, &upstreams).await;
+            discard(answer, upstreams).await;
             CopyOutcome::Answered
         }
         Err(error) => {
@@ -100,8 +106,17 @@ async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) -> CopyOutcome {
     }
 }
 
+/// Lets an answer go that nobody wants. What is short is read, so that its connection can be used again.
+pub(super) fn let_go(answer: Answer, upstreams: &Rc<Upstreams>) {
+    let reading = discard(answer, upstreams.clone());
+    // Where too many are read already, the connection ends.
+    let _is_read = upstreams.beside(async {
+        let _in_time = timeout(MAX_TIME, reading).await;
+    });
+}
+
 /// Reads what nobody wants.
-async fn discard(answer: Answer, upstreams: &Rc<Upstreams>) {
+async fn discard(answer: Answer, upstreams: Rc<Upstreams>) {
     let Source::Server(mut body) = answer.body else {
         return;
     };
@@ -109,14 +124,9 @@ async fn discard(answer: Answer, upstreams: &Rc<Upstreams>) {
     while read <= MAX_ANSWER
         && let Some(Ok(frame)) = body.frame().await
     {
-        read += frame.data_ref().map_or(0, bytes::Bytes::len);
+        read += frame.data_ref().map_or(0, Bytes::len);
     }
-    put_back(&mut body, upstreams);
-}
-
-/// Keeps the connection of an answer that nobody wants, if it is free.
-pub(super) fn put_back(body: &mut AnswerBody, upstreams: &Rc<Upstreams>) {
     if let Some(lease) = body.take_free() {
-        upstreams.put_back(lease, std::time::Instant::now());
+        upstreams.put_back(lease, Instant::now());
     }
 }

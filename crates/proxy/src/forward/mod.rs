@@ -68,12 +68,8 @@ async fn forward_along(
         let Some(next) = course.after(&outcome, trail, upstreams) else {
             return outcome;
         };
-        if let Ok(Answer {
-            body: Source::Server(mut body),
-            ..
-        }) = outcome
-        {
-            copies::put_back(&mut body, upstreams);
+        if let Ok(answer) = outcome {
+            copies::let_go(answer, upstreams);
         }
         course = next;
     }

@@ -313,6 +313,20 @@ async fn an_answer_that_does_not_count_is_replaced_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn the_connection_of_an_answer_that_does_not_count_is_used_again() {
+    let (main, other) = (failing(503).await, Scripted::answering("other").await);
+    let running = start(|_| {});
+    let errors = json!({"status": ["503"]});
+    publish(&running, failover(&errors, main.address, other.address));
+    let mut asked = 0;
+    while asked == main.connections() {
+        asked += 1;
+        assert!(asked < 100, "each of them had a connection of its own");
+        assert!(ask(&running, get("/")).await.ends_with("other"));
+    }
+}
+
+#[tokio::test]
 async fn answers_that_count_and_those_of_the_fallback_come_as_they_are() {
     let (main, other) = (failing(404).await, failing(500).await);
     let running = start(|_| {});
