@@ -10,7 +10,7 @@ use mesh_config::{
     Fragment, Origin, ProviderName, Reference,
     fragment::Declared,
     instance::Lifecycle,
-    model::{HealthCheck, LoadBalancer, Router, Scheme, Server, ServerUrl, Service, ServiceKind},
+    model::{HealthCheck, LoadBalancer, Router, Scheme, Server, ServerUrl, Service, ServiceKind, Written},
     rule::Rule,
 };
 use mesh_discovery::{Content, Provider, Report, Scope};
@@ -82,9 +82,11 @@ impl DemoProvider {
                 host: server.address.ip().to_string(),
                 port: server.address.port(),
                 path: String::new(),
+                written: Written::default(),
             },
             weight: server.weight(),
             preserve_path: false,
+            zone: String::new(),
             lifecycle: Lifecycle::Ready,
             reason: None,
             origin: Some(Origin::new(format!("server {} of the demo", server.name))),

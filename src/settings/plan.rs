@@ -105,6 +105,7 @@ impl Plan {
             precedence,
             default_transport: self.settings.servers_transport.clone(),
             internal,
+            zone: self.settings.zone.clone(),
         })
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     /// Worker threads; absent means one for each core.
     #[serde(deserialize_with = "mesh_config::whole::option::<_, _, 1, 1024>")]
     pub(crate) workers: Option<usize>,
+    /// The zone this Mesh is in; empty where none is preferred.
+    pub(crate) zone: String,
     /// What belongs to the process as a whole.
     pub(crate) global: Global,
 }

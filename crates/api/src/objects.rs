@@ -1,10 +1,10 @@
 //! Routers, services and middlewares as views show them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{Kind, QualifiedName, Reference, SetAside, model::ServiceKind};
 use mesh_proxy::{
-    Runtime, Status,
+    Runtime, Service, Status,
     table::{MiddlewareInfo, RouterInfo, ServiceInfo},
 };
 use serde::Serialize;
@@ -23,6 +23,16 @@ struct RouterView<'a>(&'a QualifiedName, &'a RouterInfo);
 /// A service with its name.
 #[derive(Debug)]
 pub(crate) struct ServiceView<'a>(pub(crate) &'a QualifiedName, pub(crate) &'a ServiceInfo);
+
+/// A service below another one.
+#[derive(Debug, Serialize)]
+struct ChildState {
+    name: QualifiedName,
+    status: &'static str,
+    /// Why it has no server for anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<String>,
+}
 
 /// A middleware with its name.
 #[derive(Debug)]
@@ -137,12 +147,11 @@ impl Listed for RouterView<'_> {
 
 impl ServiceView<'_> {
     /// The kind in lower case; `internal` for what Mesh answers itself.
-    fn kind(&self) -> &'static str {
-        match self.1.entry.as_ref().map(|entry| &entry.value.kind) {
-            Some(ServiceKind::LoadBalancer(_)) => "loadbalancer",
-            Some(ServiceKind::Weighted(_)) => "weighted",
-            None => "internal",
-        }
+    fn kind(&self) -> String {
+        let entry = self.1.entry.as_ref();
+        entry
+            .map_or("internal", |entry| entry.value.kind.name())
+            .to_lowercase()
     }
 
     /// True for a service with servers of its own.
@@ -150,10 +159,22 @@ impl ServiceView<'_> {
         self.kind() == "loadbalancer"
     }
 
+    /// The services below it, as they are at this moment.
+    fn children(&self) -> Vec<ChildState> {
+        let service = self.1.service.as_ref();
+        let children = service.map(|service| service.children()).unwrap_or_default();
+        let state = |child: &Arc<Service>| ChildState {
+            name: child.name.clone(),
+            status: if child.can_serve() { "UP" } else { "DOWN" },
+            obstacle: child.why_unavailable(),
+        };
+        children.into_iter().map(state).collect()
+    }
+
     fn server_count(&self) -> usize {
         match self.1.entry.as_ref().map(|entry| &entry.value.kind) {
             Some(ServiceKind::LoadBalancer(balancer)) => balancer.servers.len(),
-            Some(ServiceKind::Weighted(_)) | None => 0,
+            _ => 0,
         }
     }
 }
@@ -169,7 +190,7 @@ impl Listed for ServiceView<'_> {
 
     fn key(&self, field: &str) -> Option<SortKey> {
         match field {
-            "type" => Some(SortKey::Text(self.kind().to_owned())),
+            "type" => Some(SortKey::Text(self.kind())),
             "servers" => Some(SortKey::Number(count(self.server_count()))),
             _ => None,
         }
@@ -197,10 +218,11 @@ impl Listed for ServiceView<'_> {
             object.insert("serverStatus".to_owned(), json!(status));
             object.insert("serverStates".to_owned(), json!(servers));
         }
+        put_list(&mut object, "childStates", &self.children());
         if let Some(entry) = &self.1.entry {
             object.insert("origin".to_owned(), json!(entry.origin));
         }
-        identity(object, self.0, Some(self.kind().to_owned()))
+        identity(object, self.0, Some(self.kind()))
     }
 }
 

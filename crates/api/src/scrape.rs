@@ -1,8 +1,13 @@
 //! `/metrics`: the numbers, and the state of the moment beside them.
 
+use std::collections::BTreeSet;
+
 use http::{Request, StatusCode};
-use mesh_proxy::Runtime;
-use mesh_telemetry::metrics::{Gauges, Live, ServerGauge};
+use mesh_proxy::{
+    Runtime,
+    service::{CopyOutcome, Kind},
+};
+use mesh_telemetry::metrics::{Gauges, Live, MirrorGauge, ServerGauge};
 
 use crate::{
     answer::{self, Answer},
@@ -25,6 +30,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
     let table = (views.table)();
     let gauges = Gauges {
         servers: servers(table.runtime()),
+        mirrors: mirrors(table.runtime()),
         providers: providers::gauges((views.providers)()),
         certificates: certificates::gauges(&(views.certificates)()),
         live: Some(live(table.runtime())),
@@ -50,7 +56,33 @@ fn servers(runtime: &Runtime) -> Vec<ServerGauge> {
             gauges.extend(info.servers().into_iter().map(|server| ServerGauge {
                 service: service.clone(),
                 up: server.status == "UP",
+                ejections: server.ejections,
                 url: server.url,
+            }));
+        }
+    }
+    gauges
+}
+
+/// The mirrors of all services.
+fn mirrors(runtime: &Runtime) -> Vec<MirrorGauge> {
+    let mut gauges = Vec::new();
+    let services = runtime.services.values().filter_map(|info| info.service.as_ref());
+    for service in services {
+        let Kind::Mirroring(mirroring) = &service.kind else {
+            continue;
+        };
+        let mut seen = BTreeSet::new();
+        for mirror in mirroring.mirrors() {
+            // One that is named twice counts in one place.
+            if !seen.insert(&mirror.service.label) {
+                continue;
+            }
+            gauges.extend(CopyOutcome::ALL.map(|outcome| MirrorGauge {
+                service: service.label.to_string(),
+                mirror: mirror.service.label.to_string(),
+                outcome: outcome.as_str(),
+                count: mirror.counts.of(outcome),
             }));
         }
     }

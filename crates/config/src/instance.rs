@@ -15,9 +15,9 @@ pub enum Lifecycle {
     /// Serves.
     #[default]
     Ready,
-    /// Runs, and its provider says that it fails its checks or is in maintenance: gets no requests.
+    /// Runs, and its provider says that it fails its checks: gets no requests.
     Unhealthy,
-    /// On its way out: finishes what it has, gets nothing new.
+    /// On its way out, or in maintenance: finishes what it has, gets nothing new.
     Draining,
 }
 
@@ -58,6 +58,9 @@ pub struct Instance {
     pub reason: Option<String>,
     /// The provider's own share for it; labels may override. 1 when the provider has none.
     pub weight: u32,
+    /// The zone it is in (AWS availability zone, datacenter), where its provider knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Arc<str>>,
     /// Grows with the time of creation, comparable within the provider (Consul and Nomad: `CreateIndex`).
     pub created: u64,
     /// Labels or tags, weakest set first.

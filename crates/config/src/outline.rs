@@ -51,11 +51,6 @@ impl Outline {
         }
     }
 
-    /// Of a service that labels declare: they know no other kind.
-    pub fn of_labelled_service() -> Self {
-        Self::of_variant("loadBalancer")
-    }
-
     /// Of a service or middleware of this kind.
     pub fn of_variant(variant: &str) -> Self {
         Self {

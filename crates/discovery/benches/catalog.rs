@@ -51,6 +51,7 @@ fn instances(service: u32) -> Vec<Instance> {
             lifecycle: Lifecycle::Ready,
             reason: None,
             weight: 1,
+            zone: None,
             created: u64::from(copy),
             labels: vec![LabelSet {
                 origin: origin.clone(),

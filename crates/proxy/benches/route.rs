@@ -3,12 +3,15 @@
 #[allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 mod fixture;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
+};
 
 use divan::{Bencher, black_box};
 use http::{HeaderMap, Method, Request};
 use mesh_config::model::{Middleware, StripPrefix};
-use mesh_proxy::{RequestView, RoutingTable, Step};
+use mesh_proxy::{Asking, RequestView, RoutingTable, Step};
 
 fn main() {
     divan::main();
@@ -82,7 +85,18 @@ fn server_of_a_service(bencher: Bencher<'_, '_>) {
         .services
         .values()
         .find_map(|info| info.service.clone());
-    bencher.bench_local(|| black_box(&service).as_ref().map(|service| service.pick(&[])));
+    let (head, ()) = Request::new(()).into_parts();
+    let asking = Asking {
+        head: &head,
+        client: Ipv4Addr::LOCALHOST.into(),
+        tried: &[],
+        now: Instant::now(),
+    };
+    bencher.bench_local(|| {
+        black_box(&service)
+            .as_ref()
+            .map(|service| service.pick(black_box(&asking)))
+    });
 }
 
 /// A prefix against a path with escapes, which it is taken off or not.

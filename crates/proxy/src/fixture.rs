@@ -4,19 +4,23 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri, request};
 use mesh_config::{Configuration, Entry, Origin, QualifiedName, model::ServersTransport};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::table::{
-    Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, RequestView, Route, RouterInfo,
-    RoutingTable,
+use crate::{
+    service::{Asking, ServerId},
+    table::{
+        Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, RequestView, Route,
+        RouterInfo, RoutingTable,
+    },
 };
 
 /// A compiler for the entrypoints `web` (the default) and `side`, with the internal service `noop`.
@@ -38,6 +42,7 @@ pub(crate) fn compiler_of(entry_points: &[&str], default: &str) -> Compiler {
             ("noop".to_owned(), Arc::new(Noop) as Arc<dyn InternalService>),
             ("panic".to_owned(), Arc::new(Panicking)),
         ]),
+        zone: String::new(),
     })
 }
 
@@ -146,5 +151,36 @@ impl Refusing {
     /// From now on it accepts them.
     pub(crate) fn listen(self) -> TcpListener {
         self.0.listen(16).unwrap()
+    }
+}
+
+/// A request for a server, of the same client every time.
+#[derive(Debug)]
+pub(crate) struct Asks {
+    pub(crate) head: request::Parts,
+    pub(crate) client: IpAddr,
+    pub(crate) tried: Vec<ServerId>,
+    pub(crate) now: Instant,
+}
+
+impl Asks {
+    /// What a service may look at.
+    pub(crate) fn look(&self) -> Asking<'_> {
+        Asking {
+            head: &self.head,
+            client: self.client,
+            tried: &self.tried,
+            now: self.now,
+        }
+    }
+}
+
+/// A plain request for a server that is none of `tried`.
+pub(crate) fn asking(tried: &[ServerId]) -> Asks {
+    Asks {
+        head: Request::new(()).into_parts().0,
+        client: Ipv4Addr::LOCALHOST.into(),
+        tried: tried.to_vec(),
+        now: Instant::now(),
     }
 }

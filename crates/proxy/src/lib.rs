@@ -34,7 +34,9 @@ pub use health::HealthChecks;
 pub use middleware::{Chain, Middleware, Step};
 pub use proxy::Proxy;
 pub use running::{Publishing, Running};
-pub use service::{NoServer, Pick, Server, ServerId, ServerInfo, ServerState, Service, Standing};
+pub use service::{
+    Asking, Attempt, NoServer, Outcome, Pick, Server, ServerId, ServerInfo, ServerState, Service, Standing,
+};
 pub use settings::ProxySettings;
 pub use table::{
     Compiler, CompilerSettings, EntryPointInfo, Explanation, InternalService, InternalServices, Refused,

@@ -252,6 +252,6 @@ fn servers(service: &Service) -> usize {
             .iter()
             .filter(|server| server.lifecycle == Lifecycle::Ready)
             .count(),
-        ServiceKind::Weighted(_) => 0,
+        _ => 0,
     }
 }

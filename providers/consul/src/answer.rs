@@ -52,7 +52,26 @@ pub struct Node {
     /// Its address.
     #[serde(default, deserialize_with = "nullable")]
     pub address: String,
+    /// The datacenter it is in.
+    #[serde(default, deserialize_with = "nullable")]
+    pub datacenter: String,
+    /// What its operator says of it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub meta: BTreeMap<String, String>,
 }
+
+impl Node {
+    /// The zone it is in: what its meta says, else its datacenter.
+    pub fn zone(&self) -> Option<&str> {
+        let said = ZONE_KEYS.iter().find_map(|key| self.meta.get(*key));
+        said.or(Some(&self.datacenter))
+            .filter(|zone| !zone.is_empty())
+            .map(String::as_str)
+    }
+}
+
+/// Keys of a node's meta that name its zone, the first one first.
+const ZONE_KEYS: [&str; 3] = ["zone", "availability-zone", "availability_zone"];
 
 /// A registration.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

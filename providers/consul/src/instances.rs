@@ -71,6 +71,14 @@ impl Translation {
             )
         } else if self.accepted.contains(&Check::Any) || self.accepted.contains(&state) {
             (Lifecycle::Ready, None)
+        } else if state == Check::Maintenance
+            && !entry
+                .checks
+                .iter()
+                .any(|check| severity(check) == Check::Critical)
+        {
+            // Taken out by hand while it serves: it may finish what it has.
+            (Lifecycle::Draining, reason)
         } else {
             (
                 Lifecycle::Unhealthy,
@@ -89,6 +97,7 @@ impl Translation {
             lifecycle,
             reason,
             weight: u32::try_from(weight).unwrap_or(0),
+            zone: node.zone().map(Into::into),
             created: service.create_index,
             labels: labels(entry, &origin),
             tags: service.tags.clone(),

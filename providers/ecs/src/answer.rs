@@ -105,6 +105,8 @@ pub struct Task {
     pub desired_status: String,
     /// Whether ECS hears of it: `CONNECTED` or `DISCONNECTED`.
     pub connectivity: String,
+    /// `eu-central-1a`
+    pub availability_zone: String,
     /// When it was made, in milliseconds.
     #[serde(deserialize_with = "millis")]
     pub created_at: u64,

@@ -292,6 +292,8 @@ fn blank(name: &str, placed: Placed<'_>, container: Option<&str>) -> Instance {
         lifecycle: Lifecycle::Unhealthy,
         reason: None,
         weight: 1,
+        zone: (!placed.task.availability_zone.is_empty())
+            .then(|| placed.task.availability_zone.as_str().into()),
         created: placed.created,
         labels: Vec::new(),
         tags: Vec::new(),

@@ -44,6 +44,9 @@ pub struct Registration {
     /// The allocation that runs it.
     #[serde(rename = "AllocID", default, deserialize_with = "nullable")]
     pub alloc_id: String,
+    /// The datacenter it runs in.
+    #[serde(default, deserialize_with = "nullable")]
+    pub datacenter: String,
     /// Its tags; those of a canary where the job has such.
     #[serde(default, deserialize_with = "nullable")]
     pub tags: Vec<String>,

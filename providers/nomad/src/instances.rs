@@ -64,6 +64,7 @@ impl Translation {
             lifecycle,
             reason,
             weight: 1,
+            zone: (!registration.datacenter.is_empty()).then(|| registration.datacenter.as_str().into()),
             created: registration.create_index,
             labels: self.labels(registration, table, &origin),
             tags: registration.tags.clone(),

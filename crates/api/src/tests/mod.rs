@@ -149,6 +149,7 @@ fn table(objects: &Value) -> Arc<RoutingTable> {
         precedence: Vec::new(),
         default_transport: ServersTransport::default(),
         internal: InternalServices::new(),
+        zone: String::new(),
     });
     compiler.compile(&Configuration {
         routers: entries(&objects["routers"]),

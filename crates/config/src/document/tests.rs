@@ -9,8 +9,10 @@ use proptest::{collection, option, prelude::*};
 
 use super::*;
 use crate::model::{
-    AddPrefix, Chain, ForwardingTimeouts, Headers, HealthCheck, LoadBalancer, Middleware, RedirectScheme,
-    Scheme, Server, ServersTransport, Service, ServiceKind, StripPrefix, Weighted, WeightedService,
+    AddPrefix, Chain, Failover, FailoverErrors, ForwardingTimeouts, Hash, HashKey, Headers, HealthCheck,
+    HealthReport, HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring, RedirectScheme, SameSite,
+    Scheme, Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie, StripPrefix, Weighted,
+    WeightedService, ZonePreference,
 };
 
 fn yaml(text: &str) -> Fragment {
@@ -134,11 +136,12 @@ fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 fn server() -> impl Strategy<Value = Server> {
     let path = prop_oneof![Just(""), Just("/api")];
-    (name(), 1_u16.., path, any::<u32>(), any::<bool>()).prop_map(
-        |(host, port, path, weight, preserve_path)| Server {
+    (name(), 1_u16.., path, any::<u32>(), any::<bool>(), word()).prop_map(
+        |(host, port, path, weight, preserve_path, zone)| Server {
             url: format!("h2c://{host}:{port}{path}").parse().unwrap(),
             weight,
             preserve_path,
+            zone,
             lifecycle: Default::default(),
             reason: None,
             origin: Default::default(),
@@ -169,30 +172,115 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
         )
 }
 
+fn hash() -> impl Strategy<Value = Hash> {
+    let key = prop_oneof![
+        Just(HashKey::Path),
+        name().prop_map(|name| HashKey::Header(name.parse().unwrap())),
+        name().prop_map(HashKey::Cookie),
+    ];
+    (key, 101_u16..).prop_map(|(key, bounded_load)| Hash { key, bounded_load })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     let balancer = (
         collection::vec(server(), 0..3),
         option::of(health_check()),
         any::<bool>(),
+        hash(),
+        duration(),
+        option::of(1_u8..=100),
+        0_u8..=100,
     )
-        .prop_map(|(servers, health_check, pass_host_header)| {
-            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
-                servers,
-                health_check,
-                pass_host_header,
-                ..LoadBalancer::default()
-            }))
-        });
-    let part = (name(), any::<u32>()).prop_map(|(name, weight)| WeightedService {
-        name: name.parse().unwrap(),
-        weight,
-    });
-    let weighted =
-        collection::vec(part, 0..3).prop_map(|services| ServiceKind::Weighted(Weighted { services }));
-    (prop_oneof![balancer, weighted], collection::vec(name(), 0..3)).prop_map(|(kind, middlewares)| Service {
-        kind,
-        middlewares: middlewares.iter().map(|name| name.parse().unwrap()).collect(),
+        .prop_map(
+            |(servers, health_check, pass_host_header, hash, slow_start, zone, panic_threshold)| {
+                ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+                    servers,
+                    strategy: crate::model::Strategy::ConsistentHash,
+                    hash,
+                    slow_start,
+                    zone_preference: zone.map(|threshold| ZonePreference { threshold }),
+                    panic_threshold,
+                    health_check,
+                    pass_host_header,
+                    ..LoadBalancer::default()
+                }))
+            },
+        );
+    let composite = composite();
+    (prop_oneof![balancer, composite], collection::vec(name(), 0..3)).prop_map(|(kind, middlewares)| {
+        Service {
+            kind,
+            middlewares: middlewares.iter().map(|name| name.parse().unwrap()).collect(),
+        }
     })
+}
+
+fn sticky() -> impl Strategy<Value = Sticky> {
+    (any::<bool>(), option::of(Just(SameSite::Lax)), any::<i64>()).prop_map(|(secure, same_site, max_age)| {
+        Sticky {
+            cookie: Some(StickyCookie {
+                secure,
+                same_site,
+                max_age,
+                ..StickyCookie::default()
+            }),
+        }
+    })
+}
+
+fn composite() -> impl Strategy<Value = ServiceKind> {
+    let reference = || name().prop_map(|name| name.parse().unwrap());
+    let part =
+        move || (reference(), any::<u32>()).prop_map(|(name, weight)| WeightedService { name, weight });
+    let parts = move || collection::vec(part(), 0..3);
+    let report = || option::of(Just(HealthReport {}));
+    let mirror = (reference(), 0..=100_u8).prop_map(|(name, percent)| Mirror { name, percent });
+    let errors = (100..600_u16, any::<i64>()).prop_map(|(status, max)| FailoverErrors {
+        status: vec![format!("{status}-599"), "404".to_owned()]
+            .try_into()
+            .unwrap(),
+        max_request_body_bytes: max,
+    });
+    prop_oneof![
+        (parts(), option::of(sticky()), report()).prop_map(|(services, sticky, health_check)| {
+            ServiceKind::Weighted(Weighted {
+                services,
+                sticky,
+                health_check,
+            })
+        }),
+        (parts(), report()).prop_map(|(services, health_check)| {
+            ServiceKind::HighestRandomWeight(HighestRandomWeight {
+                services,
+                health_check,
+            })
+        }),
+        (
+            reference(),
+            any::<bool>(),
+            any::<i64>(),
+            collection::vec(mirror, 0..3)
+        )
+            .prop_map(|(service, mirror_body, max_body_size, mirrors)| {
+                ServiceKind::Mirroring(Mirroring {
+                    service,
+                    mirror_body,
+                    max_body_size,
+                    mirrors,
+                    health_check: None,
+                })
+            }),
+        (reference(), reference(), report(), option::of(errors)).prop_map(
+            |(service, fallback, health_check, errors)| {
+                ServiceKind::Failover(Failover {
+                    service,
+                    fallback,
+                    health_check,
+                    errors,
+                })
+            }
+        ),
+    ]
 }
 
 fn middleware() -> impl Strategy<Value = Middleware> {
@@ -228,6 +316,25 @@ fn transport() -> impl Strategy<Value = ServersTransport> {
             ..ServersTransport::default()
         },
     )
+}
+
+#[test]
+fn what_is_wrong_with_a_service_over_others_is_said_at_its_place() {
+    let document = r#"
+http:
+  services:
+    a: {mirroring: {service: x, mirrors: [{name: y, percent: 101}]}}
+    b: {failover: {service: x, fallback: y, errors: {status: [5xx]}}}
+    c: {failover: {service: x}}
+    d: {weighted: {services: [{name: x}], sticky: {cookie: {sameSite: maybe, path: "/;x"}}}}
+    e: {weighted: {}, failover: {service: x, fallback: y}}
+    f: {highestRandomWeight: {services: [{name: x, wieght: 3}]}}
+    g: {weighted: {services: [{name: x}], healthCheck: {path: /}}}
+    fine: {weighted: {services: [{name: x}], healthCheck: {}, sticky: {cookie: {}}}}
+"#;
+    let fragment = parse("routes.yml", document, Format::Yaml).unwrap();
+    assert_eq!(fragment.services.keys().collect::<Vec<_>>(), ["fine"]);
+    insta::assert_snapshot!(broken(&fragment).join("\n"));
 }
 
 proptest! {

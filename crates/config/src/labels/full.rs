@@ -1,20 +1,35 @@
 //! Services of the full tree as labels can write them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
-    model::{HealthCheck, LoadBalancer, ResponseForwarding, Scheme, ServerUrl, Strategy, Upgrades},
+    model::{
+        Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, PassiveHealthCheck,
+        ResponseForwarding, Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted,
+        ZonePreference, only_kind,
+    },
     name::Reference,
 };
 
 /// `mesh.http.services.<name>`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct LabelledService {
-    load_balancer: Balancer,
+struct RawService {
+    load_balancer: Option<Balancer>,
+    weighted: Option<Weighted>,
+    highest_random_weight: Option<HighestRandomWeight>,
+    mirroring: Option<Mirroring>,
+    failover: Option<Failover>,
     middlewares: Vec<Reference>,
 }
+
+/// The same with one kind; a load balancer where none is written.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "RawService")]
+pub(super) struct LabelledService(DeclaredService);
 
 /// A load balancer whose servers are discovered; `server` says how an instance becomes one of them.
 #[derive(Debug, Deserialize)]
@@ -22,7 +37,17 @@ pub(super) struct LabelledService {
 struct Balancer {
     server: ServerLabels,
     strategy: Strategy,
+    sticky: Option<Sticky>,
+    hash: Hash,
+    #[serde(with = "crate::duration")]
+    slow_start: Duration,
+    zone_preference: Option<ZonePreference>,
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
+    panic_threshold: u8,
     health_check: Option<HealthCheck>,
+    passive_health_check: Option<PassiveHealthCheck>,
+    #[serde(with = "crate::duration")]
+    drain_timeout: Duration,
     pass_host_header: bool,
     upgrades: Upgrades,
     response_forwarding: ResponseForwarding,
@@ -34,7 +59,14 @@ impl Default for Balancer {
         let LoadBalancer {
             servers: _,
             strategy,
+            sticky,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -43,7 +75,14 @@ impl Default for Balancer {
         Self {
             server: ServerLabels::default(),
             strategy,
+            sticky,
+            hash,
+            slow_start,
+            zone_preference,
+            panic_threshold,
             health_check,
+            passive_health_check,
+            drain_timeout,
             pass_host_header,
             upgrades,
             response_forwarding,
@@ -64,6 +103,7 @@ struct RawServerLabels {
     url: Option<ServerUrl>,
     weight: Option<u32>,
     preserve_path: bool,
+    zone: Option<String>,
 }
 
 impl TryFrom<RawServerLabels> for ServerLabels {
@@ -79,25 +119,57 @@ impl TryFrom<RawServerLabels> for ServerLabels {
             url: raw.url,
             weight: raw.weight,
             preserve_path: raw.preserve_path,
+            zone: raw.zone,
+        }))
+    }
+}
+
+impl TryFrom<RawService> for LabelledService {
+    type Error = &'static str;
+
+    fn try_from(raw: RawService) -> Result<Self, Self::Error> {
+        let mut server = ServerTemplate::default();
+        let balancer = raw.load_balancer.map(|balancer| {
+            server = balancer.server.0;
+            ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+                servers: Vec::new(),
+                strategy: balancer.strategy,
+                sticky: balancer.sticky,
+                hash: balancer.hash,
+                slow_start: balancer.slow_start,
+                zone_preference: balancer.zone_preference,
+                panic_threshold: balancer.panic_threshold,
+                health_check: balancer.health_check,
+                passive_health_check: balancer.passive_health_check,
+                drain_timeout: balancer.drain_timeout,
+                pass_host_header: balancer.pass_host_header,
+                upgrades: balancer.upgrades,
+                response_forwarding: balancer.response_forwarding,
+                servers_transport: balancer.servers_transport,
+            }))
+        });
+        let kind = only_kind([
+            balancer,
+            raw.weighted.map(ServiceKind::Weighted),
+            raw.highest_random_weight.map(ServiceKind::HighestRandomWeight),
+            raw.mirroring.map(ServiceKind::Mirroring),
+            raw.failover.map(ServiceKind::Failover),
+        ])?;
+        let (load_balancer, instead) = match kind {
+            Some(ServiceKind::LoadBalancer(balancer)) => (*balancer, None),
+            instead => (LoadBalancer::default(), instead),
+        };
+        Ok(Self(DeclaredService {
+            load_balancer,
+            middlewares: raw.middlewares,
+            server,
+            instead,
         }))
     }
 }
 
 impl From<LabelledService> for DeclaredService {
     fn from(service: LabelledService) -> Self {
-        let balancer = service.load_balancer;
-        Self {
-            load_balancer: LoadBalancer {
-                servers: Vec::new(),
-                strategy: balancer.strategy,
-                health_check: balancer.health_check,
-                pass_host_header: balancer.pass_host_header,
-                upgrades: balancer.upgrades,
-                response_forwarding: balancer.response_forwarding,
-                servers_transport: balancer.servers_transport,
-            },
-            middlewares: service.middlewares,
-            server: balancer.server.0,
-        }
+        service.0
     }
 }

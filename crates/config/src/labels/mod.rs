@@ -19,7 +19,7 @@ pub use decode::decode;
 
 use crate::{
     fragment::{Declared, SetAside},
-    model::{LoadBalancer, Middleware, Router, Scheme, ServerUrl},
+    model::{LoadBalancer, Middleware, Router, Scheme, ServerUrl, ServiceKind},
     name::Reference,
     origin::Problem,
 };
@@ -50,7 +50,7 @@ pub struct Declaration {
     pub other_protocols_only: bool,
 }
 
-/// A load balancer without servers, and how to make a server of the instance.
+/// A load balancer without servers, and how to make a server of the instance; or a service over other services.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeclaredService {
     /// Settings shared by all servers; `servers` is empty.
@@ -59,6 +59,24 @@ pub struct DeclaredService {
     pub middlewares: Vec<Reference>,
     /// How this instance serves it.
     pub server: ServerTemplate,
+    /// What it is where it is no load balancer: nobody is a server of it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<ServiceKind>,
+}
+
+impl DeclaredService {
+    /// The services below it.
+    pub fn children(&self) -> Vec<&Reference> {
+        self.instead
+            .as_ref()
+            .map(ServiceKind::children)
+            .unwrap_or_default()
+    }
+
+    /// As it is written: `loadBalancer`.
+    pub fn kind(&self) -> &'static str {
+        self.instead.as_ref().map_or("loadBalancer", ServiceKind::name)
+    }
 }
 
 /// How an instance becomes a server of a service.
@@ -74,6 +92,9 @@ pub struct ServerTemplate {
     pub weight: Option<u32>,
     /// Put the path of `url` in front of the request's.
     pub preserve_path: bool,
+    /// The zone; `None` takes the instance's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A port by number or by name.

@@ -121,7 +121,10 @@ impl<'a> Decoder<'a> {
         match self.declared(name, value, path, service) {
             Ok(service) => drop(self.declaration.services.insert(name.to_owned(), service)),
             Err(problems) => {
-                let outline = Outline::of_labelled_service();
+                let outline = match name {
+                    "" => Outline::of_variant("loadBalancer"),
+                    _ => self.outline(Kind::Service, value, path),
+                };
                 self.set_aside(Kind::Service, name, outline, problems);
             }
         }

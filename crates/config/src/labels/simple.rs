@@ -138,6 +138,7 @@ impl SimpleService {
                 weight: self.weight,
                 ..ServerTemplate::default()
             },
+            instead: None,
         })
     }
 }

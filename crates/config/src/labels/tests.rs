@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     instance::LabelSet,
-    model::{Middleware, ServerUrl},
+    model::{HealthCheckMode, Middleware, SameSite, ServerUrl},
     origin::Origin,
 };
 
@@ -63,6 +63,12 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         ("mesh.http.services.web.loadbalancer.passhostheader", "false"),
         ("mesh.http.services.web.loadbalancer.upgrades", "websocket,tcp"),
         ("mesh.http.services.web.loadbalancer.healthcheck.interval", "10s"),
+        ("mesh.http.services.web.loadbalancer.healthcheck.mode", "grpc"),
+        (
+            "mesh.http.services.web.loadbalancer.passivehealthcheck.errorrate",
+            "50",
+        ),
+        ("mesh.http.services.web.loadbalancer.draintimeout", "30s"),
         ("mesh.http.middlewares.strip.stripprefix.prefixes", "/a,/b"),
         ("com.example.other", "ignored"),
     ]);
@@ -80,11 +86,87 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
     let upgrades: Vec<_> = service.load_balancer.upgrades.iter().collect();
     assert_eq!(upgrades, ["websocket", "tcp"]);
     let check = service.load_balancer.health_check.as_ref().unwrap();
-    assert_eq!((check.interval, &*check.path), (Duration::from_secs(10), "/"));
+    assert_eq!(
+        (check.interval, check.mode),
+        (Duration::from_secs(10), HealthCheckMode::Grpc)
+    );
+    let passive = service.load_balancer.passive_health_check.as_ref().unwrap();
+    assert_eq!((passive.error_rate, passive.max_failed_attempts), (50, 1));
+    assert_eq!(service.load_balancer.drain_timeout, Duration::from_secs(30));
     assert!(
         matches!(&declaration.middlewares["strip"].value, Middleware::StripPrefix(strip) if strip.prefixes.len() == 2)
     );
     assert_eq!(declaration.routers["Web"].origin.as_str(), "tags of web");
+}
+
+#[test]
+fn every_kind_of_service_can_be_declared() {
+    let declaration = labels(&[
+        ("mesh.http.services.web.loadbalancer.sticky.cookie", "true"),
+        ("mesh.http.services.split.weighted.services[0].name", "web"),
+        ("mesh.http.services.split.weighted.services[0].weight", "9"),
+        ("mesh.http.services.split.weighted.services[1].name", "next@file"),
+        ("mesh.http.services.split.weighted.sticky.cookie.name", "lane"),
+        ("mesh.http.services.split.weighted.sticky.cookie.samesite", "Lax"),
+        ("mesh.http.services.split.weighted.healthcheck", "true"),
+        ("mesh.http.services.split.middlewares", "auth"),
+        (
+            "mesh.http.services.near.HighestRandomWeight.Services.0.Name",
+            "web",
+        ),
+        ("mesh.http.services.copy.mirroring.service", "web"),
+        ("mesh.http.services.copy.mirroring.mirrors[0].name", "next"),
+        ("mesh.http.services.copy.mirroring.mirrors[0].percent", "10"),
+        ("mesh.http.services.spare.failover.service", "web"),
+        ("mesh.http.services.spare.failover.fallback", "next"),
+        ("mesh.http.services.spare.failover.errors.status", "500,502-504"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let of = |name: &str| &declaration.services[name].value;
+    let cookie = of("web").load_balancer.sticky.clone().unwrap().cookie.unwrap();
+    assert_eq!((&*cookie.path, cookie.secure), ("/", false));
+    let Some(ServiceKind::Weighted(split)) = &of("split").instead else {
+        panic!("{:?}", of("split"));
+    };
+    assert_eq!((split.services[0].weight, split.services[1].weight), (9, 1));
+    let cookie = split.sticky.clone().unwrap().cookie.unwrap();
+    assert_eq!((&*cookie.name, cookie.same_site), ("lane", Some(SameSite::Lax)));
+    assert!(split.health_check.is_some() && of("split").middlewares.len() == 1);
+    let kinds = ["web", "split", "near", "copy", "spare"].map(|name| of(name).kind());
+    assert_eq!(
+        kinds,
+        [
+            "loadBalancer",
+            "weighted",
+            "highestRandomWeight",
+            "mirroring",
+            "failover"
+        ]
+    );
+    let children = of("split").children();
+    assert_eq!(
+        children.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["web", "next@file"]
+    );
+}
+
+#[test]
+fn a_service_of_two_kinds_is_set_aside_by_itself() {
+    let declaration = labels(&[
+        ("mesh.http.services.two.weighted.services[0].name", "web"),
+        ("mesh.http.services.two.loadbalancer.server.port", "80"),
+        ("mesh.http.services.bad.mirroring.mirrors[0].name", "web"),
+        ("mesh.http.services.web.loadbalancer.server.port", "80"),
+    ]);
+    assert_eq!(declaration.services.keys().collect::<Vec<_>>(), ["web"]);
+    let said = broken(&declaration).join("\n");
+    assert!(
+        said.contains("two: a service has one kind: keep one of loadBalancer"),
+        "{said}"
+    );
+    assert!(said.contains("bad.mirroring"), "{said}");
+    let variants = declaration.set_aside.iter().map(|aside| &*aside.outline.variant);
+    assert_eq!(variants.collect::<Vec<_>>(), ["mirroring", ""]);
 }
 
 #[test]

@@ -3,20 +3,32 @@
 //! A value of these types needs no further checks: rules are parsed, durations and URLs are typed. Only
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
+mod balancing;
 mod certificate;
+mod composite;
+mod health_check;
 mod middleware;
 mod router;
+mod server_url;
 mod service;
+mod status_ranges;
+mod sticky;
 mod transport;
 mod upgrades;
 
+pub use balancing::{Hash, HashKey, Strategy, ZonePreference};
 pub use certificate::{Certificate, CertificatePair, Pem};
+pub use composite::{
+    Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,
+};
+pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
-pub use service::{
-    HealthCheck, HealthCheckMode, LoadBalancer, ResponseForwarding, Scheme, Server, ServerUrl,
-    ServerUrlError, Service, ServiceKind, Strategy, Weighted, WeightedService,
-};
+pub use server_url::{ServerUrl, ServerUrlError, Written};
+pub(crate) use service::only_kind;
+pub use service::{LoadBalancer, ResponseForwarding, Scheme, Server, Service, ServiceKind};
+pub use status_ranges::{StatusRanges, StatusRangesError};
+pub use sticky::{SameSite, Sticky, StickyCookie};
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 pub use upgrades::{Upgrades, UpgradesError};
 

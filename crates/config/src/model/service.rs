@@ -1,11 +1,14 @@
 //! Services: what answers a request.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Upgrades, is_default};
-use crate::{instance::Lifecycle, name::Reference, origin::Origin, redact};
+use super::{
+    Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, ServerUrl, Sticky,
+    Strategy, Upgrades, Weighted, ZonePreference, is_default,
+};
+use crate::{instance::Lifecycle, name::Reference, origin::Origin};
 
 /// What answers the requests of a router. Written with exactly one of its kinds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +21,54 @@ pub struct Service {
 }
 
 /// The kinds of service.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ServiceKind {
     /// Spreads requests over servers.
     LoadBalancer(Box<LoadBalancer>),
     /// Spreads requests over other services.
     Weighted(Weighted),
+    /// Spreads clients over other services.
+    HighestRandomWeight(HighestRandomWeight),
+    /// Sends copies of requests to further services.
+    Mirroring(Mirroring),
+    /// Has a service for when another one cannot answer.
+    Failover(Failover),
+}
+
+impl ServiceKind {
+    /// As it is written: `loadBalancer`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LoadBalancer(_) => "loadBalancer",
+            Self::Weighted(_) => "weighted",
+            Self::HighestRandomWeight(_) => "highestRandomWeight",
+            Self::Mirroring(_) => "mirroring",
+            Self::Failover(_) => "failover",
+        }
+    }
+
+    /// True for the name, in any case, of a kind that is over other services.
+    pub fn is_over_others(name: &str) -> bool {
+        let names = ["weighted", "highestRandomWeight", "mirroring", "failover"];
+        names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// The services below it, in the order in which they are written.
+    pub fn children(&self) -> Vec<&Reference> {
+        match self {
+            Self::LoadBalancer(_) => Vec::new(),
+            Self::Weighted(Weighted { services, .. })
+            | Self::HighestRandomWeight(HighestRandomWeight { services, .. }) => {
+                services.iter().map(|child| &child.name).collect()
+            }
+            Self::Mirroring(mirroring) => {
+                let mirrors = mirroring.mirrors.iter().map(|mirror| &mirror.name);
+                [&mirroring.service].into_iter().chain(mirrors).collect()
+            }
+            Self::Failover(failover) => vec![&failover.service, &failover.fallback],
+        }
+    }
 }
 
 /// A service as written.
@@ -34,22 +79,42 @@ struct RawService {
     load_balancer: Option<LoadBalancer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weighted: Option<Weighted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    highest_random_weight: Option<HighestRandomWeight>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirroring: Option<Mirroring>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failover: Option<Failover>,
     #[serde(skip_serializing_if = "is_default")]
     middlewares: Vec<Reference>,
+}
+
+/// The one kind among those that are written.
+pub(crate) fn only_kind(kinds: [Option<ServiceKind>; 5]) -> Result<Option<ServiceKind>, &'static str> {
+    let mut kinds = kinds.into_iter().flatten();
+    match (kinds.next(), kinds.next()) {
+        (kind, None) => Ok(kind),
+        (_, Some(_)) => Err(
+            "a service has one kind: keep one of loadBalancer, weighted, highestRandomWeight, mirroring, failover",
+        ),
+    }
 }
 
 impl TryFrom<RawService> for Service {
     type Error = &'static str;
 
     fn try_from(raw: RawService) -> Result<Self, Self::Error> {
-        let kind = match (raw.load_balancer, raw.weighted) {
-            (Some(balancer), None) => ServiceKind::LoadBalancer(Box::new(balancer)),
-            (None, Some(weighted)) => ServiceKind::Weighted(weighted),
-            (None, None) => return Err("a service needs a kind: add loadBalancer or weighted"),
-            (Some(_), Some(_)) => return Err("a service has one kind: keep either loadBalancer or weighted"),
-        };
+        let kind = only_kind([
+            raw.load_balancer.map(Box::new).map(ServiceKind::LoadBalancer),
+            raw.weighted.map(ServiceKind::Weighted),
+            raw.highest_random_weight.map(ServiceKind::HighestRandomWeight),
+            raw.mirroring.map(ServiceKind::Mirroring),
+            raw.failover.map(ServiceKind::Failover),
+        ])?;
         Ok(Self {
-            kind,
+            kind: kind.ok_or(
+                "a service needs a kind: add loadBalancer, weighted, highestRandomWeight, mirroring or failover",
+            )?,
             middlewares: raw.middlewares,
         })
     }
@@ -64,6 +129,9 @@ impl From<Service> for RawService {
         match service.kind {
             ServiceKind::LoadBalancer(balancer) => raw.load_balancer = Some(*balancer),
             ServiceKind::Weighted(weighted) => raw.weighted = Some(weighted),
+            ServiceKind::HighestRandomWeight(weighted) => raw.highest_random_weight = Some(weighted),
+            ServiceKind::Mirroring(mirroring) => raw.mirroring = Some(mirroring),
+            ServiceKind::Failover(failover) => raw.failover = Some(failover),
         }
         raw
     }
@@ -77,9 +145,34 @@ pub struct LoadBalancer {
     pub servers: Vec<Server>,
     /// How one is chosen.
     pub strategy: Strategy,
+    /// Keeps clients with the server that served them first; absent means not at all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sticky: Option<Sticky>,
+    /// What `hrw` and `consistentHash` go by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hash: Hash,
+    /// How long a server that becomes ready is given less than its share, growing; 0 means not at all.
+    #[serde(with = "crate::duration", skip_serializing_if = "is_default")]
+    pub slow_start: Duration,
+    /// Prefer servers in Mesh's own zone; absent means that zones do not matter.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zone_preference: Option<ZonePreference>,
+    /// With less than this part of the servers ready, in per cent, requests go to those that are not, too; 0 means
+    /// never.
+    #[serde(
+        deserialize_with = "crate::whole::within::<_, _, 0, 100>",
+        skip_serializing_if = "is_default"
+    )]
+    pub panic_threshold: u8,
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
+    /// What requests tell of their server; absent means nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub passive_health_check: Option<PassiveHealthCheck>,
+    /// How long connections to a server that leaves may go on; 0 is without limit.
+    #[serde(with = "crate::duration")]
+    pub drain_timeout: Duration,
     /// Send the client's Host; off, the server's own host and port are sent.
     pub pass_host_header: bool,
     /// Protocols that a client may go on with in place of HTTP/1.1.
@@ -92,27 +185,28 @@ pub struct LoadBalancer {
     pub servers_transport: Option<Reference>,
 }
 
+/// For downloads and conversations to come to their end, and for clients to notice where they do not.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(300);
+
 impl Default for LoadBalancer {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
             strategy: Strategy::default(),
+            sticky: None,
+            hash: Hash::default(),
+            slow_start: Duration::ZERO,
+            zone_preference: None,
+            panic_threshold: 0,
             health_check: None,
+            passive_health_check: None,
+            drain_timeout: DRAIN_TIMEOUT,
             pass_host_header: true,
             upgrades: Upgrades::default(),
             response_forwarding: ResponseForwarding::default(),
             servers_transport: None,
         }
     }
-}
-
-/// How the next server is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Smooth weighted round robin.
-    #[default]
-    Wrr,
 }
 
 /// How answers are passed on.
@@ -144,6 +238,9 @@ pub struct Server {
     /// Put the path of `url` in front of the request's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub preserve_path: bool,
+    /// The zone it is in; empty where that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub zone: String,
     /// What its provider knows of it; always ready in documents.
     #[serde(skip)]
     pub lifecycle: Lifecycle,
@@ -187,237 +284,6 @@ impl Scheme {
         match self {
             Self::Http | Self::H2c => 80,
             Self::Https => 443,
-        }
-    }
-}
-
-/// The URL of a server: scheme, host, port and an optional path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerUrl {
-    /// How to speak to it.
-    pub scheme: Scheme,
-    /// Host name or address; an IPv6 address without brackets.
-    pub host: String,
-    /// The port; the scheme's own when none was written.
-    pub port: u16,
-    /// The path; empty when none was written.
-    pub path: String,
-}
-
-/// Why a text is not the URL of a server.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a server URL: {reason}; write http://host:port")]
-pub struct ServerUrlError {
-    text: String,
-    reason: &'static str,
-}
-
-impl FromStr for ServerUrl {
-    type Err = ServerUrlError;
-
-    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        let error = |reason| ServerUrlError {
-            text: redact::url(text),
-            reason,
-        };
-        let uri: http::Uri = text.trim().parse().map_err(|_| error("it does not parse"))?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => Scheme::Http,
-            Some("https") => Scheme::Https,
-            Some("h2c") => Scheme::H2c,
-            Some(_) => return Err(error("its scheme is none of http, https, h2c")),
-            None => return Err(error("it has no scheme")),
-        };
-        let authority = uri.authority().ok_or_else(|| error("it has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(error("user names and passwords do not belong in it"));
-        }
-        if uri.query().is_some() {
-            return Err(error("it has a query"));
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(error("it has no host"));
-        }
-        let port = match authority.port_u16() {
-            Some(0) => return Err(error("port 0 cannot be reached")),
-            Some(port) => port,
-            None if authority.as_str() != authority.host() => {
-                return Err(error("its port is not a number from 1 to 65535"));
-            }
-            None => scheme.default_port(),
-        };
-        let path = if uri.path() == "/" { "" } else { uri.path() };
-        Ok(Self {
-            scheme,
-            host: host.to_owned(),
-            port,
-            path: path.to_owned(),
-        })
-    }
-}
-
-impl ServerUrl {
-    /// `host:port`, with brackets around an IPv6 address.
-    pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl fmt::Display for ServerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
-    }
-}
-
-impl Serialize for ServerUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ServerUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-/// Active probes of the servers of a load balancer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct HealthCheck {
-    /// What a probe is.
-    pub mode: HealthCheckMode,
-    /// Path and query to ask for, relative to the server.
-    pub path: String,
-    /// Scheme, when it differs from the server's.
-    #[serde(skip_serializing_if = "is_default")]
-    pub scheme: Option<Scheme>,
-    /// Host header of the probe.
-    #[serde(skip_serializing_if = "is_default")]
-    pub hostname: String,
-    /// Port, when it differs from the server's; 0 means the same.
-    #[serde(skip_serializing_if = "is_default")]
-    pub port: u16,
-    /// Method of the probe.
-    pub method: String,
-    /// The status that counts as healthy; 0 means any of 200 to 399.
-    #[serde(skip_serializing_if = "is_default")]
-    pub status: u16,
-    /// Time between probes of a healthy server; jittered by a tenth.
-    #[serde(with = "crate::duration")]
-    pub interval: Duration,
-    /// Time between probes of an unhealthy server; absent means `interval`.
-    #[serde(with = "crate::duration::option", skip_serializing_if = "is_default")]
-    pub unhealthy_interval: Option<Duration>,
-    /// Limit of one probe, connecting included.
-    #[serde(with = "crate::duration")]
-    pub timeout: Duration,
-    /// Follow redirects and judge where they end; off, a redirect itself is judged.
-    pub follow_redirects: bool,
-    /// Further headers of the probe; `Host` belongs in `hostname`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub headers: BTreeMap<String, String>,
-    /// Successes in a row that make an unhealthy server healthy.
-    pub rise: u32,
-    /// Failures in a row that make a healthy server unhealthy.
-    pub fall: u32,
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            mode: HealthCheckMode::default(),
-            path: "/".to_owned(),
-            scheme: None,
-            hostname: String::new(),
-            port: 0,
-            method: "GET".to_owned(),
-            status: 0,
-            interval: Duration::from_secs(30),
-            unhealthy_interval: None,
-            timeout: Duration::from_secs(5),
-            follow_redirects: true,
-            headers: BTreeMap::new(),
-            rise: 1,
-            fall: 1,
-        }
-    }
-}
-
-/// What a probe is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HealthCheckMode {
-    /// An HTTP/1.1 request.
-    #[default]
-    Http,
-}
-
-/// Spreads requests over other services.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Weighted {
-    /// The services and their shares.
-    pub services: Vec<WeightedService>,
-}
-
-/// One share of a weighted service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct WeightedService {
-    /// The service.
-    pub name: Reference,
-    /// Its share; 0 takes it out.
-    #[serde(default = "one")]
-    pub weight: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn server_urls_keep_scheme_host_port_and_path() {
-        let url: ServerUrl = "https://[::1]/api".parse().unwrap();
-        assert_eq!(
-            (url.scheme, url.host.as_str(), url.port, url.path.as_str()),
-            (Scheme::Https, "::1", 443, "/api")
-        );
-        assert_eq!(url.to_string(), "https://[::1]:443/api");
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_not_quoted() {
-        let error = "http://u:hunter2@a/x"
-            .parse::<ServerUrl>()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            !error.contains("hunter2") && error.contains("http://REDACTED@a/x"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn what_is_no_server_url_is_refused() {
-        for text in [
-            "",
-            "10.0.0.1:80",
-            "ftp://a",
-            "http://",
-            "http://a:0",
-            "http://a:99999",
-            "http://u:p@a",
-            "http://a/?q",
-        ] {
-            assert!(text.parse::<ServerUrl>().is_err(), "{text:?} was taken");
         }
     }
 }

@@ -56,6 +56,7 @@ mod tests {
             url: "http://10.0.0.1:80".parse().unwrap(),
             weight,
             preserve_path: false,
+            zone: String::new(),
             lifecycle,
             reason: None,
             origin: None,

@@ -164,7 +164,9 @@ fn combine_services(
         &claims,
         previous,
         |service| limits.permits_service(service),
-        |a, b| a.load_balancer == b.load_balancer && a.middlewares == b.middlewares,
+        |a, b| {
+            (&a.load_balancer, &a.instead, &a.middlewares) == (&b.load_balancer, &b.instead, &b.middlewares)
+        },
     );
     for (name, mut settled) in settled {
         let Some(declared) = keep(settled.declared, &name, &mut combined.definitions.services) else {
@@ -186,6 +188,9 @@ fn servers(
     share: Option<u8>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Server> {
+    if definition.instead.is_some() {
+        return Vec::new();
+    }
     let mut servers: Vec<(Server, bool)> = Vec::new();
     let mut known = HashMap::new();
     for member in members {
@@ -236,11 +241,14 @@ fn standing(server: &Server) -> u8 {
 }
 
 fn service(definition: &DeclaredService, servers: Vec<Server>) -> Service {
-    Service {
-        kind: ServiceKind::LoadBalancer(Box::new(LoadBalancer {
+    let balancer = || {
+        ServiceKind::LoadBalancer(Box::new(LoadBalancer {
             servers,
             ..definition.load_balancer.clone()
-        })),
+        }))
+    };
+    Service {
+        kind: definition.instead.clone().unwrap_or_else(balancer),
         middlewares: definition.middlewares.clone(),
     }
 }

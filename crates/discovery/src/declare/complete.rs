@@ -7,7 +7,7 @@ use mesh_config::{
     fragment::{Declared, Kind},
     instance::Instance,
     labels::{self, Declaration, DeclaredService},
-    model::{Middleware, Router},
+    model::{Middleware, Router, ServiceKind},
     name::normalize,
     rule::Rule,
 };
@@ -148,7 +148,8 @@ fn fill(
     for (name, middleware) in declaration.middlewares {
         completed.middlewares.insert(named(name), Ok(middleware));
     }
-    if completed.services.is_empty() {
+    // A service over others needs them: the instance goes on being one of its own.
+    if balancers(completed).next().is_none() && !completed.services.contains_key(&default_name) {
         let service = implied(DeclaredService::default(), &instance.origin);
         completed.services.insert(default_name.clone(), Ok(service));
     }
@@ -157,13 +158,24 @@ fn fill(
         .into_iter()
         .map(|(name, router)| (named(name), router))
         .collect();
-    if routers.is_empty() && completed.routers.is_empty() && completed.services.len() == 1 {
+    if routers.is_empty() && completed.routers.is_empty() && balancers(completed).count() == 1 {
         routers.insert(default_name.clone(), implied(Router::default(), &instance.origin));
     }
     for (name, router) in routers {
         let finished = finish(&name, router, completed, instance, exposure);
         completed.routers.insert(name, finished);
     }
+}
+
+/// The services it is a server of, or would be if they were not broken.
+fn balancers(completed: &Completed) -> impl Iterator<Item = &str> {
+    let services = completed.services.iter();
+    services
+        .filter(|(_, claim)| match claim {
+            Ok(declared) => declared.value.instead.is_none(),
+            Err(aside) => !ServiceKind::is_over_others(&aside.outline.variant),
+        })
+        .map(|(name, _)| name.as_str())
 }
 
 fn implied<T>(value: T, origin: &Origin) -> Declared<T> {
@@ -182,9 +194,9 @@ fn finish(
     exposure: &Exposure,
 ) -> Claim<Router> {
     if router.value.service.is_none() {
-        let mut services = completed.services.keys();
+        let mut services = balancers(completed);
         router.value.service = match (services.next(), services.next()) {
-            (Some(only), None) => Some(Reference::local(only.as_str())),
+            (Some(only), None) => Some(Reference::local(only)),
             _ => {
                 let all: Vec<_> = completed.services.keys().map(String::as_str).collect();
                 let message = "it could mean more than one service";

@@ -42,7 +42,7 @@ impl<'a> Limits<'a> {
             });
         }
         for (name, claim) in &mut completed.services {
-            let outline = |_: &_| Outline::of_labelled_service();
+            let outline = |service: &DeclaredService| Outline::of_variant(service.kind());
             self.check(claim, who, (Kind::Service, name), outline, |service| {
                 self.service(service)
             });
@@ -165,7 +165,8 @@ impl<'a> Limits<'a> {
         self.references(
             "loadBalancer.serversTransport",
             &service.load_balancer.servers_transport,
-        )
+        )?;
+        self.references(service.kind(), service.children())
     }
 
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {

@@ -3,7 +3,7 @@
 use mesh_config::{
     instance::{Instance, Lifecycle},
     labels::{PortChoice, ServerTemplate},
-    model::{Server, ServerUrl},
+    model::{Server, ServerUrl, Written},
 };
 
 /// Why an instance that left its provider's list is still there.
@@ -20,6 +20,11 @@ pub(super) fn server(instance: &Instance, template: &ServerTemplate, gone: bool)
         url: url(instance, template).map_err(|missing| because(missing, instance))?,
         weight: template.weight.unwrap_or(instance.weight),
         preserve_path: template.preserve_path,
+        zone: match (&template.zone, &instance.zone) {
+            (Some(zone), _) => zone.clone(),
+            (None, Some(zone)) => zone.to_string(),
+            (None, None) => String::new(),
+        },
         lifecycle,
         reason,
         origin: Some(instance.origin.clone()),
@@ -51,6 +56,7 @@ fn url(instance: &Instance, template: &ServerTemplate) -> Result<ServerUrl, Stri
         host,
         port: port(instance, template.port.as_ref())?,
         path: String::new(),
+        written: Written::default(),
     })
 }
 

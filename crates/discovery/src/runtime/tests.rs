@@ -185,7 +185,7 @@ fn servers(configuration: &Configuration) -> Option<usize> {
     let entry = configuration.services.get(&name)?;
     match &entry.value.kind {
         mesh_config::model::ServiceKind::LoadBalancer(balancer) => Some(balancer.servers.len()),
-        mesh_config::model::ServiceKind::Weighted(_) => None,
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A request on its way to servers.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -8,13 +8,15 @@ use http::{
     uri::{self, Authority, PathAndQuery},
 };
 use mesh_config::model::{Scheme, ServerUrl};
+use tokio::sync::oneshot;
 
+use super::ForwardError;
 use crate::{
     middleware::{Chain, meet},
     sanitize::{Handshake, Peer, Sanitized, append_peer},
-    service::Server,
+    service::{Asking, Server, ServerId},
     settings::ForwardedHeaders,
-    upstream::{AnswerError, Http1, RequestBody, RequestHead, Upload},
+    upstream::{AnswerError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
 };
 
 /// A request that may still be offered to several servers.
@@ -25,6 +27,8 @@ pub(crate) struct Call {
     unchanged: Option<Box<request::Parts>>,
     host: Option<HeaderValue>,
     body: RequestBody,
+    /// The body from its beginning, where it is kept.
+    kept: Option<Rc<Kept>>,
     /// What the client asks to go on with.
     upgrade: Option<HeaderValue>,
     /// What the server in hand is asked to go on with.
@@ -33,6 +37,19 @@ pub(crate) struct Call {
     handshake: Option<Rc<Handshake>>,
     /// How often it was sent and not answered.
     lost: u8,
+    /// Who sent it.
+    client: IpAddr,
+}
+
+/// What comes of the body of a call for those who get a copy.
+#[derive(Debug)]
+pub(super) enum CopiedBody {
+    /// There is none for them.
+    None,
+    /// It is here.
+    Kept(Rc<Kept>),
+    /// It is here once all of it has passed.
+    Coming(oneshot::Receiver<Rc<Kept>>),
 }
 
 /// How often a call may be sent without an answer. A few servers may end at one moment; a request that ends them
@@ -61,10 +78,22 @@ impl Call {
             head,
             unchanged: None,
             body,
+            kept: None,
             upgrade: sanitized.upgrade.clone(),
             offered: None,
             handshake: sanitized.handshake.clone(),
             lost: 0,
+            client: peer.ip,
+        }
+    }
+
+    /// What a service may look at to choose a server for it that is none of `tried`.
+    pub(super) fn asking<'a>(&'a self, tried: &'a [ServerId], now: Instant) -> Asking<'a> {
+        Asking {
+            head: self.unchanged.as_ref().unwrap_or(&self.head),
+            client: self.client,
+            tried,
+            now,
         }
     }
 
@@ -135,12 +164,76 @@ impl Call {
         self.body.upload()
     }
 
+    /// True for a request that nobody else can have a copy of.
+    pub(super) fn asks_for_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// Reads its body to send it more than once. False when there is no room for that.
+    ///
+    /// # Errors
+    /// When it is longer than `limit`, or does not come.
+    pub(super) async fn keep_body(&mut self, limit: Option<u64>) -> Result<bool, ForwardError> {
+        if let Some(kept) = &self.kept {
+            let is_too_long = limit.is_some_and(|limit| kept.length() > limit);
+            return if is_too_long {
+                Err(ForwardError::BodyTooLong)
+            } else {
+                Ok(true)
+            };
+        }
+        match self.body.keep(limit).await.map_err(ForwardError::Upload)? {
+            Keep::Nothing => Ok(true),
+            Keep::Whole(kept) => {
+                self.kept = Some(kept);
+                Ok(true)
+            }
+            Keep::NoRoom => Ok(false),
+            Keep::TooLong => Err(ForwardError::BodyTooLong),
+        }
+    }
+
+    /// A copy for others, without body, as it is before inner services change it; and what comes of the body, if they
+    /// are to have one of up to `limit` bytes. `None` if that is not possible.
+    pub(super) fn copy(&mut self, limit: Option<u64>) -> Option<(Self, CopiedBody)> {
+        let body = match (limit, &self.kept) {
+            (Some(limit), Some(kept)) if kept.length() > limit => return None,
+            (Some(_), Some(kept)) => CopiedBody::Kept(kept.clone()),
+            (Some(limit), None) if !self.body.is_empty() => CopiedBody::Coming(self.body.tee(limit)?),
+            (_, _) => CopiedBody::None,
+        };
+        let copy = Self {
+            head: self.unchanged.as_ref().unwrap_or(&self.head).clone(),
+            unchanged: None,
+            host: self.host.clone(),
+            body: RequestBody::default(),
+            kept: None,
+            upgrade: None,
+            offered: None,
+            handshake: None,
+            lost: 0,
+            client: self.client,
+        };
+        Some((copy, body))
+    }
+
+    /// A copy gets its body.
+    pub(super) fn take_body(&mut self, kept: Option<Rc<Kept>>) {
+        self.kept = kept;
+        if self.kept.is_none()
+            && let Some(length) = self.head.headers.get_mut(header::CONTENT_LENGTH)
+        {
+            *length = HeaderValue::from_static("0");
+        }
+    }
+
     /// Sends it to `server` over HTTP/1.1.
     pub(super) async fn exchange(
         &mut self,
         connection: &Http1,
         server: &Server,
     ) -> Result<Response<()>, AnswerError> {
+        self.rewind();
         let target = target(&self.head.uri, server);
         let host = self.host.as_ref().filter(|_| server.pass_host_header);
         let head = RequestHead {
@@ -152,8 +245,16 @@ impl Call {
         connection.exchange(head, &mut self.body).await
     }
 
+    /// A body that is kept is at its beginning again.
+    fn rewind(&mut self) {
+        if let Some(kept) = &self.kept {
+            self.body = RequestBody::kept(kept.clone());
+        }
+    }
+
     /// The request for `server` over HTTP/2.
     pub(super) fn request(&mut self, server: &Server) -> Request<RequestBody> {
+        self.rewind();
         let mut request = Request::new(std::mem::take(&mut self.body));
         *request.method_mut() = self.head.method.clone();
         *request.headers_mut() = self.head.headers.clone();

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc};
 use http::StatusCode;
 
 use crate::{
-    service::{NoServer, Server},
+    service::{NoServer, Outcome, Server},
     upstream::{ConnectError, UploadError},
 };
 
@@ -59,6 +59,9 @@ pub(crate) enum ForwardError {
     /// A status of no class (RFC 9110 15).
     #[error("{server} answered with status {status}")]
     Status { server: Arc<str>, status: StatusCode },
+    /// It would have to be kept, and is longer than its service allows.
+    #[error("the body of the request is longer than maxRequestBodyBytes of its service")]
+    BodyTooLong,
     /// The client did not finish its request.
     #[error(transparent)]
     Upload(UploadError),
@@ -87,6 +90,7 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::NoUpgrade(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -95,9 +99,30 @@ impl ForwardError {
         }
     }
 
+    /// What the server had to do with it.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoServer(_) | Self::Unsent | Self::NoUpgrade(_) | Self::BodyTooLong => Outcome::Unsent,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => Outcome::Unreachable,
+            Self::Closed { .. } => Outcome::Lost,
+            Self::AnswerTimeout(_) | Self::Stalled(_) => Outcome::TimedOut,
+            Self::Answer { .. }
+            | Self::UnaskedUpgrade(_)
+            | Self::Handshake(_)
+            | Self::TransferEncoding(_)
+            | Self::Status { .. } => Outcome::Invalid,
+            Self::Upload(_) => Outcome::Abandoned,
+        }
+    }
+
     /// True when there was no connection at all.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::ConnectTimeout { .. })
+    }
+
+    /// True when the client is to blame, whatever service is asked.
+    pub(super) fn is_of_client(&self) -> bool {
+        matches!(self, Self::BodyTooLong | Self::Upload(_))
     }
 
     /// True when the request may be offered again.
@@ -115,6 +140,7 @@ impl ForwardError {
             | Self::NoUpgrade(_)
             | Self::TransferEncoding(_)
             | Self::Status { .. }
+            | Self::BodyTooLong
             | Self::Upload(_) => false,
         }
     }

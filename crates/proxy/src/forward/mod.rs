@@ -6,25 +6,34 @@
 
 mod answer;
 mod call;
+mod copies;
+mod course;
 mod error;
 mod one;
 mod shared;
 mod trail;
 
-use std::{future::Future, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use mesh_telemetry::access_log::AccessLog;
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{self, sleep_until};
 
 pub(crate) use answer::{Answer, Source};
 pub(crate) use call::{Call, name_authority};
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
+use self::course::Course;
 use crate::{
-    service::{Server, ServerId, Service},
+    service::{Attempt, InFlight, Outcome, Server, ServerId, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
 
@@ -42,21 +51,67 @@ pub(crate) async fn forward(
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
+    forward_along(Course::default(), upstreams, service, call, trail, log).await
+}
+
+/// The same along a course, and along those that follow when an answer does not count.
+async fn forward_along(
+    mut course: Course,
+    upstreams: &Rc<Upstreams>,
+    service: &Service,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+) -> Result<Answer, ForwardError> {
+    loop {
+        let outcome = try_servers(&mut course, upstreams, service, call, trail, log).await;
+        let Some(next) = course.after(&outcome, trail, upstreams) else {
+            return outcome;
+        };
+        if let Ok(answer) = outcome {
+            copies::let_go(answer, upstreams);
+        }
+        course = next;
+    }
+}
+
+/// Offers the call to one server after the other.
+async fn try_servers(
+    course: &mut Course,
+    upstreams: &Rc<Upstreams>,
+    service: &Service,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+) -> Result<Answer, ForwardError> {
     let mut tried: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
     let mut unreachable: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
     let mut failure = None;
     while tried.len() < MAX_OFFERS {
         // Servers that only closed a connection may have another one for whoever found no other server.
-        let pick = service.pick(&tried).or_else(|none| match unreachable == tried {
-            true => Err(none),
-            false => service.pick(&unreachable),
-        });
-        let pick = match pick {
-            Ok(pick) => pick,
+        let mut now = Instant::now();
+        let service = course.service(service);
+        let pick = service
+            .pick(&call.asking(&tried, now))
+            .or_else(|none| match unreachable == tried {
+                true => Err(none),
+                false => service.pick(&call.asking(&unreachable, now)),
+            });
+        let mut pick = match pick {
+            Ok(pick) => course.lead(pick),
             Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
         };
+        course.forget_spares();
+        if let Some(beside) = pick.beside.take() {
+            Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
+            // What the client took to send its body is not the server's time.
+            now = Instant::now();
+        }
         let (passed, answer) = call.meet(&pick.middlewares);
-        trail.meet(pick.middlewares, passed);
+        if answer.is_some() {
+            course.stopped(&pick.middlewares, passed);
+        }
+        trail.meet(pick.middlewares, passed, pick.cookies);
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
@@ -64,7 +119,13 @@ pub(crate) async fn forward(
         if call.lacks_upgrade() {
             return Err(ForwardError::NoUpgrade(pick.server.service.clone()));
         }
-        match attempt(upstreams, &pick.server, call, trail, log).await {
+        let attempt = Attempt::begin(&pick.server, now);
+        let outcome = offer(upstreams, &pick.server, call, trail, log, now).await;
+        attempt.end(match &outcome {
+            Ok(answer) => Outcome::Answered(answer.head.status),
+            Err(error) => error.outcome(),
+        });
+        match outcome {
             Err(error) if error.is_retryable() => {
                 tracing::debug!(server = %pick.server.authority, %error, "trying another server");
                 tried.push(pick.server.id());
@@ -80,27 +141,29 @@ pub(crate) async fn forward(
 }
 
 /// Offers the call to one server.
-async fn attempt(
+async fn offer(
     upstreams: &Rc<Upstreams>,
     server: &Arc<Server>,
     call: &mut Call,
     trail: &mut Trail,
     log: Option<&AccessLog>,
+    now: Instant,
 ) -> Result<Answer, ForwardError> {
-    let now = std::time::Instant::now();
     trail.ask(server, now);
     // One that was lost already takes its chance with no further connection that may be dead.
     if !call.was_lost()
         && let Some(lease) = upstreams.idle(server, call.offered().is_some(), now)
     {
-        match send(lease, call, trail, log).await {
+        match send(lease, server.state.begin(), call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
             Err(ForwardError::Closed { again: true, .. }) => {}
             outcome => return outcome,
         }
     }
+    // While it connects, too: a server that cannot be reached would else seem to be the least busy one.
+    let in_flight = server.state.begin();
     let lease = Box::pin(connect(upstreams, server, call.offered().is_some())).await?;
-    send(lease, call, trail, log).await
+    send(lease, in_flight, call, trail, log).await
 }
 
 async fn connect(
@@ -126,11 +189,11 @@ async fn connect(
 /// Sends the call over one connection.
 async fn send(
     mut lease: Lease,
+    in_flight: InFlight,
     call: &mut Call,
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
-    let in_flight = lease.server.state.begin();
     let (response, shared) = match &lease.sender {
         Sender::One(connection) => (one::exchange(connection, &lease.server, call).await?, None),
         Sender::Shared(_) => {
@@ -148,17 +211,17 @@ async fn in_time<T>(sending: impl Future<Output = T>, upload: Option<&Upload>, l
     if limit.is_zero() {
         return Some(sending.await);
     }
-    let mut deadline = Instant::now() + limit;
+    let mut deadline = time::Instant::now() + limit;
     loop {
         tokio::select! {
             biased;
             sent = &mut sending => return Some(sent),
             () = sleep_until(deadline) => deadline = match upload {
                 None => return None,
-                Some(upload) => match upload.finished().map(|at| Instant::from_std(at) + limit) {
-                    Some(end) if end <= Instant::now() => return None,
+                Some(upload) => match upload.finished().map(|at| time::Instant::from_std(at) + limit) {
+                    Some(end) if end <= time::Instant::now() => return None,
                     Some(end) => end,
-                    None => Instant::now() + limit,
+                    None => time::Instant::now() + limit,
                 },
             },
         }

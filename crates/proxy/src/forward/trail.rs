@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{Response, StatusCode, response};
+use http::{HeaderValue, Response, StatusCode, header, response};
 use mesh_telemetry::access_log::{AccessLog, Headers, Origin};
 
 use crate::{
@@ -19,6 +19,8 @@ pub(crate) struct Trail {
     chains: Vec<Chain>,
     /// How many of their middlewares let the request pass.
     passed: usize,
+    /// What the choice of the last server tells the client to keep.
+    cookies: Vec<HeaderValue>,
 }
 
 /// The last server that was asked.
@@ -43,13 +45,26 @@ impl Trail {
         self.retries
     }
 
-    /// Of the middlewares in `chains`, `passed` let the request pass.
-    pub(super) fn meet(&mut self, chains: Vec<Chain>, passed: usize) {
-        (self.chains, self.passed) = (chains, passed);
+    /// Of the middlewares in `chains`, `passed` let the request pass; the client gets `cookies`.
+    pub(super) fn meet(&mut self, chains: Vec<Chain>, passed: usize, cookies: Vec<HeaderValue>) {
+        (self.chains, self.passed, self.cookies) = (chains, passed, cookies);
     }
 
-    /// Leads an answer back through the middlewares of inner services.
-    pub(crate) fn unwind(&self, head: &mut response::Parts) {
+    /// The chains between the route's service and the last server.
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// What the choice of the last server tells the client to keep.
+    pub(super) fn cookies(&self) -> &[HeaderValue] {
+        &self.cookies
+    }
+
+    /// Leads an answer back through inner services: their cookies, then their middlewares.
+    pub(crate) fn unwind(&mut self, head: &mut response::Parts) {
+        for cookie in self.cookies.drain(..) {
+            head.headers.append(header::SET_COOKIE, cookie);
+        }
         let middlewares = self.chains.iter().flat_map(|chain| chain.iter());
         unwind(middlewares, self.passed, head);
     }

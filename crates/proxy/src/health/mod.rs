@@ -18,8 +18,11 @@ use crate::table::RoutingTable;
 pub struct HealthChecks {
     runtime: Handle,
     turns: AllTurns,
-    watches: HashMap<u64, Watch>,
+    watches: HashMap<Key, Watch>,
 }
+
+/// The verdicts that the probes of one server decide: their own, and that on an ejected one.
+type Key = (u64, Option<u64>);
 
 /// The probing of one server; stops when dropped.
 #[derive(Debug)]
@@ -50,8 +53,9 @@ impl HealthChecks {
                 let Some(health) = &server.health else {
                     continue;
                 };
-                let watch = before.remove(&health.id());
-                self.watches.entry(health.id()).or_insert_with(|| {
+                let key = (health.id(), server.passive.as_ref().map(|passive| passive.id()));
+                let watch = before.remove(&key);
+                self.watches.entry(key).or_insert_with(|| {
                     watch.unwrap_or_else(|| {
                         let turns = self.turns.of(&server.service);
                         let watch = watch::watch(server.clone(), health.clone(), turns);

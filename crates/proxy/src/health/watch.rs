@@ -1,6 +1,9 @@
 //! Probes one server again and again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mesh_config::model::HealthCheck;
 use rand::Rng as _;
@@ -17,16 +20,20 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns: Turns) {
     let check = health.check().clone();
     let mut streak = Streak::default();
+    let mut passed = 0;
     loop {
-        let outcome = {
+        let (outcome, began) = {
             let _turn = turns.take().await;
-            match time::timeout(check.timeout, probe(&server.url, &server.transport, &check)).await {
+            let began = Instant::now();
+            let probing = probe(&server.url, &server.transport, &check);
+            let outcome = match time::timeout(check.timeout, probing).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!(
                     "no answer within {}",
                     mesh_config::duration::format(check.timeout)
                 )),
-            }
+            };
+            (outcome, began)
         };
         let before = health.status();
         let now = streak.judge(before, outcome.is_ok(), &check);
@@ -35,7 +42,32 @@ pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns:
             health.set_status(now);
             tell(&server, before, &outcome);
         }
-        time::sleep(pause(now, &check)).await;
+        let ejected = server.passive.as_ref().is_some_and(|passive| {
+            passed = match passive.is_ejected() && outcome.is_ok() {
+                true => u32::saturating_add(passed, 1),
+                false => 0,
+            };
+            if passed >= check.rise && passive.pass(began, Instant::now()) {
+                let (service, server) = (&server.service, &server.url);
+                info!(%service, %server, "health check passed, ejected server is back");
+            }
+            passive.is_ejected()
+        });
+        rest(&server, if ejected { CheckStatus::Down } else { now }, &check).await;
+    }
+}
+
+/// Waits for the time of the next probe, which comes sooner when the server is ejected meanwhile.
+async fn rest(server: &Server, status: CheckStatus, check: &HealthCheck) {
+    let ejecting = async {
+        match &server.passive {
+            Some(passive) => passive.ejecting().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = time::sleep(pause(status, check)) => {}
+        () = ejecting => time::sleep(pause(CheckStatus::Down, check)).await,
     }
 }
 

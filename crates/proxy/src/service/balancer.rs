@@ -1,16 +1,31 @@
-//! Smooth weighted round robin over the servers of one service.
+//! Spreads requests over the servers of one service.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
-use mesh_config::{Origin, model::LoadBalancer};
+use mesh_config::{
+    Origin,
+    instance::Lifecycle,
+    model::{self, LoadBalancer},
+};
 use parking_lot::Mutex;
 
 use super::{
-    Upgrades,
-    schedule::Schedule,
-    server::{Server, ServerId, Standing},
-    state::{ServerStates, ServiceState},
+    Asking, Pick, Upgrades,
+    known_servers::{KnownServer, KnownServers},
+    layout::{Layout, Rules},
+    server::{Server, ServerId, ServerInfo},
+    state::ServiceState,
+    sticky::Stickiness,
+    turn::Turn,
+    zone::Zones,
 };
 use crate::upstream::Transport;
 
@@ -19,66 +34,110 @@ const QUOTED_REASONS: usize = 3;
 
 /// The servers of a load balancer and whose turn it is.
 ///
-/// Choosing takes no lock: one atomic step in the rotation and a look at the server. The rotation holds the
-/// servers of the best standing there is; it is laid out again when a verdict changes.
+/// Choosing takes no lock: one atomic step and a look at a few servers. The layout holds the servers of the best
+/// standing there is; it is made again when a verdict changes.
 #[derive(Debug)]
 pub struct Balancer {
     servers: Vec<Arc<Server>>,
-    rotation: ArcSwap<Rotation>,
+    rules: Rules,
+    layout: ArcSwap<Layout>,
     laying_out: Mutex<()>,
-    state: Arc<ServiceState>,
+    /// Changes of standing so far.
+    changes: AtomicUsize,
+    /// The readiness of servers is to be noted when they are laid out.
+    notes_readiness: AtomicBool,
+    drain_timeout: Duration,
+    pub(super) state: Arc<ServiceState>,
+    sticky: Option<Box<Stickiness>>,
 }
 
-/// The servers of one standing, in turns.
-#[derive(Debug, Default)]
-struct Rotation {
-    standing: Option<Standing>,
-    schedule: Schedule,
+/// What a balancer belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The service, as logs write it.
+    pub(crate) label: &'a Arc<str>,
+    /// Where it was written.
+    pub(crate) origin: &'a Origin,
+    /// How its servers are connected to.
+    pub(crate) transport: &'a Arc<Transport>,
+    /// The zone this process is in.
+    pub(crate) zone: &'a str,
 }
 
 impl Balancer {
-    /// A balancer for the service called `label`, which was written at `origin`. What is known of its servers comes
-    /// from `previous`.
-    pub(crate) fn new(
-        label: &Arc<str>,
+    /// A balancer as `definition` says. What is known of its servers comes from `previous`.
+    pub(crate) fn new(context: Context<'_>, definition: &LoadBalancer, previous: Option<&Self>) -> Arc<Self> {
+        Self::at(Instant::now(), context, definition, previous)
+    }
+
+    /// [`Self::new`] at another time.
+    pub(super) fn at(
+        now: Instant,
+        context: Context<'_>,
         definition: &LoadBalancer,
-        origin: &Origin,
-        transport: &Arc<Transport>,
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
-        let known = previous.map(ServerStates::of).unwrap_or_default();
-        let check = definition.health_check.clone().map(Arc::new);
+        let mut known = KnownServers::new(definition, previous, &state);
         let upgrades = Upgrades::new(&definition.upgrades);
+        let written = definition.servers.iter().map(|server| server.url.as_written());
+        // A strategy that goes by what clients send keeps them together by itself.
+        let is_by_key = matches!(
+            definition.strategy,
+            model::Strategy::Hrw | model::Strategy::ConsistentHash
+        );
+        let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
+        let sticky = Stickiness::new(sticky, context.label, written);
         let servers = definition.servers.iter().map(|server| {
-            let health = check
-                .as_ref()
-                .map(|check| known.health(&server.url, check, &state));
+            let KnownServer {
+                state,
+                health,
+                passive,
+            } = known.take(&server.url);
             Arc::new(Server {
                 label: server.url.to_string().into(),
                 authority: server.url.authority().into(),
-                service: label.clone(),
+                service: context.label.clone(),
                 weight: server.weight,
+                zone: server.zone.as_str().into(),
                 pass_host_header: definition.pass_host_header,
                 upgrades: upgrades.clone(),
                 preserve_path: server.preserve_path,
-                transport: transport.clone(),
+                transport: context.transport.clone(),
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
-                origin: server.origin.clone().unwrap_or_else(|| origin.clone()),
-                state: known.state(&server.url),
+                origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
+                state,
                 health,
+                passive,
+                is_timed: definition.strategy == model::Strategy::LeastTime,
                 url: server.url.clone(),
             })
         });
+        let servers: Vec<_> = servers.collect();
+        lead_out(&servers, definition.drain_timeout, now);
+        let zones = definition.servers.iter().map(|server| server.zone.as_str());
         let balancer = Arc::new(Self {
-            servers: servers.collect(),
-            rotation: ArcSwap::default(),
+            rules: Rules {
+                strategy: definition.strategy,
+                hash: definition.hash.clone(),
+                slow_start: definition.slow_start,
+                panic_threshold: definition.panic_threshold,
+                zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
+            },
+            servers,
+            layout: ArcSwap::default(),
             laying_out: Mutex::new(()),
+            changes: AtomicUsize::new(0),
+            notes_readiness: AtomicBool::new(false),
+            drain_timeout: definition.drain_timeout,
             state,
+            sticky,
         });
+        balancer.rebalance(true, now);
         balancer.state.enlist(&balancer);
-        balancer.rebalance();
+        // A verdict may have changed before anybody could tell it.
+        balancer.rebalance(true, now);
         balancer
     }
 
@@ -87,21 +146,39 @@ impl Balancer {
         &self.servers
     }
 
-    /// The next server that is not among `tried`.
-    pub(crate) fn pick(&self, tried: &[ServerId]) -> Option<Arc<Server>> {
-        let rotation = self.rotation.load();
-        for _ in 0..rotation.schedule.len() {
-            let server = self.servers.get(rotation.schedule.at(self.state.next())?)?;
-            // A verdict may have changed since the rotation was laid out.
-            if rotation.standing == Some(server.standing()) && !tried.contains(&server.id()) {
-                return Some(server.clone());
-            }
+    /// The server that the client knows, if it may go on with it, or else the next one.
+    pub(crate) fn choose(&self, asking: &Asking<'_>) -> Option<Pick> {
+        let Some(sticky) = &self.sticky else {
+            return self.pick(asking).map(Pick::of);
+        };
+        self.state.end_ejections();
+        let wanted = sticky.wanted(&asking.head.headers).and_then(|wanted| {
+            let server = self.servers.get(wanted.member)?;
+            let may_stay = server.standing().keeps_sessions() && !asking.tried.contains(&server.id());
+            may_stay.then(|| (wanted, server.clone()))
+        });
+        if let Some((wanted, server)) = wanted {
+            let cookie = (!wanted.is_current).then(|| sticky.cookie(wanted.member));
+            return Some(Pick::of(server).with_cookie(cookie.flatten()));
         }
-        self.best_of_the_rest(tried)
+        let server = self.pick(asking)?;
+        let member = self.servers.iter().position(|known| Arc::ptr_eq(known, &server));
+        let cookie = member.and_then(|member| sticky.cookie(member));
+        Some(Pick::of(server).with_cookie(cookie))
     }
 
-    /// The server of the best standing, when the rotation has none to offer.
-    fn best_of_the_rest(&self, tried: &[ServerId]) -> Option<Arc<Server>> {
+    /// The next server that did not fail the request before.
+    pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
+        self.state.end_ejections();
+        let layout = self.layout.load();
+        match layout.choose(asking, || Turn(self.state.next())) {
+            Some(server) => Some(server.clone()),
+            None => self.best_of_the_rest(asking.tried, layout.panics()),
+        }
+    }
+
+    /// The server of the best standing, when the layout has none to offer.
+    fn best_of_the_rest(&self, tried: &[ServerId], panics: bool) -> Option<Arc<Server>> {
         let first = self.state.next().checked_rem(self.servers.len())?;
         let (before, after) = self.servers.split_at_checked(first)?;
         after
@@ -109,36 +186,71 @@ impl Balancer {
             .chain(before)
             .filter(|server| !tried.contains(&server.id()))
             .map(|server| (server.standing(), server))
-            .filter(|(standing, _)| standing.takes_requests())
+            .filter(|(standing, server)| standing.takes_requests() || panics && server.is_last_resort())
             .min_by_key(|(standing, _)| *standing)
             .map(|(_, server)| server.clone())
     }
 
     /// True when some server may be used.
     pub(crate) fn can_serve(&self) -> bool {
-        self.rotation.load().standing.is_some()
+        self.state.end_ejections();
+        self.layout.load().can_serve()
     }
 
-    /// Lays the rotation out again after a change of standing.
-    pub(crate) fn rebalance(&self) {
-        // Only writers wait here: compiler and checks. The last one sees every verdict.
-        let _alone = self.laying_out.lock();
-        let standings: Vec<_> = self.servers.iter().map(|server| server.standing()).collect();
-        let best = standings
+    /// The servers as they are at this moment.
+    pub(crate) fn info(&self) -> Vec<ServerInfo> {
+        self.state.end_ejections();
+        self.servers.iter().map(|server| server.info()).collect()
+    }
+
+    /// What becomes of ejections once it is `now`.
+    #[cfg(test)]
+    pub(super) fn pass_time(&self, now: Instant) {
+        self.state.end_ejections_at(super::clock::Moment::of(now));
+    }
+
+    /// Lets those of its servers go that are not among `those_that_stay`.
+    pub(super) fn part_from(&self, those_that_stay: &[Arc<Server>]) {
+        let staying: HashSet<_> = those_that_stay.iter().map(|server| server.id()).collect();
+        let gone = self
+            .servers
             .iter()
-            .copied()
-            .min()
-            .filter(|best| best.takes_requests());
-        let members = (0_u32..).zip(&self.servers).zip(standings);
-        let schedule = Schedule::new(
-            members
-                .filter(|(_, standing)| Some(*standing) == best)
-                .map(|((index, server), _)| (index, server.weight)),
-        );
-        self.rotation.store(Arc::new(Rotation {
-            standing: best,
-            schedule,
-        }));
+            .filter(|server| !staying.contains(&server.id()));
+        let now = Instant::now();
+        gone.for_each(|server| server.state.leave(now, self.drain_timeout));
+    }
+
+    /// Servers that are to have requests, whether they can take them or not; and those of them that are ejected.
+    pub(super) fn ejected(&self) -> (usize, usize) {
+        let servers = self.servers.iter().filter(|server| server.is_last_resort());
+        servers.fold((0, 0), |(all, ejected), server| {
+            let is_ejected = server
+                .passive
+                .as_ref()
+                .is_some_and(|passive| passive.is_ejected());
+            (all + 1, ejected + usize::from(is_ejected))
+        })
+    }
+
+    /// Lays the servers out again after a change of standing. The `newest` balancer of a service notes since when they
+    /// are ready; one of a former table may think otherwise. Never waits: if somebody else is at it, he does it again.
+    pub(crate) fn rebalance(&self, newest: bool, now: Instant) {
+        if newest {
+            self.notes_readiness.store(true, Ordering::SeqCst);
+        }
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        while let Some(alone) = self.laying_out.try_lock() {
+            let seen = self.changes.load(Ordering::SeqCst);
+            if self.notes_readiness.swap(false, Ordering::SeqCst) {
+                self.servers.iter().for_each(|server| server.note_readiness(now));
+            }
+            let layout = Layout::new(&self.servers, &self.rules, now);
+            self.layout.store(Arc::new(layout));
+            drop(alone);
+            if self.changes.load(Ordering::SeqCst) == seen {
+                return;
+            }
+        }
     }
 
     /// Why [`Self::pick`] found nothing.
@@ -180,15 +292,27 @@ impl Balancer {
     }
 }
 
+/// Lets those of `servers` go that drain. One whose URL another one has stays with that.
+fn lead_out(servers: &[Arc<Server>], limit: Duration, now: Instant) {
+    let drains = |server: &&Arc<Server>| server.lifecycle == Lifecycle::Draining;
+    let (draining, staying): (Vec<_>, Vec<_>) = servers.iter().partition(drains);
+    let staying: HashSet<_> = staying
+        .into_iter()
+        .inspect(|server| server.state.stay())
+        .map(|server| server.id())
+        .collect();
+    let leaving = draining.iter().filter(|server| !staying.contains(&server.id()));
+    leaving.for_each(|server| server.state.leave(now, limit));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use mesh_config::{instance::Lifecycle, model};
     use proptest::{prelude::*, sample::select};
 
     use super::*;
-    use crate::service::CheckStatus;
+    use crate::{fixture::asking, service::CheckStatus};
 
     /// A balancer over servers with these weights and lifecycles; the n-th listens on port n + 1.
     fn balancer(servers: &[(u32, Lifecycle)], checked: bool) -> Arc<Balancer> {
@@ -198,6 +322,7 @@ mod tests {
                 url: format!("http://10.0.0.1:{port}").parse().unwrap(),
                 weight: *weight,
                 preserve_path: false,
+                zone: String::new(),
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
                 origin: None,
@@ -207,19 +332,19 @@ mod tests {
             health_check: checked.then(model::HealthCheck::default),
             ..LoadBalancer::default()
         };
-        Balancer::new(
-            &"s@test".into(),
-            &definition,
-            &Origin::default(),
-            &Arc::default(),
-            None,
-        )
+        let context = Context {
+            label: &"s@test".into(),
+            origin: &Origin::default(),
+            transport: &Arc::default(),
+            zone: "",
+        };
+        Balancer::new(context, &definition, None)
     }
 
     fn picks(balancer: &Balancer, count: usize) -> HashMap<u16, usize> {
         let mut picks = HashMap::new();
         for _ in 0..count {
-            if let Some(server) = balancer.pick(&[]) {
+            if let Some(server) = balancer.pick(&asking(&[]).look()) {
                 *picks.entry(server.url.port).or_default() += 1;
             }
         }
@@ -300,7 +425,7 @@ mod tests {
             false,
         );
         let mut tried = Vec::new();
-        while let Some(server) = balancer.pick(&tried) {
+        while let Some(server) = balancer.pick(&asking(&tried).look()) {
             tried.push(server.id());
         }
         assert_eq!(tried.len(), 3);
@@ -358,7 +483,7 @@ mod tests {
             };
             let best = balancer.servers().iter().filter(usable).map(|server| server.standing()).min();
             for _ in 0..12 {
-                let picked = balancer.pick(&tried);
+                let picked = balancer.pick(&asking(&tried).look());
                 prop_assert_eq!(picked.as_ref().map(|server| server.standing()), best);
                 prop_assert!(picked.iter().all(|server| usable(&server)));
             }

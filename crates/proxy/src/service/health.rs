@@ -75,7 +75,7 @@ impl ServerHealth {
         }
     }
 
-    /// Changes the verdict; balancers take it in before this returns.
+    /// Changes the verdict, and tells balancers.
     pub(crate) fn set_status(&self, status: CheckStatus) {
         self.status.store(status as u8, Ordering::Release);
         if let Some(service) = self.service.upgrade() {

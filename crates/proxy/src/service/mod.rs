@@ -3,21 +3,48 @@
 //! Balancing sees only what health and providers let through; it never opens a connection and never waits.
 //! Tables come and go; what is counted for a service ([`ServiceState`](state::ServiceState)) stays.
 
+mod attempt;
 mod balancer;
+mod clock;
+mod cookie;
+mod departure;
+mod failover;
 mod health;
+mod highest_random_weight;
+mod key;
+mod known_servers;
+mod latency;
+mod layout;
+mod mirroring;
+mod passive;
+mod pick;
 mod schedule;
 mod server;
+mod slow_start;
+mod standing;
 mod state;
+mod sticky;
+mod strategy;
+mod turn;
 mod upgrades;
 mod weighted;
+mod zone;
 
 use std::sync::Arc;
 
 use mesh_config::QualifiedName;
 
+pub use attempt::{Asking, Attempt, Outcome};
 pub use balancer::Balancer;
+pub(crate) use balancer::Context;
+pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
-pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState, Standing};
+pub use highest_random_weight::HighestRandomWeight;
+pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
+pub use passive::PassiveHealth;
+pub use pick::{Beside, Pick};
+pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
+pub use standing::{Cause, Standing};
 pub use upgrades::Upgrades;
 pub use weighted::{Share, Weighted};
 
@@ -31,10 +58,16 @@ pub struct Service {
     /// The name as logs and metrics write it: `web@file`.
     pub label: Arc<str>,
     /// Middlewares that run after the router's. Those of the service a route names are part of the route's own
-    /// chain already; those of a child of a weighted service come with the [`Pick`].
+    /// chain already; those of services below it come with the [`Pick`].
     pub middlewares: Chain,
     /// How it chooses.
     pub kind: Kind,
+    /// Services above it may demand to know its health.
+    pub reports_health: bool,
+    /// Services on the longest way down from it, itself included.
+    pub depth: usize,
+    /// It and all services below it, each as often as a way leads there.
+    pub size: usize,
 }
 
 /// The kinds of service.
@@ -44,38 +77,34 @@ pub enum Kind {
     Balancer(Arc<Balancer>),
     /// Spreads requests over other services.
     Weighted(Weighted),
-}
-
-/// The server chosen for one attempt.
-#[derive(Debug, Clone)]
-pub struct Pick {
-    /// The server.
-    pub server: Arc<Server>,
-    /// Chains of the services between the route's service and the server, outermost first; mostly empty.
-    /// They apply to this attempt only.
-    pub middlewares: Vec<Chain>,
+    /// Spreads clients over other services.
+    HighestRandomWeight(HighestRandomWeight),
+    /// Sends copies of requests to further services.
+    Mirroring(Mirroring),
+    /// Has a service for when another one cannot answer.
+    Failover(Failover),
 }
 
 impl Service {
-    /// The server for the next attempt of a request that failed on `tried` so far.
+    /// The server for the next attempt of a request.
     ///
     /// # Errors
     /// When no server may be used, with the reason.
-    pub fn pick(&self, tried: &[ServerId]) -> Result<Pick, NoServer> {
-        self.choose(tried).ok_or_else(|| NoServer {
+    pub fn pick(&self, asking: &Asking<'_>) -> Result<Pick, NoServer> {
+        self.choose(asking).ok_or_else(|| NoServer {
             service: self.label.clone(),
-            reason: self.why_none(tried),
+            reason: self.why_none(asking.tried),
         })
     }
 
     /// [`Self::pick`] without the reason.
-    fn choose(&self, tried: &[ServerId]) -> Option<Pick> {
+    fn choose(&self, asking: &Asking<'_>) -> Option<Pick> {
         match &self.kind {
-            Kind::Balancer(balancer) => Some(Pick {
-                server: balancer.pick(tried)?,
-                middlewares: Vec::new(),
-            }),
-            Kind::Weighted(weighted) => weighted.pick(tried),
+            Kind::Balancer(balancer) => balancer.choose(asking),
+            Kind::Weighted(weighted) => weighted.pick(asking),
+            Kind::HighestRandomWeight(weighted) => weighted.pick(asking),
+            Kind::Mirroring(mirroring) => mirroring.pick(asking),
+            Kind::Failover(failover) => failover.pick(asking),
         }
     }
 
@@ -83,28 +112,55 @@ impl Service {
     pub fn can_serve(&self) -> bool {
         match &self.kind {
             Kind::Balancer(balancer) => balancer.can_serve(),
-            Kind::Weighted(weighted) => weighted.can_serve(),
+            Kind::Weighted(weighted) => weighted.shares().iter().any(Share::can_serve),
+            Kind::HighestRandomWeight(weighted) => weighted.shares().iter().any(Share::can_serve),
+            Kind::Mirroring(mirroring) => mirroring.main().can_serve(),
+            Kind::Failover(failover) => failover.main().can_serve() || failover.fallback().can_serve(),
+        }
+    }
+
+    /// The services below it, in the order in which they are written.
+    pub fn children(&self) -> Vec<&Arc<Self>> {
+        match &self.kind {
+            Kind::Balancer(_) => Vec::new(),
+            Kind::Weighted(weighted) => weighted::services(weighted.shares()),
+            Kind::HighestRandomWeight(weighted) => weighted::services(weighted.shares()),
+            Kind::Mirroring(mirroring) => {
+                let mirrors = mirroring.mirrors().iter().map(|mirror| &mirror.service);
+                [mirroring.main()].into_iter().chain(mirrors).collect()
+            }
+            Kind::Failover(failover) => vec![failover.main(), failover.fallback()],
         }
     }
 
     /// All its servers with their standing, those of children included.
     pub fn servers(&self) -> Vec<ServerInfo> {
         match &self.kind {
-            Kind::Balancer(balancer) => balancer.servers().iter().map(|server| server.info()).collect(),
-            Kind::Weighted(weighted) => {
-                let children = weighted.shares().iter();
-                children.flat_map(|share| share.service.servers()).collect()
-            }
+            Kind::Balancer(balancer) => balancer.info(),
+            _ => self
+                .children()
+                .into_iter()
+                .flat_map(|child| child.servers())
+                .collect(),
+        }
+    }
+
+    /// Lets those of its own servers go that `next`, which comes in its place, no longer has.
+    pub(crate) fn followed_by(&self, next: Option<&Self>) {
+        let Kind::Balancer(balancer) = &self.kind else {
+            return;
+        };
+        match next.map(|next| &next.kind) {
+            Some(Kind::Balancer(next)) => balancer.part_from(next.servers()),
+            _ => balancer.part_from(&[]),
         }
     }
 
     /// Shows it and the services below it to `visitor`.
     pub(crate) fn visit<'s>(&'s self, visitor: &mut impl FnMut(&'s Self)) {
         visitor(self);
-        if let Kind::Weighted(weighted) = &self.kind {
-            for share in weighted.shares() {
-                share.service.visit(visitor);
-            }
+        for child in self.children() {
+            child.visit(visitor);
         }
     }
 
@@ -114,9 +170,13 @@ impl Service {
     }
 
     fn why_none(&self, tried: &[ServerId]) -> String {
+        let of = |service: &Self| format!("{}: {}", service.label, service.why_none(tried));
         match &self.kind {
             Kind::Balancer(balancer) => balancer.why_none(tried),
-            Kind::Weighted(weighted) => weighted.why_none(tried),
+            Kind::Weighted(weighted) => weighted::why_none(weighted.shares(), tried),
+            Kind::HighestRandomWeight(weighted) => weighted::why_none(weighted.shares(), tried),
+            Kind::Mirroring(mirroring) => of(mirroring.main()),
+            Kind::Failover(failover) => format!("{}; {}", of(failover.main()), of(failover.fallback())),
         }
     }
 }
@@ -131,5 +191,11 @@ pub struct NoServer {
     pub reason: String,
 }
 
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,30 @@
 //! One server of a service, and what is counted for it across tables.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use mesh_config::{
-    Origin,
+    Origin, duration,
     instance::Lifecycle,
     model::{Scheme, ServerUrl},
 };
+use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Upgrades,
-    health::{CheckStatus, ServerHealth},
+    Cause, Outcome, PassiveHealth, Standing, Upgrades, clock::micros, departure::Departure,
+    health::ServerHealth, latency::Latency, standing::Known,
 };
 use crate::upstream::Transport;
+
+/// What an attempt that failed counts for at least: else a server would be chosen for failing fast.
+const FAILURE: Duration = Duration::from_secs(1);
 
 /// Tells servers apart, also across tables: the same URL of the same service keeps its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +43,8 @@ pub struct Server {
     pub service: Arc<str>,
     /// Its share; 0 takes it out.
     pub weight: u32,
+    /// The zone it is in; empty where that is not known.
+    pub zone: Box<str>,
     /// Send the client's Host; off, [`Self::authority`] is sent.
     pub pass_host_header: bool,
     /// Protocols that it may be asked to go on with.
@@ -53,27 +63,10 @@ pub struct Server {
     pub state: Arc<ServerState>,
     /// What active checks found; `None` without checks. Survives tables that do not change the check.
     pub health: Option<Arc<ServerHealth>>,
-}
-
-/// Whether a server may be chosen, in the order of preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Standing {
-    /// Gets requests.
-    Ready,
-    /// Not known to serve yet: gets requests only while no server is ready.
-    Untested,
-    /// On its way out: finishes what it has and gets nothing new.
-    Draining,
-    /// Gets none.
-    Out,
-}
-
-impl Standing {
-    /// True if new requests may go there.
-    pub fn takes_requests(self) -> bool {
-        matches!(self, Self::Ready | Self::Untested)
-    }
+    /// What its requests told; `None` where nobody listens. Survives tables as well.
+    pub passive: Option<Arc<PassiveHealth>>,
+    /// Its service wants to know how long it takes.
+    pub is_timed: bool,
 }
 
 impl Server {
@@ -82,18 +75,21 @@ impl Server {
         self.state.id
     }
 
-    /// Whether it may be chosen now. Two relaxed loads.
+    /// Whether it may be chosen now. A few relaxed loads.
     pub fn standing(&self) -> Standing {
-        if self.weight == 0 {
-            return Standing::Out;
+        self.verdict().0
+    }
+
+    /// The same, and what it comes from.
+    pub fn verdict(&self) -> (Standing, Cause) {
+        Known {
+            has_weight: self.weight > 0,
+            lifecycle: self.lifecycle,
+            probes: self.health.as_ref().map(|health| health.status()),
+            ejected: self.passive.as_ref().is_some_and(|passive| passive.is_ejected()),
+            drained: self.lifecycle == Lifecycle::Draining && self.state.departure.is_over(),
         }
-        let checked = self.health.as_ref().map(|health| health.status());
-        match (self.lifecycle, checked) {
-            (Lifecycle::Unhealthy, _) | (_, Some(CheckStatus::Down)) => Standing::Out,
-            (Lifecycle::Draining, _) => Standing::Draining,
-            (Lifecycle::Ready, None) | (_, Some(CheckStatus::Up)) => Standing::Ready,
-            (Lifecycle::Starting, None) | (_, Some(CheckStatus::Untested)) => Standing::Untested,
-        }
+        .verdict()
     }
 
     /// Why it does not get requests like any other; `None` when it does.
@@ -102,23 +98,24 @@ impl Server {
             Some(reason) => format!("{what}: {reason}"),
             None => what.to_owned(),
         };
-        if self.weight == 0 {
-            return Some("its weight is 0".to_owned());
-        }
-        if self.lifecycle == Lifecycle::Unhealthy {
-            return Some(provider("unhealthy by its provider"));
-        }
-        if let Some(health) = &self.health
-            && health.status() == CheckStatus::Down
-        {
-            return Some(format!("health check failed: {}", health.reason()));
-        }
-        match self.standing() {
-            Standing::Ready | Standing::Out => None,
-            Standing::Draining => Some(provider("draining")),
-            Standing::Untested if self.health.is_some() => Some("no health check answered yet".to_owned()),
-            Standing::Untested => Some(provider("starting")),
-        }
+        let (_, cause) = self.verdict();
+        Some(match cause {
+            Cause::Nothing => return None,
+            Cause::Weight => "its weight is 0".to_owned(),
+            Cause::Provider => provider("unhealthy by its provider"),
+            Cause::Probes => {
+                let reason = self.health.as_ref().map(|health| health.reason());
+                format!("health check failed: {}", reason.unwrap_or_default())
+            }
+            Cause::Requests => {
+                let reason = self.passive.as_ref().map(|passive| passive.reason());
+                format!("ejected: {}", reason.unwrap_or_default())
+            }
+            Cause::Drained => provider("drained"),
+            Cause::Leaving => provider("draining"),
+            Cause::Unprobed => "no health check answered yet".to_owned(),
+            Cause::Starting => provider("starting"),
+        })
     }
 
     /// True if requests may share a connection to it.
@@ -130,15 +127,70 @@ impl Server {
         }
     }
 
+    /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
+    /// The clock is asked only by who needs it.
+    pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
+        if let (Some(passive), Some(failed)) = (&self.passive, outcome.failed()) {
+            self.judge(passive, failed, began, &clock);
+        }
+        if !self.is_timed || outcome == Outcome::Unsent {
+            return;
+        }
+        let ended = clock();
+        let (took, now) = (ended.saturating_duration_since(began), micros(ended));
+        match outcome {
+            Outcome::Answered(status) if !status.is_server_error() => self.state.latency.record(took, now),
+            Outcome::Abandoned => self.state.latency.record_at_least(took, now),
+            _ => self.state.latency.record(took.max(FAILURE), now),
+        }
+    }
+
+    fn judge(&self, passive: &PassiveHealth, failed: bool, began: Instant, clock: &impl Fn() -> Instant) {
+        if !failed {
+            passive.succeed(clock);
+        } else if let Some(ejected) = passive.fail(began, clock()) {
+            let (service, server, reason) = (&self.service, &self.url, &ejected.reason);
+            let length = ejected.length.map(duration::format);
+            let length = length.as_deref().unwrap_or("until a health check passes");
+            tracing::warn!(%service, %server, %reason, length, "server ejected");
+        }
+    }
+
+    /// True if it may be used when there are too few others: not when it is on its way out, or taken out.
+    pub(super) fn is_last_resort(&self) -> bool {
+        self.weight > 0 && self.lifecycle != Lifecycle::Draining
+    }
+
+    /// Notes since when it is ready, or that it is not.
+    pub(super) fn note_readiness(&self, now: Instant) {
+        let since = &self.state.ready_since;
+        match self.standing() {
+            Standing::Ready => {
+                // It was: then it stays with that.
+                let _ = since.compare_exchange(0, micros(now), Ordering::Relaxed, Ordering::Relaxed);
+            }
+            _ => since.store(0, Ordering::Relaxed),
+        }
+    }
+
+    /// The time when it may be back, in UTC.
+    fn ejected_until(&self) -> Option<String> {
+        let until = self.passive.as_ref()?.until()?;
+        Some(Timestamp::of(until.to_system_time()?).rfc3339())
+    }
+
     /// What the API and `explain` show of it.
     pub fn info(&self) -> ServerInfo {
         let standing = self.standing();
         ServerInfo {
             url: self.url.to_string(),
             weight: self.weight,
+            zone: self.zone.clone(),
             status: if standing == Standing::Out { "DOWN" } else { "UP" },
             standing,
             obstacle: self.obstacle(),
+            ejected_until: self.ejected_until(),
+            ejections: self.passive.as_ref().map(|passive| passive.ejections()),
             in_flight: self.state.in_flight(),
             origin: self.origin.clone(),
         }
@@ -153,6 +205,9 @@ pub struct ServerInfo {
     pub url: String,
     /// Its share.
     pub weight: u32,
+    /// The zone it is in.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub zone: Box<str>,
     /// `UP` or `DOWN`.
     pub status: &'static str,
     /// Whether it may be chosen.
@@ -160,6 +215,12 @@ pub struct ServerInfo {
     /// Why it does not get requests like any other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
+    /// When an ejected server may be back; without a time where a health check alone decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ejected_until: Option<String>,
+    /// How often it was ejected, where that can happen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ejections: Option<u64>,
     /// Requests it is answering now.
     pub in_flight: usize,
     /// Who it is.
@@ -171,6 +232,10 @@ pub struct ServerInfo {
 pub struct ServerState {
     id: ServerId,
     in_flight: AtomicUsize,
+    departure: Departure,
+    /// In microseconds; 0 while it is not.
+    ready_since: AtomicU64,
+    latency: Latency,
 }
 
 impl ServerState {
@@ -180,13 +245,36 @@ impl ServerState {
         Self {
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             in_flight: AtomicUsize::new(0),
+            departure: Departure::default(),
+            ready_since: AtomicU64::new(0),
+            latency: Latency::default(),
         }
+    }
+
+    /// The server leaves: connections to it may go on for `limit`, and without end if that is 0.
+    pub(super) fn leave(&self, now: Instant, limit: Duration) {
+        self.departure.leave(now, limit);
+    }
+
+    /// The server stays, or has come back.
+    pub(super) fn stay(&self) {
+        self.departure.stay();
     }
 
     /// Counts one request until the returned guard is dropped.
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Since when it is ready, in microseconds.
+    pub(super) fn since(&self) -> u64 {
+        self.ready_since.load(Ordering::Relaxed)
+    }
+
+    /// How long it is expected to take at `now`; both in microseconds.
+    pub(super) fn latency(&self, now: u64) -> Option<f32> {
+        self.latency.at(now)
     }
 
     /// Requests that it is answering now.
@@ -198,6 +286,23 @@ impl ServerState {
 /// A request that a server is answering.
 #[derive(Debug)]
 pub struct InFlight(Arc<ServerState>);
+
+impl InFlight {
+    /// True once the server has left, and had its time. One relaxed load while it stays.
+    pub(crate) fn has_drained(&self) -> bool {
+        self.0.departure.is_over()
+    }
+
+    /// Ends when the server has left, and had its time. To poll it again and again is cheap: the departure, which workers
+    /// share, is asked only when there is news of it.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> + 'static {
+        let state = self.0.clone();
+        let mut over = FuturesUnordered::from_iter([async move { state.departure.over().await }]);
+        async move {
+            over.next().await;
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

@@ -1,27 +1,24 @@
 //! What is counted for a service as a whole, across tables.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
-use mesh_config::model::{HealthCheck, ServerUrl};
-use parking_lot::Mutex;
+use arc_swap::ArcSwap;
 
-use super::{
-    balancer::Balancer,
-    health::ServerHealth,
-    server::{Server, ServerState},
-};
+use super::{balancer::Balancer, clock::Moment};
 
-/// The position in the rotation of a service and the balancers that tables made for it.
+/// The position in the rotation of a service, and the balancers that tables made for it.
 #[derive(Debug)]
 pub(crate) struct ServiceState {
     position: AtomicUsize,
-    balancers: Mutex<Vec<Weak<Balancer>>>,
+    balancers: ArcSwap<Vec<Weak<Balancer>>>,
+    /// When the first of its ejected servers may be back.
+    look_again: AtomicU64,
 }
 
 impl ServiceState {
@@ -29,8 +26,15 @@ impl ServiceState {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             position: AtomicUsize::new(usize::from(rand::random::<u16>())),
-            balancers: Mutex::default(),
+            balancers: ArcSwap::default(),
+            look_again: AtomicU64::new(Moment::NEVER.0),
         })
+    }
+
+    /// Begins at a place that is always the same.
+    #[cfg(test)]
+    pub(crate) fn begin_at(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
     }
 
     /// The next turn of the rotation.
@@ -40,54 +44,77 @@ impl ServiceState {
 
     /// Makes `balancer` follow the verdicts on its servers.
     pub(crate) fn enlist(&self, balancer: &Arc<Balancer>) {
-        let mut balancers = self.balancers.lock();
-        balancers.retain(|balancer| balancer.strong_count() > 0);
-        balancers.push(Arc::downgrade(balancer));
+        self.balancers.rcu(|before| {
+            let alive = before.iter().filter(|balancer| balancer.strong_count() > 0);
+            let mut after: Vec<_> = alive.cloned().collect();
+            after.push(Arc::downgrade(balancer));
+            after
+        });
+    }
+
+    fn balancers(&self) -> Vec<Arc<Balancer>> {
+        self.balancers.load().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Makes every balancer of the service count its servers again.
     pub(crate) fn rebalance(&self) {
-        let balancers: Vec<_> = self.balancers.lock().iter().filter_map(Weak::upgrade).collect();
-        for balancer in balancers {
-            balancer.rebalance();
-        }
-    }
-}
-
-/// The states of the servers of one balancer, for the balancer that follows it.
-#[derive(Debug, Default)]
-pub(crate) struct ServerStates<'a> {
-    servers: HashMap<&'a ServerUrl, &'a Server>,
-}
-
-impl<'a> ServerStates<'a> {
-    /// Takes stock of `balancer`.
-    pub(crate) fn of(balancer: &'a Balancer) -> Self {
-        let servers = balancer.servers().iter();
-        Self {
-            servers: servers.map(|server| (&server.url, server.as_ref())).collect(),
+        let now = Instant::now();
+        // The newest one enlisted last.
+        for (behind, balancer) in self.balancers().iter().rev().enumerate() {
+            balancer.rebalance(behind == 0, now);
         }
     }
 
-    /// The state of the server at `url`, or a new one.
-    pub(crate) fn state(&self, url: &ServerUrl) -> Arc<ServerState> {
-        match self.servers.get(url) {
-            Some(server) => server.state.clone(),
-            None => Arc::new(ServerState::new()),
+    /// How many more servers may be ejected, where `share` of them may be: of several at least one, unless that is 0.
+    /// Negative where too many are.
+    pub(super) fn room_for_ejections(&self, share: u8) -> isize {
+        let newest = self.balancers.load().last().and_then(Weak::upgrade);
+        let (servers, ejected) = newest.map_or((0, 0), |balancer| balancer.ejected());
+        let share = usize::from(share);
+        let most = match servers * share / 100 {
+            0 if servers > 1 && share > 0 => 1,
+            most => most,
+        };
+        most.cast_signed().saturating_sub_unsigned(ejected)
+    }
+
+    /// Makes whoever chooses at `time` or later look for ejections that are over.
+    pub(super) fn look_again(&self, time: Moment) {
+        self.look_again.fetch_min(time.0, Ordering::AcqRel);
+    }
+
+    /// Ends the ejections that are over. One relaxed load unless a server is ejected.
+    pub(crate) fn end_ejections(&self) {
+        if self.look_again.load(Ordering::Relaxed) != Moment::NEVER.0 {
+            self.end_ejections_at(Moment::of(Instant::now()));
         }
     }
 
-    /// The verdict on the server at `url` by the same definition of checks, or a new one.
-    pub(crate) fn health(
-        &self,
-        url: &ServerUrl,
-        check: &Arc<HealthCheck>,
-        service: &Arc<ServiceState>,
-    ) -> Arc<ServerHealth> {
-        let known = self.servers.get(url).and_then(|server| server.health.as_ref());
-        match known {
-            Some(health) if health.check() == check => health.clone(),
-            _ => Arc::new(ServerHealth::new(check.clone(), service)),
+    pub(super) fn end_ejections_at(&self, now: Moment) {
+        let due = self.look_again.load(Ordering::Relaxed);
+        let is_mine = due <= now.0
+            && self
+                .look_again
+                .compare_exchange(due, Moment::NEVER.0, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok();
+        if !is_mine {
+            return;
+        }
+        let mut changed = false;
+        for balancer in self.balancers() {
+            for passive in balancer
+                .servers()
+                .iter()
+                .filter_map(|server| server.passive.as_ref())
+            {
+                changed |= passive.expire(now);
+                if let Some(later) = passive.expires() {
+                    self.look_again(later);
+                }
+            }
+        }
+        if changed {
+            self.rebalance();
         }
     }
 }

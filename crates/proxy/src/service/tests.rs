@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CheckStatus, Kind, Service};
 use crate::{
-    fixture::{changed, compiler, configuration, name_of},
+    fixture::{asking, changed, compiler, configuration, name_of},
     table::RoutingTable,
 };
 
@@ -38,7 +38,7 @@ fn weighted() -> Value {
 fn shares(service: &Service, picks: usize) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
     for _ in 0..picks {
-        let server = service.pick(&[]).unwrap().server;
+        let server = service.pick(&asking(&[]).look()).unwrap().server;
         *shares.entry(server.url.host.clone()).or_default() += 1;
     }
     shares
@@ -73,7 +73,7 @@ fn a_request_moves_on_to_another_share_when_one_has_no_server_left_for_it() {
     let table = compiler().compile(&configuration(&weighted()));
     let whole = service(&table, "w@file");
     let mut tried = Vec::new();
-    while let Ok(pick) = whole.pick(&tried) {
+    while let Ok(pick) = whole.pick(&asking(&tried).look()) {
         assert_eq!(
             pick.middlewares.len(),
             1,
@@ -89,7 +89,10 @@ fn a_weighted_service_without_server_says_why_of_each_share() {
     let table = compiler().compile(&configuration(&weighted()));
     judge(&service(&table, "a@file"), CheckStatus::Down);
     judge(&service(&table, "b@file"), CheckStatus::Down);
-    let error = service(&table, "w@file").pick(&[]).unwrap_err().to_string();
+    let error = service(&table, "w@file")
+        .pick(&asking(&[]).look())
+        .unwrap_err()
+        .to_string();
     for part in [
         "service w@file",
         "a@file: none of its 1 servers",

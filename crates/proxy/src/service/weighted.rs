@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use mesh_config::model::Sticky;
 
-use super::{Pick, Service, schedule::Schedule, server::ServerId, state::ServiceState};
+use super::{Asking, Pick, ServerId, Service, schedule::Schedule, state::ServiceState, sticky::Stickiness};
 
 /// Services that share the requests of one.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub struct Weighted {
     shares: Vec<Share>,
     rotation: ArcSwap<Rotation>,
     state: Arc<ServiceState>,
+    sticky: Option<Box<Stickiness>>,
 }
 
 /// One of them.
@@ -19,6 +21,8 @@ pub struct Weighted {
 pub struct Share {
     /// The service.
     pub service: Arc<Service>,
+    /// Its name as it is written where it is a share.
+    pub written: Box<str>,
     /// Its share; 0 takes it out.
     pub weight: u32,
 }
@@ -31,9 +35,16 @@ struct Rotation {
 }
 
 impl Weighted {
-    /// Spreads requests over `shares`, going on where `previous` was.
-    pub(crate) fn new(shares: Vec<Share>, previous: Option<&Self>) -> Self {
+    /// Spreads requests of the service called `label` over `shares`, going on where `previous` was.
+    pub(crate) fn new(
+        label: &str,
+        shares: Vec<Share>,
+        sticky: Option<&Sticky>,
+        previous: Option<&Self>,
+    ) -> Self {
+        let written = shares.iter().map(|share| &*share.written);
         Self {
+            sticky: Stickiness::new(sticky, label, written),
             shares,
             rotation: ArcSwap::default(),
             state: previous.map_or_else(ServiceState::new, |previous| previous.state.clone()),
@@ -45,33 +56,35 @@ impl Weighted {
         &self.shares
     }
 
-    /// True when a service with a share can serve.
-    pub(crate) fn can_serve(&self) -> bool {
-        self.members().next().is_some()
+    /// A server of the service that the client knows, or else of the one whose turn it is; of another one when that
+    /// has none left.
+    pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
+        let Some(sticky) = &self.sticky else {
+            return self.pick_next(asking).map(|(_, pick)| pick);
+        };
+        let wanted = sticky.wanted(&asking.head.headers).and_then(|wanted| {
+            let share = self.shares.get(wanted.member).filter(|share| share.weight > 0)?;
+            Some((wanted, share.pick(asking)?))
+        });
+        match wanted {
+            Some((wanted, pick)) if wanted.is_current => Some(pick),
+            Some((wanted, pick)) => Some(pick.with_cookie(sticky.cookie(wanted.member))),
+            None => {
+                let (member, pick) = self.pick_next(asking)?;
+                Some(pick.with_cookie(sticky.cookie(member)))
+            }
+        }
     }
 
-    /// A server of the service whose turn it is; of another one when that has none left.
-    pub(crate) fn pick(&self, tried: &[ServerId]) -> Option<Pick> {
+    fn pick_next(&self, asking: &Asking<'_>) -> Option<(usize, Pick)> {
         let rotation = self.rotation();
         let chosen = rotation.schedule.at(self.state.next())?;
-        let (before, after) = self.shares.split_at_checked(chosen)?;
+        let members = self.shares.iter().enumerate();
+        let (before, after) = (members.clone().take(chosen), members.skip(chosen));
         after
-            .iter()
             .chain(before)
-            .filter(|share| share.weight > 0)
-            .find_map(|share| share.pick(tried))
-    }
-
-    /// Why [`Self::pick`] found nothing.
-    pub(crate) fn why_none(&self, tried: &[ServerId]) -> String {
-        if self.shares.is_empty() {
-            return "it has no services".to_owned();
-        }
-        let reasons = self.shares.iter().map(|share| match share.weight {
-            0 => format!("{} has weight 0", share.service.label),
-            _ => format!("{}: {}", share.service.label, share.service.why_none(tried)),
-        });
-        reasons.collect::<Vec<_>>().join("; ")
+            .filter(|(_, share)| share.weight > 0)
+            .find_map(|(member, share)| Some((member, share.pick(asking)?)))
     }
 
     /// The rotation of the services that can serve now. It is laid out again, here, when these change: there
@@ -92,17 +105,36 @@ impl Weighted {
     fn members(&self) -> impl Iterator<Item = u32> {
         (0..)
             .zip(&self.shares)
-            .filter(|(_, share)| share.weight > 0 && share.service.can_serve())
+            .filter(|(_, share)| share.can_serve())
             .map(|(member, _)| member)
     }
 }
 
 impl Share {
-    fn pick(&self, tried: &[ServerId]) -> Option<Pick> {
-        let mut pick = self.service.choose(tried)?;
-        if !self.service.middlewares.is_empty() {
-            pick.middlewares.insert(0, self.service.middlewares.clone());
-        }
-        Some(pick)
+    /// A server of the service.
+    pub(super) fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
+        Some(self.service.choose(asking)?.through(&self.service))
     }
+
+    /// True when it gets requests.
+    pub(super) fn can_serve(&self) -> bool {
+        self.weight > 0 && self.service.can_serve()
+    }
+}
+
+/// The services of `shares`.
+pub(super) fn services(shares: &[Share]) -> Vec<&Arc<Service>> {
+    shares.iter().map(|share| &share.service).collect()
+}
+
+/// Why none of `shares` has a server for a request.
+pub(super) fn why_none(shares: &[Share], tried: &[ServerId]) -> String {
+    if shares.is_empty() {
+        return "it has no services".to_owned();
+    }
+    let reasons = shares.iter().map(|share| match share.weight {
+        0 => format!("{} has weight 0", share.service.label),
+        _ => format!("{}: {}", share.service.label, share.service.why_none(tried)),
+    });
+    reasons.collect::<Vec<_>>().join("; ")
 }

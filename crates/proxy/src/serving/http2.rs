@@ -39,6 +39,13 @@ pub(super) fn get(path: &str) -> Request<Body> {
         .unwrap()
 }
 
+pub(super) fn post(path: &str, body: &'static str) -> Request<Body> {
+    let body = Full::from(body).boxed();
+    Request::post(format!("http://a.example{path}"))
+        .body(body)
+        .unwrap()
+}
+
 pub(super) async fn text(response: Response<Incoming>) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()

@@ -27,7 +27,7 @@ use super::{
     scripted::Act,
     start, start_for,
 };
-use crate::{Drained, Running, sanitize::accept_of};
+use crate::{Drained, Running, fixture, sanitize::accept_of};
 
 /// What a server says that goes on with the WebSocket of `request`.
 fn accepting(request: &str) -> String {
@@ -235,6 +235,40 @@ async fn a_silent_tunnel_is_cut_alone_and_no_idle_limit_touches_a_busy_one() {
     drop((busy, silent));
     // Nothing is left that would keep the connection.
     eventually("the end of the idle connection", || client.is_closed()).await;
+}
+
+#[tokio::test]
+async fn a_tunnel_to_a_server_that_leaves_ends_with_its_time_and_leaves_others_alone() {
+    let server = echo().await;
+    let running = start(|_| {});
+    let to = |servers: &[SocketAddr]| {
+        let urls = servers
+            .iter()
+            .map(|server| json!({"url": format!("http://{server}")}));
+        running.publish(&fixture::configuration(&json!({
+            "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
+            "services": {"all@file": {"loadBalancer": {
+                "servers": urls.collect::<Vec<_>>(), "drainTimeout": "300ms",
+            }}},
+        })));
+    };
+    to(&[server.address]);
+    let mut client = client(&running).await;
+    let (_, mut leaving) = open(&mut client).await;
+    let other = echo().await;
+    let begin = Instant::now();
+    to(&[other.address]);
+    let (_, mut staying) = open(&mut client).await;
+    ping(&mut leaving).await;
+    let mut rest = Vec::new();
+    let _reset = timeout(PATIENCE, leaving.read_to_end(&mut rest)).await.unwrap();
+    assert!(
+        begin.elapsed() >= Duration::from_millis(290),
+        "{:?}",
+        begin.elapsed()
+    );
+    eventually("the server is let go", || server.closed() >= 1).await;
+    ping(&mut staying).await;
 }
 
 #[tokio::test]

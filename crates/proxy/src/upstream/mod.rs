@@ -5,6 +5,7 @@
 
 mod connect;
 mod http1;
+mod kept;
 mod pool;
 mod request_body;
 mod response_body;
@@ -16,8 +17,9 @@ pub(crate) use connect::{ConnectError, wire};
 #[cfg(feature = "fuzzing")]
 pub(crate) use http1::fuzzing;
 pub(crate) use http1::{AnswerError, Http1, RequestHead, Switched};
+pub(crate) use kept::Kept;
 pub(crate) use pool::{Lease, Upstreams};
-pub(crate) use request_body::{RequestBody, Upload, UploadError};
+pub(crate) use request_body::{Keep, RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;

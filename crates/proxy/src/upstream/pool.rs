@@ -45,6 +45,9 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// How often connections that nobody asks for are looked through.
 const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 
+/// Tasks of one worker that no client waits for, at most; beyond it there are no more copies of requests.
+const MAX_BESIDE: usize = 256;
+
 /// The connections of one worker to all servers.
 #[derive(Debug)]
 pub(crate) struct Upstreams {
@@ -52,6 +55,8 @@ pub(crate) struct Upstreams {
     shelves: RefCell<HashMap<ServerId, Shelf, FixedState>>,
     workers: usize,
     tasks: TaskTracker,
+    /// Tasks that no client waits for.
+    beside: TaskTracker,
 }
 
 /// The connections to one server that take requests. A servers transport that changes empties it.
@@ -165,6 +170,7 @@ impl Upstreams {
             shelves: RefCell::default(),
             workers,
             tasks,
+            beside: TaskTracker::new(),
         })
     }
 
@@ -265,6 +271,15 @@ impl Upstreams {
                 Ok(Sender::Shared(share))
             }
         }
+    }
+
+    /// Runs a task that no client waits for. False if too many of them run.
+    pub(crate) fn beside(&self, task: impl Future<Output = ()> + 'static) -> bool {
+        let has_room = self.beside.len() < MAX_BESIDE;
+        if has_room {
+            self.beside.spawn_local(task);
+        }
+        has_room
     }
 
     /// Keeps a connection whose answer is complete. What is left of its request, as `upload` tells, is sent first.

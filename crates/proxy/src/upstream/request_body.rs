@@ -12,7 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::oneshot;
 
+use super::kept::{Keeping, Kept, Replay, Tee};
 use crate::{
     entrypoint::{Broken, Incoming},
     patience::{Patience, Timer, limit},
@@ -116,9 +118,26 @@ impl Upload {
     }
 }
 
+/// What became of an attempt to keep a body.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// There is none.
+    Nothing,
+    /// Here it is.
+    Whole(Rc<Kept>),
+    /// It is sent on as it comes, and once: there is no room for it.
+    NoRoom,
+    /// It is longer than it may be.
+    TooLong,
+}
+
 /// A client's body, with limits on each wait and on all of them. Without a body it costs nothing.
 #[derive(Debug, Default)]
-pub(crate) struct RequestBody(Option<Receiving>);
+pub(crate) struct RequestBody {
+    /// What was read of it before it is sent.
+    ahead: Option<Box<Replay>>,
+    rest: Option<Receiving>,
+}
 
 #[derive(Debug)]
 struct Receiving {
@@ -129,6 +148,8 @@ struct Receiving {
     patience: Patience,
     /// How long the client has been waited for. Time that the server took is not in it.
     waited: Duration,
+    /// Others who want it.
+    tee: Option<Box<Tee>>,
 }
 
 /// How fast a client has to send.
@@ -161,10 +182,10 @@ impl RequestBody {
     /// Takes `incoming`, within the limits of its entrypoint.
     pub(crate) fn new(incoming: Incoming, settings: &EntryPoint) -> Self {
         if incoming.is_over() {
-            return Self(None);
+            return Self::default();
         }
         let timeouts = &settings.transport.responding_timeouts;
-        Self(Some(Receiving {
+        let rest = Receiving {
             upload: Rc::new(Upload {
                 incoming: RefCell::new(Some(incoming)),
                 ..Upload::default()
@@ -174,17 +195,77 @@ impl RequestBody {
             underscores: settings.http.underscore_headers_strategy,
             patience: Patience::default(),
             waited: Duration::ZERO,
-        }))
+            tee: None,
+        };
+        Self {
+            ahead: None,
+            rest: Some(rest),
+        }
+    }
+
+    /// All of `kept`.
+    pub(crate) fn kept(kept: Rc<Kept>) -> Self {
+        let ahead = (!kept.is_empty()).then(|| Box::new(Replay::new(kept)));
+        Self { ahead, rest: None }
     }
 
     /// True when there is nothing to send, so that it can be sent again.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.ahead.is_none() && self.rest.is_none()
     }
 
     /// How far it has come; `None` without a body.
     pub(crate) fn upload(&self) -> Option<Rc<Upload>> {
-        self.0.as_ref().map(|receiving| receiving.upload.clone())
+        self.rest.as_ref().map(|receiving| receiving.upload.clone())
+    }
+
+    /// Reads all of it, before any of it is sent. It is at its beginning afterwards, unless it is too long.
+    ///
+    /// # Errors
+    /// When the client does not finish it.
+    pub(crate) async fn keep(&mut self, limit: Option<u64>) -> Result<Keep, UploadError> {
+        let is_too_long = |length: u64| limit.is_some_and(|limit| length > limit);
+        if is_too_long(self.size_hint().lower()) {
+            return Ok(Keep::TooLong);
+        }
+        if self.ahead.is_some() {
+            return Ok(Keep::NoRoom);
+        }
+        let Some(receiving) = &mut self.rest else {
+            return Ok(Keep::Nothing);
+        };
+        let mut keeping = Keeping::default();
+        while let Some(frame) = poll_fn(|cx| receiving.poll(cx)).await {
+            let data = match frame?.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    keeping.end(frame.into_trailers().unwrap_or_default());
+                    continue;
+                }
+            };
+            if is_too_long(keeping.length() + data.len() as u64) {
+                return Ok(Keep::TooLong);
+            }
+            if !keeping.push(&data) {
+                let mut ahead = Replay::new(keeping.whole());
+                ahead.append(data);
+                self.ahead = Some(Box::new(ahead));
+                return Ok(Keep::NoRoom);
+            }
+        }
+        let kept = keeping.whole();
+        *self = Self::kept(kept.clone());
+        Ok(Keep::Whole(kept))
+    }
+
+    /// Where it will be once all of it has passed on its way to a server, if it is no longer than `limit` and there is
+    /// room for it; `None` if it is known that it will not.
+    pub(crate) fn tee(&mut self, limit: u64) -> Option<oneshot::Receiver<Rc<Kept>>> {
+        let receiving = self.rest.as_mut().filter(|_| self.ahead.is_none())?;
+        if receiving.size_hint().lower() > limit {
+            return None;
+        }
+        Some(receiving.tee.get_or_insert_default().add(limit))
     }
 }
 
@@ -207,7 +288,10 @@ impl Receiving {
                     .trailers_mut()
                     .map_or(Ok(()), |trailers| strip_trailers(trailers, self.underscores));
                 Some(match passes {
-                    Ok(()) => Ok(frame),
+                    Ok(()) => {
+                        self.tee.take_if(|tee| !tee.push(&frame));
+                        Ok(frame)
+                    }
                     Err(_) => Err(self.fail(UploadError::Trailer)),
                 })
             }
@@ -216,6 +300,9 @@ impl Receiving {
         };
         if frame.is_none() || self.is_over() {
             self.upload.finish();
+            if let Some(tee) = self.tee.take_if(|_| !matches!(frame, Some(Err(_)))) {
+                tee.finish();
+            }
         }
         Poll::Ready(frame)
     }
@@ -243,6 +330,11 @@ impl Receiving {
             .is_some_and(Incoming::is_over)
     }
 
+    fn size_hint(&self) -> SizeHint {
+        let incoming = self.upload.incoming.borrow();
+        incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
+    }
+
     fn fail(&self, error: UploadError) -> UploadError {
         self.upload.error.set(Some(error));
         error
@@ -263,23 +355,28 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        match &mut self.0 {
+        if let Some(frame) = self.ahead.as_mut().and_then(|ahead| ahead.next()) {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match &mut self.rest {
             Some(receiving) => receiving.poll(cx),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Receiving::is_over)
+        self.ahead.as_ref().is_none_or(|ahead| ahead.is_over())
+            && self.rest.as_ref().is_none_or(Receiving::is_over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Some(receiving) => {
-                let incoming = receiving.upload.incoming.borrow();
-                incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
-            }
+        let rest = match &self.rest {
+            Some(receiving) => receiving.size_hint(),
             None => SizeHint::with_exact(0),
+        };
+        match &self.ahead {
+            Some(ahead) => ahead.size_hint(&rest),
+            None => rest,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The body of an answer on its way from server to client.
 
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -23,6 +24,9 @@ pub(crate) enum BodyError {
     /// The server sent nothing for too long.
     #[error("server sent no further bytes of its answer")]
     Stalled,
+    /// The server left, and had its time.
+    #[error("server has drained")]
+    Drained,
     /// The server went away, or framed it wrongly.
     #[error("server broke off its answer")]
     Broken(#[from] hyper::Error),
@@ -40,6 +44,8 @@ pub(crate) struct AnswerBody {
     in_flight: Option<InFlight>,
     limit: Option<Duration>,
     patience: Patience,
+    /// The end of the time that a server has which leaves, for an answer that keeps its client waiting.
+    drained: Option<Drained>,
     ended: bool,
     /// Told once the client has what came before it.
     failure: Option<BodyError>,
@@ -54,6 +60,7 @@ impl AnswerBody {
             lease: Some(lease),
             in_flight: Some(in_flight),
             patience: Patience::default(),
+            drained: None,
             ended: false,
             failure: None,
         };
@@ -94,12 +101,35 @@ impl AnswerBody {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(limit) = self.limit else {
-            return Poll::Pending;
-        };
-        self.patience
-            .poll(limit, cx)
-            .map(|()| Some(Err(BodyError::Stalled)))
+        let limit = self.limit.unwrap_or(Duration::MAX);
+        if self.drained.is_none() && self.patience.poll(limit.min(QUIET), cx).is_ready() {
+            self.drained = self
+                .in_flight
+                .as_ref()
+                .map(|in_flight| Drained(Box::pin(in_flight.drained())));
+        }
+        if let Some(drained) = &mut self.drained {
+            if drained.0.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some(Err(BodyError::Drained)));
+            }
+            return self
+                .patience
+                .poll(limit, cx)
+                .map(|()| Some(Err(BodyError::Stalled)));
+        }
+        Poll::Pending
+    }
+}
+
+/// Silence after which an answer waits for the end of a server that leaves; until then each of its parts asks for that.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Ready when the server has drained.
+struct Drained(Pin<Box<dyn Future<Output = ()>>>);
+
+impl std::fmt::Debug for Drained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Drained")
     }
 }
 
@@ -132,6 +162,9 @@ impl Body for AnswerBody {
             Poll::Ready(frame) => {
                 self.patience.end();
                 self.ended = frame.is_none() || self.is_over();
+                if !self.ended && self.in_flight.as_ref().is_some_and(InFlight::has_drained) {
+                    self.failure = Some(BodyError::Drained);
+                }
                 Poll::Ready(frame.map(|frame| frame.map(own_words)))
             }
             Poll::Pending => self.poll_limit(cx),

@@ -12,6 +12,8 @@ use super::text::Text;
 pub struct Gauges {
     /// Servers and whether they take requests.
     pub servers: Vec<ServerGauge>,
+    /// Mirrors and what became of copies for them.
+    pub mirrors: Vec<MirrorGauge>,
     /// Providers and their scopes.
     pub providers: Vec<ProviderGauge>,
     /// Certificates that are in use.
@@ -42,6 +44,21 @@ pub struct ServerGauge {
     pub url: String,
     /// It takes requests.
     pub up: bool,
+    /// How often it was ejected, where that can happen.
+    pub ejections: Option<u64>,
+}
+
+/// One mirror of a service, and one thing that may become of a copy.
+#[derive(Debug, Clone)]
+pub struct MirrorGauge {
+    /// The qualified name of the service.
+    pub service: String,
+    /// That of the mirror.
+    pub mirror: String,
+    /// `answered`, `failed` or `dropped`.
+    pub outcome: &'static str,
+    /// Copies of which this became.
+    pub count: u64,
 }
 
 /// One certificate.
@@ -103,6 +120,18 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
         let labels = [("service", server.service.as_str()), ("url", &server.url)];
         text.sample("", &labels, u8::from(server.up));
     }
+    text.metric(
+        "service_server_ejections_total",
+        "counter",
+        "How often a server was ejected because of what its requests told.",
+    );
+    for server in &gauges.servers {
+        let labels = [("service", server.service.as_str()), ("url", &server.url)];
+        if let Some(ejections) = server.ejections {
+            text.sample("", &labels, ejections);
+        }
+    }
+    write_mirrors(text, &gauges.mirrors);
     if let Some(dropped) = gauges.access_log_dropped {
         text.metric(
             "access_log_dropped_total",
@@ -120,6 +149,22 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
     write_certificates(text, &gauges.certificates);
     write_providers(text, &gauges.providers);
     write_scopes(text, &gauges.providers);
+}
+
+fn write_mirrors(text: &mut Text, mirrors: &[MirrorGauge]) {
+    text.metric(
+        "service_mirrored_requests_total",
+        "counter",
+        "Copies of requests for a mirror, by what became of them.",
+    );
+    for mirror in mirrors {
+        let labels = [
+            ("service", mirror.service.as_str()),
+            ("mirror", &mirror.mirror),
+            ("outcome", mirror.outcome),
+        ];
+        text.sample("", &labels, mirror.count);
+    }
 }
 
 fn write_certificates(text: &mut Text, certificates: &[CertificateGauge]) {

@@ -46,7 +46,21 @@ fn the_worst_check_decides_and_maintenance_is_worse_than_critical() {
     let mut checks = checks.as_array().unwrap().clone();
     checks.push(json!({"CheckID": "_node_maintenance", "Status": "critical", "Notes": "new kernel"}));
     let maintained = instance(json!({"ID": "w", "Service": "w"}), checks.into());
+    assert_eq!(maintained.lifecycle, Lifecycle::Unhealthy);
     assert_eq!(maintained.reason.unwrap(), "in maintenance: new kernel");
+}
+
+#[test]
+fn maintenance_of_an_instance_that_serves_lets_it_finish_what_it_has() {
+    for id in ["_node_maintenance", "_service_maintenance:w"] {
+        let checks = json!([
+            {"CheckID": "serfHealth", "Status": "passing"},
+            {"CheckID": id, "Status": "critical", "Notes": "new kernel"},
+        ]);
+        let maintained = instance(json!({"ID": "w", "Service": "w"}), checks);
+        assert_eq!(maintained.lifecycle, Lifecycle::Draining);
+        assert_eq!(maintained.reason.unwrap(), "in maintenance: new kernel");
+    }
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub(super) fn task(task: types::Task) -> Task {
         container_instance_arn: task.container_instance_arn.unwrap_or_default(),
         last_status: task.last_status.unwrap_or_default(),
         desired_status: task.desired_status.unwrap_or_default(),
+        availability_zone: task.availability_zone.unwrap_or_default(),
         connectivity: text(task.connectivity.as_ref().map(types::Connectivity::as_str)),
         created_at: millis(task.created_at),
         attachments: attachments.map(attachment).collect(),

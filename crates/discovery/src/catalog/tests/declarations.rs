@@ -68,6 +68,82 @@ fn a_router_without_service_among_several_is_set_aside() {
 }
 
 #[test]
+fn an_instance_that_declares_a_service_over_others_stays_a_server_of_its_own() {
+    let mut world = World::new();
+    let labels = [
+        ("mesh.http.services.split.weighted.services[0].name", "web"),
+        ("mesh.http.services.split.weighted.services[1].name", "next@file"),
+        ("mesh.http.routers.split.rule", "Host(`split`)"),
+        ("mesh.http.routers.split.service", "split"),
+        ("mesh.http.routers.web.rule", "Host(`web`)"),
+    ];
+    world.replace(
+        "web",
+        [
+            instance("web", 1).labels(&labels),
+            instance("web", 2).labels(&labels),
+        ],
+    );
+    assert!(world.problems().is_empty(), "{:?}", world.problems());
+    assert_eq!(world.servers("web").len(), 2);
+    assert_eq!(
+        world.router("web").unwrap().value.service,
+        Some(Reference::local("web"))
+    );
+    let split = world.service("split").unwrap();
+    let children = split.value.kind.children();
+    assert_eq!(
+        children.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["web", "next@file"]
+    );
+    // Declared by the last instance, it outlives it.
+    world.replace("web", []);
+    world.replace("web", []);
+    assert_eq!(world.service("split").unwrap().value.kind.name(), "weighted");
+}
+
+#[test]
+fn a_broken_service_over_others_leaves_the_own_one_alone() {
+    let mut world = World::new();
+    let labels = [("mesh.http.services.copy.mirroring.percent", "7")];
+    world.replace("web", [instance("web", 1).labels(&labels)]);
+    assert_eq!(
+        (world.rule("web").as_str(), world.servers("web").len()),
+        ("Host(`web`)", 1)
+    );
+    assert!(world.service("copy").is_none());
+    assert!(
+        world.problems()[0].to_string().contains("copy.mirroring"),
+        "{:?}",
+        world.problems()
+    );
+}
+
+#[test]
+fn services_over_others_name_those_of_allowed_providers_only() {
+    let mut world = World::new();
+    let labels = |child: &str| {
+        let child = child.to_owned();
+        move |number| {
+            instance("web", number).labels(&[
+                ("mesh.http.services.x.failover.service", "web"),
+                ("mesh.http.services.x.failover.fallback", &child),
+            ])
+        }
+    };
+    world.replace("web", [labels("spare@file")(1)]);
+    assert!(world.service("x").is_some());
+    let mut world = World::new();
+    world.replace("web", [labels("secret@nomad")(1)]);
+    assert!(world.service("x").is_none());
+    let problem = world.problems()[0].to_string();
+    assert!(
+        problem.contains("labels may not refer to secret@nomad"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn a_port_is_chosen_by_name_by_declared_number_or_taken_literally() {
     let mut web = instance("web", 1);
     web.endpoints = vec![

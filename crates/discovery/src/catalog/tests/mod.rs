@@ -129,7 +129,7 @@ impl World {
         let service = self.service(name).expect("no such service");
         match &service.value.kind {
             ServiceKind::LoadBalancer(balancer) => balancer.servers.clone(),
-            ServiceKind::Weighted(_) => panic!("a weighted service"),
+            kind => panic!("{} has no servers", kind.name()),
         }
     }
 
@@ -185,6 +185,7 @@ pub(super) fn instance(service: &str, number: u8) -> Instance {
         lifecycle: Lifecycle::Ready,
         reason: None,
         weight: 1,
+        zone: None,
         created: u64::from(number),
         labels: Vec::new(),
         tags: Vec::new(),

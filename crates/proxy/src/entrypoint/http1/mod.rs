@@ -84,6 +84,9 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
             () = poll_fn(|cx| poll_expired(&client, &mut timer, cx)) => {
                 tracing::debug!(client = %client.address(), "cutting a silent tunnel");
             }
+            () = in_flight.drained() => {
+                tracing::debug!(client = %client.address(), "cutting a tunnel to a server that has drained");
+            }
             () = client.entry.stage.reached(Stage::Cut) => {}
         }
         drop(in_flight);

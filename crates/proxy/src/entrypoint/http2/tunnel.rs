@@ -43,6 +43,9 @@ pub(crate) fn carry(client: &Rc<Client>, opening: OnUpgrade, server: Switched, i
             () = poll_fn(|cx| pace.poll_expired(&mut timer, cx)) => {
                 tracing::debug!(client = %open.0.address(), "cutting a silent tunnel");
             }
+            () = in_flight.drained() => {
+                tracing::debug!(client = %open.0.address(), "cutting a tunnel to a server that has drained");
+            }
             () = open.0.entry.stage.reached(Stage::Cut) => {}
         }
         drop((in_flight, open));

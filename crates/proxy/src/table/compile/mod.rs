@@ -4,6 +4,8 @@
 //! made: an object whose definition and references did not change is taken over as it is, and an object that
 //! broke goes on in the last version that was good.
 
+mod composite;
+mod demands;
 mod difference;
 mod log;
 mod middlewares;
@@ -34,6 +36,8 @@ pub struct CompilerSettings {
     pub default_transport: ServersTransport,
     /// Services inside this process.
     pub internal: InternalServices,
+    /// The zone this process is in; empty where that is not known.
+    pub zone: String,
 }
 
 /// An entrypoint as the compiler sees it.
@@ -69,7 +73,7 @@ impl Compiler {
             missing: Missing::default(),
             transports: Transports::new(settings.default_transport.clone()),
             middlewares: Middlewares::default(),
-            services: Services::default(),
+            services: Services::new(&settings.zone),
             routers: Routers::default(),
             retired: Vec::new(),
             settings,

@@ -12,7 +12,7 @@ use mesh_config::{
 
 use super::{
     super::runtime::{ServiceVerdict, Verdict},
-    cycle,
+    composite, cycle, demands,
     difference::Difference,
     log::tell,
     middlewares::Middlewares,
@@ -21,15 +21,19 @@ use super::{
 };
 use crate::{
     middleware::Chain,
-    service::{Balancer, Kind, Service, Share, Weighted},
+    service::{Balancer, Context, Kind, Service},
     upstream::Transport,
 };
+
+/// Services that are followed from one to the next, to find out whether they lead back.
+const MAX_VISITED: usize = 64;
 
 type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Service>>>;
 
 /// The services of the newest configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Services {
+    zone: Arc<str>,
     known: BTreeMap<QualifiedName, Compiled>,
     touched: BTreeSet<QualifiedName>,
 }
@@ -56,9 +60,20 @@ struct Parts {
     transport: Option<Arc<Transport>>,
     middlewares: Vec<(QualifiedName, Chain)>,
     children: Vec<(QualifiedName, Arc<Service>)>,
+    /// The zone this process is in; never changes.
+    zone: Option<Arc<str>>,
 }
 
 impl Services {
+    /// No services yet, for a process in `zone`.
+    pub(super) fn new(zone: &str) -> Self {
+        Self {
+            zone: zone.into(),
+            known: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn update(
         &mut self,
         definitions: &Definitions,
@@ -78,17 +93,27 @@ impl Services {
         self.touched.extend(difference.stale);
         self.touched.extend(difference.gone);
         let before = self.touched.iter();
-        let before = before.filter_map(|name| self.known.remove_entry(name)).collect();
+        let before: BTreeMap<_, _> = before.filter_map(|name| self.known.remove_entry(name)).collect();
+        let serving = |(name, compiled): (&QualifiedName, &Compiled)| {
+            let good = compiled.good.as_ref()?;
+            Some((name.clone(), good.service.clone()))
+        };
+        let served: Vec<_> = before.iter().filter_map(serving).collect();
         let mut update = Update {
             definitions,
             missing,
             transports,
             middlewares,
             before,
+            zone: &self.zone,
             known: &mut self.known,
         };
-        for name in &self.touched {
+        for name in bottom_up(definitions, &self.touched) {
             update.compile(name, &mut Vec::new());
+        }
+        for (name, service) in served {
+            let next = self.known.get(&name).and_then(|next| next.good.as_ref());
+            service.followed_by(next.map(|next| next.service.as_ref()));
         }
     }
 
@@ -114,8 +139,8 @@ impl Services {
 impl Compiled {
     /// True if it may come out differently after a change of another service.
     fn depends(&self) -> bool {
-        let weighted = matches!(self.verdict.entry.value.kind, ServiceKind::Weighted(_));
-        weighted || !self.verdict.errors.is_empty()
+        let alone = matches!(self.verdict.entry.value.kind, ServiceKind::LoadBalancer(_));
+        !alone || !self.verdict.errors.is_empty()
     }
 }
 
@@ -134,6 +159,31 @@ fn resolve(
     }
 }
 
+/// The names of `touched` services, those below a service before it: then only a recursion leads further down, and
+/// what is nested too deep is found out bottom up.
+fn bottom_up<'d>(definitions: &'d Definitions, touched: &BTreeSet<QualifiedName>) -> Vec<&'d QualifiedName> {
+    let mut seen = BTreeSet::new();
+    let mut order = Vec::new();
+    let mut waiting: Vec<(QualifiedName, bool)> =
+        touched.iter().rev().map(|name| (name.clone(), false)).collect();
+    while let Some((name, is_ready)) = waiting.pop() {
+        let Some((defined, entry)) = definitions.get_key_value(&name) else {
+            continue;
+        };
+        if is_ready {
+            order.push(defined);
+        } else if touched.contains(&name) && seen.insert(defined) {
+            let children = entry.value.kind.children();
+            let children = children
+                .into_iter()
+                .map(|child| (child.resolve(&name.provider), false));
+            waiting.push((name.clone(), true));
+            waiting.extend(children);
+        }
+    }
+    order
+}
+
 /// One run of the stage.
 struct Update<'d> {
     definitions: &'d Definitions,
@@ -141,6 +191,7 @@ struct Update<'d> {
     transports: &'d Transports,
     middlewares: &'d Middlewares,
     before: BTreeMap<QualifiedName, Compiled>,
+    zone: &'d Arc<str>,
     known: &'d mut BTreeMap<QualifiedName, Compiled>,
 }
 
@@ -165,12 +216,12 @@ impl Update<'_> {
         );
         let before = before.and_then(|before| before.good);
         let good = match before {
-            Some(good) if errors.is_empty() => Some(good.followed_by(name, entry, parts)),
-            None if errors.is_empty() => Some(Good::new(name, entry, parts, None)),
+            Some(good) if errors.is_empty() => good.followed_by(name, entry, parts),
+            None if errors.is_empty() => Good::new(name, entry, parts, None),
             Some(good) => {
                 let entry = good.entry.clone();
                 let (parts, _) = self.parts(name, &entry, Some(&good.parts), visiting);
-                Some(good.followed_by(name, &entry, parts))
+                good.followed_by(name, &entry, parts)
             }
             None => None,
         };
@@ -192,7 +243,10 @@ impl Update<'_> {
         held: Option<&Parts>,
         visiting: &mut Vec<QualifiedName>,
     ) -> (Parts, Vec<String>) {
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            zone: Some(self.zone.clone()),
+            ..Parts::default()
+        };
         let mut errors = Vec::new();
         for reference in &entry.value.middlewares {
             let middleware = reference.resolve(&name.provider);
@@ -229,14 +283,18 @@ impl Update<'_> {
                     Err(error) => errors.push(error),
                 }
             }
-            ServiceKind::Weighted(weighted) => {
-                for child in &weighted.services {
-                    let child = child.name.resolve(&name.provider);
+            kind => {
+                for child in kind.children() {
+                    let child = child.resolve(&name.provider);
                     let held = held.and_then(|held| find(&held.children, &child));
                     match self.child(&child, visiting).or_else(|error| held.ok_or(error)) {
                         Ok(service) => parts.children.push((child, service)),
                         Err(error) => errors.push(error),
                     }
+                }
+                if errors.is_empty() {
+                    let children: Vec<_> = parts.children.iter().map(|(_, child)| child.as_ref()).collect();
+                    errors.extend(demands::unmet(kind, &children));
                 }
             }
         }
@@ -251,9 +309,14 @@ impl Update<'_> {
         if visiting.contains(name) {
             return Err(format!("recursion detected: {}", cycle(visiting, name)));
         }
+        if visiting.len() >= MAX_VISITED {
+            return Err(format!(
+                "service {name} is one of more than {MAX_VISITED} that lead to each other"
+            ));
+        }
         if name.provider.as_str() == ProviderName::INTERNAL {
             return Err(format!(
-                "service {name} answers inside Mesh and cannot be a share of another"
+                "service {name} answers inside Mesh and cannot be part of another"
             ));
         }
         self.compile(name, visiting);
@@ -267,61 +330,59 @@ impl Good {
         entry: &Arc<Entry<model::Service>>,
         parts: Parts,
         before: Option<&Service>,
-    ) -> Self {
+    ) -> Option<Self> {
         let label: Arc<str> = name.to_string().into();
+        let before = before.map(|before| &before.kind);
         let kind = match &entry.value.kind {
             ServiceKind::LoadBalancer(definition) => {
-                let before = match before.map(|before| &before.kind) {
+                let before = match before {
                     Some(Kind::Balancer(before)) => Some(before.as_ref()),
-                    Some(Kind::Weighted(_)) | None => None,
+                    _ => None,
                 };
                 let transport = parts.transport.clone().unwrap_or_default();
-                Kind::Balancer(Balancer::new(
-                    &label,
-                    definition,
-                    &entry.origin,
-                    &transport,
-                    before,
-                ))
-            }
-            ServiceKind::Weighted(definition) => {
-                let before = match before.map(|before| &before.kind) {
-                    Some(Kind::Weighted(before)) => Some(before),
-                    Some(Kind::Balancer(_)) | None => None,
+                let context = Context {
+                    label: &label,
+                    origin: &entry.origin,
+                    transport: &transport,
+                    zone: parts.zone.as_deref().unwrap_or_default(),
                 };
-                let weights = definition.services.iter().map(|child| child.weight);
-                let shares = parts
-                    .children
-                    .iter()
-                    .zip(weights)
-                    .map(|((_, service), weight)| Share {
-                        service: service.clone(),
-                        weight,
-                    });
-                Kind::Weighted(Weighted::new(shares.collect(), before))
+                Kind::Balancer(Balancer::new(context, definition, before))
+            }
+            composite => {
+                let children: Vec<_> = parts.children.iter().map(|(_, child)| child.clone()).collect();
+                composite::kind(composite, &label, &children, before)?
             }
         };
         let chains = parts
             .middlewares
             .iter()
             .flat_map(|(_, chain)| chain.iter().cloned());
+        let children: Vec<_> = parts.children.iter().map(|(_, child)| &**child).collect();
         let service = Service {
             name: name.clone(),
             label,
             middlewares: chains.collect(),
             kind,
+            reports_health: composite::reports_health(&entry.value.kind),
+            depth: 1 + demands::depth_below(&children),
+            size: 1 + demands::size_below(&children),
         };
-        Self {
+        Some(Self {
             entry: entry.clone(),
             parts,
             service: Arc::new(service),
-        }
+        })
     }
 
     /// The version that comes after this one; itself when nothing changed.
-    fn followed_by(self, name: &QualifiedName, entry: &Arc<Entry<model::Service>>, parts: Parts) -> Self {
+    fn followed_by(
+        self,
+        name: &QualifiedName,
+        entry: &Arc<Entry<model::Service>>,
+        parts: Parts,
+    ) -> Option<Self> {
         if Arc::ptr_eq(&self.entry, entry) && self.parts.same(&parts) {
-            return self;
+            return Some(self);
         }
         Self::new(name, entry, parts, Some(&self.service))
     }

@@ -1,5 +1,7 @@
 //! Checks against servers on the loopback interface.
 
+mod grpc;
+
 use std::{
     num::NonZeroUsize,
     sync::{
@@ -109,7 +111,15 @@ async fn until(condition: impl Fn() -> bool) {
 
 /// Checks one server at `url` and gives what was found.
 async fn verdict(url: &str, check: &Value) -> ServerInfo {
-    let table = compiler().compile(&configuration(&document(&[url], check)));
+    verdict_over(url, check, &json!({})).await
+}
+
+/// The same over a servers transport of this definition.
+async fn verdict_over(url: &str, check: &Value, transport: &Value) -> ServerInfo {
+    let mut config = document(&[url], check);
+    config["services"]["s@file"]["loadBalancer"]["serversTransport"] = json!("t");
+    config["serversTransports"] = json!({"t@file": transport});
+    let table = compiler().compile(&configuration(&config));
     let mut checks = HealthChecks::new(tokio::runtime::Handle::current());
     checks.follow(&table);
     until(|| servers(&table)[0].standing != Standing::Untested).await;
@@ -141,6 +151,9 @@ async fn a_refused_connection_and_a_broken_answer_are_failures_with_their_reason
     let closed = format!("http://{}", refusing.address());
     let refused = verdict(&closed, &quick()).await.obstacle.unwrap();
     assert!(refused.contains("cannot connect to 127.0.0.1"), "{refused}");
+    let elsewhere = json!({"path": "http://127.0.0.1/healthz"});
+    let wrong = verdict(&closed, &elsewhere).await.obstacle.unwrap();
+    assert!(wrong.contains("is no path"), "{wrong}");
     let silent = Backend::new(0, "").await;
     let cut = verdict(&silent.url, &quick()).await.obstacle.unwrap();
     assert!(cut.contains("no usable answer"), "{cut}");
@@ -177,6 +190,40 @@ async fn servers_that_swallow_probes_hold_up_no_other_service() {
     checks.follow(&table);
     let other = &table.runtime().services[&name_of("t@file")];
     until(|| other.servers()[0].standing == Standing::Ready).await;
+}
+
+#[tokio::test]
+async fn a_probe_is_the_request_that_its_options_describe() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let check = json!({
+        "method": "HEAD", "path": "healthz?deep=1", "port": port, "hostname": "shop.internal", "status": 418,
+        "headers": {"x-probe": "1", "host": "not this one"},
+    });
+    let (found, request) = tokio::join!(verdict("http://127.0.0.1:1/base/", &check), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).await.unwrap();
+        let answer = b"HTTP/1.1 418 X\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).to_lowercase()
+    });
+    assert_eq!(found.obstacle, None);
+    assert!(
+        request.starts_with("head /base/healthz?deep=1 http/1.1\r\n"),
+        "{request}"
+    );
+    for line in [
+        "host: shop.internal",
+        "x-probe: 1",
+        "user-agent: mesh-health-check",
+    ] {
+        assert!(
+            request.contains(&format!("\r\n{line}\r\n")),
+            "{line} is not in {request}"
+        );
+    }
+    assert_eq!(request.matches("host:").count(), 1);
 }
 
 #[tokio::test]
