@@ -90,6 +90,7 @@ fn server_of_a_service(bencher: Bencher<'_, '_>) {
         head: &head,
         client: Ipv4Addr::LOCALHOST.into(),
         tried: &[],
+        is_spent: false,
         now: Instant::now(),
     };
     bencher.bench_local(|| {

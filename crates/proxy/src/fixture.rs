@@ -170,6 +170,7 @@ impl Asks {
             head: &self.head,
             client: self.client,
             tried: &self.tried,
+            is_spent: false,
             now: self.now,
         }
     }

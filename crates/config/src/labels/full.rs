@@ -8,8 +8,8 @@ use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
     model::{
         Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, PassiveHealthCheck,
-        ResponseForwarding, Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Upgrades, Weighted,
-        ZonePreference, only_kind,
+        ResponseForwarding, Retry, Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Timeouts, Upgrades,
+        Weighted, ZonePreference, only_kind,
     },
     name::Reference,
 };
@@ -46,6 +46,8 @@ struct Balancer {
     panic_threshold: u8,
     health_check: Option<HealthCheck>,
     passive_health_check: Option<PassiveHealthCheck>,
+    retry: Retry,
+    timeouts: Timeouts,
     #[serde(with = "crate::duration")]
     drain_timeout: Duration,
     pass_host_header: bool,
@@ -66,6 +68,8 @@ impl Default for Balancer {
             panic_threshold,
             health_check,
             passive_health_check,
+            retry,
+            timeouts,
             drain_timeout,
             pass_host_header,
             upgrades,
@@ -82,6 +86,8 @@ impl Default for Balancer {
             panic_threshold,
             health_check,
             passive_health_check,
+            retry,
+            timeouts,
             drain_timeout,
             pass_host_header,
             upgrades,
@@ -141,6 +147,8 @@ impl TryFrom<RawService> for LabelledService {
                 panic_threshold: balancer.panic_threshold,
                 health_check: balancer.health_check,
                 passive_health_check: balancer.passive_health_check,
+                retry: balancer.retry,
+                timeouts: balancer.timeouts,
                 drain_timeout: balancer.drain_timeout,
                 pass_host_header: balancer.pass_host_header,
                 upgrades: balancer.upgrades,

@@ -8,6 +8,7 @@ mod certificate;
 mod composite;
 mod health_check;
 mod middleware;
+mod retry;
 mod router;
 mod server_url;
 mod service;
@@ -23,6 +24,7 @@ pub use composite::{
 };
 pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
 pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
+pub use retry::{Retry, Timeouts};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use server_url::{ServerUrl, ServerUrlError, Written};
 pub(crate) use service::only_kind;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
+use super::{Timeouts, is_default};
 use crate::{name::Reference, rule::Rule};
 
 /// Connects the requests that match a rule to a service, through middlewares.
@@ -29,6 +29,9 @@ pub struct Router {
     /// Present: the router sees TLS requests only. Absent: plain ones only.
     #[serde(skip_serializing_if = "is_default")]
     pub tls: Option<Box<RouterTls>>,
+    /// How long its requests may take.
+    #[serde(skip_serializing_if = "is_default")]
+    pub timeouts: Timeouts,
     /// Which signals its requests produce.
     #[serde(skip_serializing_if = "is_default")]
     pub observability: Observability,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, ServerUrl, Sticky,
-    Strategy, Upgrades, Weighted, ZonePreference, is_default,
+    Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, Retry, ServerUrl,
+    Sticky, Strategy, Timeouts, Upgrades, Weighted, ZonePreference, is_default,
 };
 use crate::{instance::Lifecycle, name::Reference, origin::Origin};
 
@@ -170,6 +170,12 @@ pub struct LoadBalancer {
     /// What requests tell of their server; absent means nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub passive_health_check: Option<PassiveHealthCheck>,
+    /// When a request is offered to a server once more.
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry: Retry,
+    /// How long requests may take.
+    #[serde(skip_serializing_if = "is_default")]
+    pub timeouts: Timeouts,
     /// How long connections to a server that leaves may go on; 0 is without limit.
     #[serde(with = "crate::duration")]
     pub drain_timeout: Duration,
@@ -200,6 +206,8 @@ impl Default for LoadBalancer {
             panic_threshold: 0,
             health_check: None,
             passive_health_check: None,
+            retry: Retry::default(),
+            timeouts: Timeouts::default(),
             drain_timeout: DRAIN_TIMEOUT,
             pass_host_header: true,
             upgrades: Upgrades::default(),

@@ -7,14 +7,14 @@ use http::{
     HeaderValue, Request, Response, Uri, Version, header, request,
     uri::{self, Authority, PathAndQuery},
 };
-use mesh_config::model::{Scheme, ServerUrl};
+use mesh_config::model::{Scheme, ServerUrl, Timeouts};
 use tokio::sync::oneshot;
 
 use super::ForwardError;
 use crate::{
     middleware::{Chain, meet},
     sanitize::{Handshake, Peer, Sanitized, append_peer},
-    service::{Asking, Server, ServerId},
+    service::{Asking, Server, ServerId, Terms},
     settings::ForwardedHeaders,
     upstream::{AnswerError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
 };
@@ -37,6 +37,16 @@ pub(crate) struct Call {
     handshake: Option<Rc<Handshake>>,
     /// How often it was sent and not answered.
     lost: u8,
+    /// How often it was sent for nothing: not answered, or with an answer that does not count.
+    spoilt: u8,
+    /// How often the service in hand sends it at most, and whether it does so whatever the method.
+    attempts: u8,
+    repeats_all: bool,
+    /// When it was offered first.
+    began: Option<Instant>,
+    /// Limits of its route, and those that hold at the server in hand.
+    route_limits: Timeouts,
+    limits: Timeouts,
     /// Who sent it.
     client: IpAddr,
 }
@@ -51,10 +61,6 @@ pub(super) enum CopiedBody {
     /// It is here once all of it has passed.
     Coming(oneshot::Receiver<Rc<Kept>>),
 }
-
-/// How often a call may be sent without an answer. A few servers may end at one moment; a request that ends them
-/// must not end them all.
-const MAX_LOST: u8 = 3;
 
 impl Call {
     /// The call that `head` and `body` ask for.
@@ -83,16 +89,23 @@ impl Call {
             offered: None,
             handshake: sanitized.handshake.clone(),
             lost: 0,
+            spoilt: 0,
+            attempts: 1,
+            repeats_all: false,
+            began: None,
+            route_limits: Timeouts::default(),
+            limits: Timeouts::default(),
             client: peer.ip,
         }
     }
 
     /// What a service may look at to choose a server for it that is none of `tried`.
-    pub(super) fn asking<'a>(&'a self, tried: &'a [ServerId], now: Instant) -> Asking<'a> {
+    pub(super) fn asking<'a>(&'a self, tried: &'a [ServerId], is_spent: bool, now: Instant) -> Asking<'a> {
         Asking {
             head: self.unchanged.as_ref().unwrap_or(&self.head),
             client: self.client,
             tried,
+            is_spent,
             now,
         }
     }
@@ -132,8 +145,34 @@ impl Call {
 
     /// True when sending it once more than now does no harm and is possible.
     pub(super) fn is_repeatable(&self) -> bool {
-        let has_turns = self.lost + 1 < MAX_LOST;
-        has_turns && self.head.method.is_idempotent() && self.body.is_empty() && self.offered.is_none()
+        let has_turns = self.spoilt + 1 < self.attempts;
+        let is_whole = self.body.is_empty() || self.kept.is_some();
+        has_turns && self.may_be_repeated() && is_whole && self.offered.is_none()
+    }
+
+    fn may_be_repeated(&self) -> bool {
+        self.repeats_all || self.head.method.is_idempotent()
+    }
+
+    /// It goes to a server on these terms. True when its body is to be read first, to be sent again.
+    pub(super) fn accept(&mut self, terms: &Terms, now: Instant) -> bool {
+        self.began.get_or_insert(now);
+        self.attempts = terms.retry.attempts;
+        self.repeats_all = terms.retry.non_idempotent;
+        self.limits = terms.timeouts.and(self.route_limits);
+        let is_there = self.body.is_empty() || self.kept.is_some();
+        !is_there && terms.keeps_bodies() && self.may_be_repeated() && self.upgrade.is_none()
+    }
+
+    /// Reads its body if that is not too long and there is room for it; else it is sent once.
+    ///
+    /// # Errors
+    /// When the client does not finish it.
+    pub(super) async fn keep_to_repeat(&mut self, terms: &Terms) -> Result<(), ForwardError> {
+        match self.keep_body(Some(terms.retry.max_body_bytes)).await {
+            Ok(_) | Err(ForwardError::BodyTooLong) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// True when it was sent and not answered.
@@ -144,6 +183,17 @@ impl Call {
     /// It was sent, and there is no answer.
     pub(super) fn lose(&mut self) {
         self.lost += 1;
+        self.spoil();
+    }
+
+    /// It was sent, and what came of it does not count.
+    pub(super) fn spoil(&mut self) {
+        self.spoilt += 1;
+    }
+
+    /// True when a server had work with it, and it goes on.
+    pub(super) fn was_spoilt(&self) -> bool {
+        self.spoilt > 0
     }
 
     /// Leads it through the middlewares in front of one server; what those in front of another one did to it is
@@ -212,6 +262,12 @@ impl Call {
             offered: None,
             handshake: None,
             lost: 0,
+            spoilt: 0,
+            attempts: 1,
+            repeats_all: false,
+            began: None,
+            route_limits: Timeouts::default(),
+            limits: Timeouts::default(),
             client: self.client,
         };
         Some((copy, body))

@@ -59,6 +59,9 @@ pub(crate) enum ForwardError {
     /// A status of no class (RFC 9110 15).
     #[error("{server} answered with status {status}")]
     Status { server: Arc<str>, status: StatusCode },
+    /// It failed, and is not sent again because too many are.
+    #[error("{cause}; the retry budget of service {service} is used up")]
+    RetryBudget { service: Arc<str>, cause: Box<Self> },
     /// It would have to be kept, and is longer than its service allows.
     #[error("the body of the request is longer than maxRequestBodyBytes of its service")]
     BodyTooLong,
@@ -77,6 +80,14 @@ impl ForwardError {
         }
     }
 
+    /// The same for a request that would be sent again, were it not one too many for `service`.
+    pub(super) fn beyond_budget(self, service: &Arc<str>) -> Self {
+        Self::RetryBudget {
+            service: service.clone(),
+            cause: Box::new(self),
+        }
+    }
+
     /// What the client gets.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
@@ -90,6 +101,7 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => StatusCode::BAD_GATEWAY,
             Self::NoUpgrade(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::RetryBudget { cause, .. } => cause.status(),
             Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
                 StatusCode::GATEWAY_TIMEOUT
@@ -112,12 +124,17 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => Outcome::Invalid,
             Self::Upload(_) => Outcome::Abandoned,
+            Self::RetryBudget { cause, .. } => cause.outcome(),
         }
     }
 
     /// True when there was no connection at all.
     pub(super) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::ConnectTimeout { .. })
+        match self {
+            Self::RetryBudget { cause, .. } => cause.is_unreachable(),
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
+            _ => false,
+        }
     }
 
     /// True when the client is to blame, whatever service is asked.
@@ -130,6 +147,7 @@ impl ForwardError {
         match self {
             Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
             Self::Closed { again, .. } => *again,
+            Self::RetryBudget { cause, .. } => cause.is_retryable(),
             Self::NoServer(_)
             | Self::Unsent
             | Self::AnswerTimeout(_)

@@ -2,7 +2,8 @@
 //!
 //! The law of trying again: another server, or another connection, while no byte of the request was sent; after
 //! that only when the connection ended before an answer began, and only what can be repeated without harm and
-//! has no body, a few times. A POST runs at most once.
+//! has no body or one that was kept, a few times, and within the budget of its service. A POST runs at most once
+//! unless its service says otherwise.
 
 mod answer;
 mod call;
@@ -12,6 +13,7 @@ mod error;
 mod one;
 mod shared;
 mod trail;
+mod tries;
 
 use std::{
     future::Future,
@@ -23,7 +25,6 @@ use std::{
 
 use http::Response;
 use mesh_telemetry::access_log::AccessLog;
-use smallvec::SmallVec;
 use tokio::time::{self, sleep_until};
 
 pub(crate) use answer::{Answer, Source};
@@ -31,14 +32,11 @@ pub(crate) use call::{Call, name_authority};
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
-use self::course::Course;
+use self::{course::Course, tries::Tries};
 use crate::{
-    service::{Attempt, InFlight, Outcome, Server, ServerId, Service},
+    service::{Attempt, InFlight, Outcome, Server, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
-
-/// Times that one request is offered to servers.
-const MAX_OFFERS: usize = 3;
 
 /// Forwards `call` to a server of `service`. The `trail` has what `log` needs, if there is one.
 ///
@@ -84,23 +82,13 @@ async fn try_servers(
     trail: &mut Trail,
     log: Option<&AccessLog>,
 ) -> Result<Answer, ForwardError> {
-    let mut tried: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
-    let mut unreachable: SmallVec<[ServerId; MAX_OFFERS]> = SmallVec::new();
-    let mut failure = None;
-    while tried.len() < MAX_OFFERS {
-        // Servers that only closed a connection may have another one for whoever found no other server.
+    let mut tries = Tries::default();
+    loop {
         let mut now = Instant::now();
-        let service = course.service(service);
-        let pick = service
-            .pick(&call.asking(&tried, now))
-            .or_else(|none| match unreachable == tried {
-                true => Err(none),
-                false => service.pick(&call.asking(&unreachable, now)),
-            });
-        let mut pick = match pick {
-            Ok(pick) => course.lead(pick),
-            Err(none) => return Err(failure.unwrap_or(ForwardError::NoServer(none))),
+        let Some(pick) = tries.next(course.service(service), call, upstreams, now) else {
+            return tries.outcome();
         };
+        let mut pick = course.lead(pick);
         course.forget_spares();
         if let Some(beside) = pick.beside.take() {
             Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
@@ -119,25 +107,21 @@ async fn try_servers(
         if call.lacks_upgrade() {
             return Err(ForwardError::NoUpgrade(pick.server.service.clone()));
         }
+        if call.accept(&pick.server.terms, now) {
+            Box::pin(call.keep_to_repeat(&pick.server.terms)).await?;
+            now = Instant::now();
+        }
+        let repeatable = call.is_repeatable();
         let attempt = Attempt::begin(&pick.server, now);
         let outcome = offer(upstreams, &pick.server, call, trail, log, now).await;
         attempt.end(match &outcome {
             Ok(answer) => Outcome::Answered(answer.head.status),
             Err(error) => error.outcome(),
         });
-        match outcome {
-            Err(error) if error.is_retryable() => {
-                tracing::debug!(server = %pick.server.authority, %error, "trying another server");
-                tried.push(pick.server.id());
-                if error.is_unreachable() {
-                    unreachable.push(pick.server.id());
-                }
-                failure = Some(error);
-            }
-            outcome => return outcome,
+        if let Some(outcome) = tries.note(&pick.server, outcome, repeatable, call) {
+            return outcome;
         }
     }
-    Err(failure.unwrap_or(ForwardError::Unsent))
 }
 
 /// Offers the call to one server.
@@ -156,7 +140,11 @@ async fn offer(
     {
         match send(lease, server.state.begin(), call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
-            Err(ForwardError::Closed { again: true, .. }) => {}
+            Err(error @ ForwardError::Closed { again: true, .. }) => {
+                if call.was_lost() && server.terms.take_retry(now).is_none() {
+                    return Err(error.beyond_budget(&server.service));
+                }
+            }
             outcome => return outcome,
         }
     }

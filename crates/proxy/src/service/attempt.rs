@@ -15,6 +15,8 @@ pub struct Asking<'a> {
     pub client: IpAddr,
     /// Servers that failed it so far.
     pub tried: &'a [ServerId],
+    /// It had all the tries that there are for it: only who answers in place of others may be chosen.
+    pub is_spent: bool,
     /// When the attempt begins.
     pub now: Instant,
 }

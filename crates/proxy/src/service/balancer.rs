@@ -18,7 +18,7 @@ use mesh_config::{
 use parking_lot::Mutex;
 
 use super::{
-    Asking, Pick, Upgrades,
+    Asking, Pick, Terms, Upgrades,
     known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
     server::{Server, ServerId, ServerInfo},
@@ -80,14 +80,8 @@ impl Balancer {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
         let mut known = KnownServers::new(definition, previous, &state);
         let upgrades = Upgrades::new(&definition.upgrades);
-        let written = definition.servers.iter().map(|server| server.url.as_written());
-        // A strategy that goes by what clients send keeps them together by itself.
-        let is_by_key = matches!(
-            definition.strategy,
-            model::Strategy::Hrw | model::Strategy::ConsistentHash
-        );
-        let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
-        let sticky = Stickiness::new(sticky, context.label, written);
+        let sticky = stickiness(definition, context.label);
+        let terms = Terms::new(definition, &state);
         let servers = definition.servers.iter().map(|server| {
             let KnownServer {
                 state,
@@ -104,6 +98,7 @@ impl Balancer {
                 upgrades: upgrades.clone(),
                 preserve_path: server.preserve_path,
                 transport: context.transport.clone(),
+                terms: terms.clone(),
                 lifecycle: server.lifecycle,
                 reason: server.reason.clone(),
                 origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
@@ -148,6 +143,9 @@ impl Balancer {
 
     /// The server that the client knows, if it may go on with it, or else the next one.
     pub(crate) fn choose(&self, asking: &Asking<'_>) -> Option<Pick> {
+        if asking.is_spent {
+            return None;
+        }
         let Some(sticky) = &self.sticky else {
             return self.pick(asking).map(Pick::of);
         };
@@ -195,6 +193,11 @@ impl Balancer {
     pub(crate) fn can_serve(&self) -> bool {
         self.state.end_ejections();
         self.layout.load().can_serve()
+    }
+
+    /// How often a request was not sent again because the budget for that was used up.
+    pub fn refused_retries(&self) -> u64 {
+        self.state.retries.refused()
     }
 
     /// The servers as they are at this moment.
@@ -290,6 +293,18 @@ impl Balancer {
         }
         format!("none of its {count} servers may be used: {quoted}{more}")
     }
+}
+
+/// How clients are kept with their servers, if they are. A strategy that goes by what clients send keeps them together
+/// by itself.
+fn stickiness(definition: &LoadBalancer, service: &str) -> Option<Box<Stickiness>> {
+    let is_by_key = matches!(
+        definition.strategy,
+        model::Strategy::Hrw | model::Strategy::ConsistentHash
+    );
+    let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
+    let written = definition.servers.iter().map(|server| server.url.as_written());
+    Stickiness::new(sticky, service, written)
 }
 
 /// Lets those of `servers` go that drain. One whose URL another one has stays with that.

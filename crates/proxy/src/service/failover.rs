@@ -59,7 +59,12 @@ impl Failover {
     /// A server of the main service; of the other one when that has none left for the request.
     pub(super) fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
         let Some(pick) = self.main.choose(asking) else {
-            return Some(self.fallback.choose(asking)?.through(&self.fallback));
+            let anew = Asking {
+                is_spent: false,
+                ..*asking
+            };
+            let pick = self.fallback.choose(&anew)?;
+            return Some(pick.through(&self.fallback).instead());
         };
         let pick = pick.through(&self.main);
         let Some(errors) = &self.errors else {

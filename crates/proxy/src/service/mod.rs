@@ -18,6 +18,7 @@ mod layout;
 mod mirroring;
 mod passive;
 mod pick;
+mod retry_budget;
 mod schedule;
 mod server;
 mod slow_start;
@@ -25,6 +26,7 @@ mod standing;
 mod state;
 mod sticky;
 mod strategy;
+mod terms;
 mod turn;
 mod upgrades;
 mod weighted;
@@ -43,8 +45,10 @@ pub use highest_random_weight::HighestRandomWeight;
 pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
 pub use passive::PassiveHealth;
 pub use pick::{Beside, Pick};
+pub(crate) use retry_budget::Allowed;
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
 pub use standing::{Cause, Standing};
+pub(crate) use terms::Terms;
 pub use upgrades::Upgrades;
 pub use weighted::{Share, Weighted};
 
@@ -142,6 +146,15 @@ impl Service {
                 .into_iter()
                 .flat_map(|child| child.servers())
                 .collect(),
+        }
+    }
+
+    /// How often a request was not sent again because the budget for that was used up; `None` without servers of its
+    /// own.
+    pub fn refused_retries(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Balancer(balancer) => Some(balancer.refused_retries()),
+            _ => None,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Pick {
     pub middlewares: Vec<Chain>,
     /// `Set-Cookie` values for the client if this pick is the one that answers, innermost first; mostly empty.
     pub cookies: Vec<HeaderValue>,
+    /// It is in place of a service that has no server left for the request.
+    pub is_instead: bool,
     /// What else happens to the request; mostly nothing.
     pub beside: Option<Box<Beside>>,
 }
@@ -37,6 +39,7 @@ impl Pick {
             server,
             middlewares: Vec::new(),
             cookies: Vec::new(),
+            is_instead: false,
             beside: None,
         }
     }
@@ -52,6 +55,14 @@ impl Pick {
             beside.spares.iter_mut().for_each(|spare| spare.chains += 1);
         }
         self
+    }
+
+    /// In place of a service that has no server left.
+    pub(super) fn instead(self) -> Self {
+        Self {
+            is_instead: true,
+            ..self
+        }
     }
 
     /// With a cookie of the service that is looking at it.

@@ -18,7 +18,7 @@ use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Cause, Outcome, PassiveHealth, Standing, Upgrades, clock::micros, departure::Departure,
+    Cause, Outcome, PassiveHealth, Standing, Terms, Upgrades, clock::micros, departure::Departure,
     health::ServerHealth, latency::Latency, standing::Known,
 };
 use crate::upstream::Transport;
@@ -53,6 +53,8 @@ pub struct Server {
     pub preserve_path: bool,
     /// How connections to it are made. The same `Arc` as long as the transport's definition is the same.
     pub transport: Arc<Transport>,
+    /// How often and how long its service tries.
+    pub(crate) terms: Arc<Terms>,
     /// What its provider knows of it.
     pub lifecycle: Lifecycle,
     /// Why it is not ready, in the provider's words.

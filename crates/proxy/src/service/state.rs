@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use super::{balancer::Balancer, clock::Moment};
+use super::{balancer::Balancer, clock::Moment, retry_budget::RetryBudget};
 
 /// The position in the rotation of a service, and the balancers that tables made for it.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct ServiceState {
     balancers: ArcSwap<Vec<Weak<Balancer>>>,
     /// When the first of its ejected servers may be back.
     look_again: AtomicU64,
+    /// How many of its requests may be sent again.
+    pub(super) retries: RetryBudget,
 }
 
 impl ServiceState {
@@ -28,6 +30,7 @@ impl ServiceState {
             position: AtomicUsize::new(usize::from(rand::random::<u16>())),
             balancers: ArcSwap::default(),
             look_again: AtomicU64::new(Moment::NEVER.0),
+            retries: RetryBudget::default(),
         })
     }
 

@@ -16,6 +16,7 @@ mod limits;
 mod overload;
 mod proxy_protocol;
 mod renewal;
+mod repeats;
 mod retries;
 mod reuse;
 mod scripted;

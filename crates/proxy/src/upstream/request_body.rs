@@ -219,7 +219,7 @@ impl RequestBody {
         self.rest.as_ref().map(|receiving| receiving.upload.clone())
     }
 
-    /// Reads all of it, before any of it is sent. It is at its beginning afterwards, unless it is too long.
+    /// Reads all of it, before any of it is sent. It is at its beginning afterwards, whatever became of it.
     ///
     /// # Errors
     /// When the client does not finish it.
@@ -243,14 +243,12 @@ impl RequestBody {
                     continue;
                 }
             };
-            if is_too_long(keeping.length() + data.len() as u64) {
-                return Ok(Keep::TooLong);
-            }
-            if !keeping.push(&data) {
+            let is_too_long = is_too_long(keeping.length() + data.len() as u64);
+            if is_too_long || !keeping.push(&data) {
                 let mut ahead = Replay::new(keeping.whole());
                 ahead.append(data);
                 self.ahead = Some(Box::new(ahead));
-                return Ok(Keep::NoRoom);
+                return Ok(if is_too_long { Keep::TooLong } else { Keep::NoRoom });
             }
         }
         let kept = keeping.whole();

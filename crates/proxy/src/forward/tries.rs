@@ -1,0 +1,149 @@
+//! The servers that a call was offered to, and whether there is to be another one.
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use smallvec::SmallVec;
+
+use super::{Answer, Call, ForwardError, copies};
+use crate::{
+    service::{Allowed, Pick, Server, ServerId, Service, Terms},
+    upstream::Upstreams,
+};
+
+/// Servers that are remembered without memory of their own.
+const FEW: usize = 3;
+
+/// The servers that a call was offered to.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    tried: SmallVec<[ServerId; FEW]>,
+    unreachable: SmallVec<[ServerId; FEW]>,
+    /// What came of the last one, if that is not what counts.
+    last: Option<Result<Answer, ForwardError>>,
+    /// Offers to the service, or to the one in its place.
+    offers: u8,
+    /// There is to be no further one.
+    is_spent: bool,
+    /// A service is asked in place of another one that has no server left.
+    is_instead: bool,
+    /// What the offer under way took out of the budget.
+    taken: Option<(Arc<Terms>, Allowed)>,
+}
+
+impl Tries {
+    /// The next server, if there is to be one.
+    pub(super) fn next(
+        &mut self,
+        service: &Service,
+        call: &Call,
+        upstreams: &Rc<Upstreams>,
+        now: Instant,
+    ) -> Option<Pick> {
+        let mut pick = self.pick(service, call, now);
+        if let Ok(wanted) = &pick
+            && !self.is_paid(wanted, now)
+        {
+            self.refuse(&wanted.server);
+            // Only who is there in place of the service; that is no retry.
+            pick = self.pick(service, call, now);
+            let _is_paid = pick.as_ref().is_ok_and(|instead| self.is_paid(instead, now));
+        }
+        match pick {
+            Ok(pick) => {
+                if let Some(Ok(answer)) = self.last.take() {
+                    copies::let_go(answer, upstreams);
+                }
+                Some(pick)
+            }
+            Err(none) => {
+                self.last.get_or_insert(Err(none));
+                None
+            }
+        }
+    }
+
+    /// What counts, once there is no further server.
+    pub(super) fn outcome(self) -> Result<Answer, ForwardError> {
+        self.last.unwrap_or(Err(ForwardError::Unsent))
+    }
+
+    fn pick(&self, service: &Service, call: &Call, now: Instant) -> Result<Pick, ForwardError> {
+        let is_answered = matches!(self.last, Some(Ok(_)));
+        if self.is_spent && (self.is_instead || is_answered) {
+            return Err(ForwardError::Unsent);
+        }
+        let pick = |tried: &[ServerId]| {
+            let pick = service.pick(&call.asking(tried, self.is_spent, now));
+            let pick = pick.map_err(ForwardError::NoServer)?;
+            // For answers that do not count a service in place of another one has rules of its own.
+            match is_answered && pick.is_instead && !self.is_instead {
+                true => Err(ForwardError::Unsent),
+                false => Ok(pick),
+            }
+        };
+        // Servers that only closed a connection may have another one for whoever found no other server.
+        pick(&self.tried).or_else(|none| match self.unreachable == self.tried {
+            true => Err(none),
+            false => pick(&self.unreachable),
+        })
+    }
+
+    /// Whether the next offer is within the budget. The first one to a service is no retry.
+    fn is_paid(&mut self, pick: &Pick, now: Instant) -> bool {
+        let terms = &pick.server.terms;
+        if self.tried.is_empty() || pick.is_instead && !self.is_instead {
+            terms.count(now);
+            (self.is_instead, self.is_spent, self.offers) = (pick.is_instead, false, 0);
+            return true;
+        }
+        self.taken = terms.take_retry(now).map(|taken| (terms.clone(), taken));
+        self.taken.is_some()
+    }
+
+    /// There is no budget to offer the call to `server`.
+    fn refuse(&mut self, server: &Server) {
+        self.is_spent = true;
+        self.last = self.last.take().map(|last| match last {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(error.beyond_budget(&server.service)),
+        });
+    }
+
+    /// Takes what came of an offer to `server`; gives it back if it counts. What was sent is `repeatable` or not.
+    pub(super) fn note(
+        &mut self,
+        server: &Server,
+        outcome: Result<Answer, ForwardError>,
+        repeatable: bool,
+        call: &mut Call,
+    ) -> Option<Result<Answer, ForwardError>> {
+        self.offers += 1;
+        self.is_spent = self.offers >= server.terms.retry.attempts;
+        if let (Some((terms, taken)), Ok(_)) = (self.taken.take(), &outcome)
+            && !call.was_spoilt()
+        {
+            terms.give_back(taken);
+        }
+        match &outcome {
+            Ok(answer) => {
+                let status = answer.head.status;
+                if !repeatable || self.is_spent || !server.terms.retry.statuses.contains(status.as_u16()) {
+                    return Some(outcome);
+                }
+                tracing::debug!(server = %server.authority, %status, "trying another server");
+                call.spoil();
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::debug!(server = %server.authority, %error, "trying another server");
+                if error.is_unreachable() {
+                    self.unreachable.push(server.id());
+                }
+                self.is_spent |= matches!(error, ForwardError::RetryBudget { .. });
+            }
+            Err(_) => return Some(outcome),
+        }
+        self.tried.push(server.id());
+        self.last = Some(outcome);
+        None
+    }
+}
