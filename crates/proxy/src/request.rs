@@ -132,6 +132,7 @@ async fn reach(
             let body = RequestBody::new(body, settings);
             exchange.receives(body.upload());
             let mut call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
+            call.limit(route.timeouts);
             let (upstreams, log) = (client.upstreams(), client.access_log());
             let outcome = forward(upstreams, service, &mut call, exchange.trail(), log).await;
             let mut answer = outcome.unwrap_or_else(|error| exchange.fail(&error.into()));

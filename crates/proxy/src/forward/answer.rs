@@ -79,7 +79,9 @@ pub(super) fn accept(
     // Each hop speaks its own version (RFC 9110 2.5); the codec lowers it for an older client.
     head.version = Version::HTTP_11;
     if !switches {
-        let body = Source::Server(Box::new(AnswerBody::new(shared, lease, in_flight)));
+        let mut body = AnswerBody::new(shared, lease, in_flight);
+        body.limit(call.limits().idle, call.deadline());
+        let body = Source::Server(Box::new(body));
         return Ok(Answer { head, body });
     }
     let switched = match lease.sender {

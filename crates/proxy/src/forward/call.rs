@@ -1,6 +1,11 @@
 //! A request on its way to servers.
 
-use std::{borrow::Cow, net::IpAddr, rc::Rc, time::Instant};
+use std::{
+    borrow::Cow,
+    net::IpAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{
@@ -13,6 +18,7 @@ use tokio::sync::oneshot;
 use super::ForwardError;
 use crate::{
     middleware::{Chain, meet},
+    patience::limit,
     sanitize::{Handshake, Peer, Sanitized, append_peer},
     service::{Asking, Server, ServerId, Terms},
     settings::ForwardedHeaders,
@@ -154,6 +160,27 @@ impl Call {
         self.repeats_all || self.head.method.is_idempotent()
     }
 
+    /// Its route sets these limits, beside those of whoever answers.
+    pub(crate) fn limit(&mut self, limits: Timeouts) {
+        self.route_limits = limits;
+    }
+
+    /// The limits that hold at the server in hand.
+    pub(super) fn limits(&self) -> &Timeouts {
+        &self.limits
+    }
+
+    /// How long `server` may take from the end of it to the head of an answer; 0 is without limit.
+    pub(super) fn head_limit(&self, server: &Server) -> Duration {
+        let limit = server.transport.forwarding_timeouts.response_header_timeout;
+        Timeouts::shorter(limit, self.limits.response_header)
+    }
+
+    /// When it has to be answered, if that is limited.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.began?.checked_add(limit(self.limits.request)?)
+    }
+
     /// It goes to a server on these terms. True when its body is to be read first, to be sent again.
     pub(super) fn accept(&mut self, terms: &Terms, now: Instant) -> bool {
         self.began.get_or_insert(now);
@@ -184,6 +211,19 @@ impl Call {
     pub(super) fn lose(&mut self) {
         self.lost += 1;
         self.spoil();
+    }
+
+    /// `server` took too long; it may be `repeatable`.
+    pub(super) fn late(&mut self, server: &Server, repeatable: bool) -> ForwardError {
+        let server = server.authority.clone();
+        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            return ForwardError::RequestTimeout(server);
+        }
+        self.spoil();
+        ForwardError::TryTimeout {
+            server,
+            again: repeatable,
+        }
     }
 
     /// It was sent, and what came of it does not count.

@@ -38,6 +38,16 @@ pub(crate) enum ForwardError {
     /// No answer in time.
     #[error("{0} did not answer in time")]
     AnswerTimeout(Arc<str>),
+    /// No answer within the time of one try.
+    #[error("{server} did not answer within perTryTimeout")]
+    TryTimeout {
+        server: Arc<str>,
+        /// Another server may be tried.
+        again: bool,
+    },
+    /// No answer within the time of the whole request.
+    #[error("{0} did not answer within the time limit of the request")]
+    RequestTimeout(Arc<str>),
     /// It took no further bytes of the request.
     #[error("{0} did not take the request in time")]
     Stalled(Arc<str>),
@@ -103,9 +113,11 @@ impl ForwardError {
             Self::NoUpgrade(_) => StatusCode::NOT_IMPLEMENTED,
             Self::RetryBudget { cause, .. } => cause.status(),
             Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ConnectTimeout { .. } | Self::AnswerTimeout(_) | Self::Stalled(_) => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Self::ConnectTimeout { .. }
+            | Self::AnswerTimeout(_)
+            | Self::TryTimeout { .. }
+            | Self::RequestTimeout(_)
+            | Self::Stalled(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
         }
@@ -117,7 +129,9 @@ impl ForwardError {
             Self::NoServer(_) | Self::Unsent | Self::NoUpgrade(_) | Self::BodyTooLong => Outcome::Unsent,
             Self::Connect { .. } | Self::ConnectTimeout { .. } => Outcome::Unreachable,
             Self::Closed { .. } => Outcome::Lost,
-            Self::AnswerTimeout(_) | Self::Stalled(_) => Outcome::TimedOut,
+            Self::AnswerTimeout(_) | Self::TryTimeout { .. } | Self::RequestTimeout(_) | Self::Stalled(_) => {
+                Outcome::TimedOut
+            }
             Self::Answer { .. }
             | Self::UnaskedUpgrade(_)
             | Self::Handshake(_)
@@ -146,11 +160,12 @@ impl ForwardError {
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
-            Self::Closed { again, .. } => *again,
+            Self::Closed { again, .. } | Self::TryTimeout { again, .. } => *again,
             Self::RetryBudget { cause, .. } => cause.is_retryable(),
             Self::NoServer(_)
             | Self::Unsent
             | Self::AnswerTimeout(_)
+            | Self::RequestTimeout(_)
             | Self::Stalled(_)
             | Self::Answer { .. }
             | Self::UnaskedUpgrade(_)

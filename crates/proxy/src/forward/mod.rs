@@ -25,7 +25,7 @@ use std::{
 
 use http::Response;
 use mesh_telemetry::access_log::AccessLog;
-use tokio::time::{self, sleep_until};
+use tokio::time::{self, sleep_until, timeout};
 
 pub(crate) use answer::{Answer, Source};
 pub(crate) use call::{Call, name_authority};
@@ -34,6 +34,7 @@ pub(crate) use trail::Trail;
 
 use self::{course::Course, tries::Tries};
 use crate::{
+    patience::limit,
     service::{Attempt, InFlight, Outcome, Server, Service},
     upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
 };
@@ -113,7 +114,16 @@ async fn try_servers(
         }
         let repeatable = call.is_repeatable();
         let attempt = Attempt::begin(&pick.server, now);
-        let outcome = offer(upstreams, &pick.server, call, trail, log, now).await;
+        let outcome = match in_hand(call, &pick.server, now) {
+            None => offer(upstreams, &pick.server, call, trail, log, now).await,
+            Some(limit) => {
+                let offer = offer(upstreams, &pick.server, call, trail, log, now);
+                match Box::pin(timeout(limit, offer)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(call.late(&pick.server, repeatable)),
+                }
+            }
+        };
         attempt.end(match &outcome {
             Ok(answer) => Outcome::Answered(answer.head.status),
             Err(error) => error.outcome(),
@@ -122,6 +132,15 @@ async fn try_servers(
             return outcome;
         }
     }
+}
+
+/// How long `server` has for an answer to begin, if that is limited.
+fn in_hand(call: &Call, server: &Server, now: Instant) -> Option<Duration> {
+    let left = call
+        .deadline()
+        .map(|deadline| deadline.saturating_duration_since(now));
+    let one = limit(server.terms.retry.per_try_timeout);
+    left.into_iter().chain(one).min()
 }
 
 /// Offers the call to one server.
@@ -150,7 +169,13 @@ async fn offer(
     }
     // While it connects, too: a server that cannot be reached would else seem to be the least busy one.
     let in_flight = server.state.begin();
-    let lease = Box::pin(connect(upstreams, server, call.offered().is_some())).await?;
+    let lease = Box::pin(connect(
+        upstreams,
+        server,
+        call.offered().is_some(),
+        limit(call.limits().connect),
+    ))
+    .await?;
     send(lease, in_flight, call, trail, log).await
 }
 
@@ -158,20 +183,26 @@ async fn connect(
     upstreams: &Rc<Upstreams>,
     server: &Arc<Server>,
     only_http1: bool,
+    limit: Option<Duration>,
 ) -> Result<Lease, ForwardError> {
-    upstreams
-        .connect(server, only_http1)
-        .await
-        .map_err(|source| match source {
-            ConnectError::Timeout(_) => ForwardError::ConnectTimeout {
-                server: server.authority.clone(),
-                source,
-            },
-            ConnectError::Io(_) | ConnectError::Codec(_) | ConnectError::Tls(_) => ForwardError::Connect {
-                server: server.authority.clone(),
-                source,
-            },
-        })
+    let connecting = upstreams.connect(server, only_http1);
+    let connected = match limit {
+        None => connecting.await,
+        Some(limit) => match timeout(limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(ConnectError::Timeout(limit)),
+        },
+    };
+    connected.map_err(|source| match source {
+        ConnectError::Timeout(_) => ForwardError::ConnectTimeout {
+            server: server.authority.clone(),
+            source,
+        },
+        ConnectError::Io(_) | ConnectError::Codec(_) | ConnectError::Tls(_) => ForwardError::Connect {
+            server: server.authority.clone(),
+            source,
+        },
+    })
 }
 
 /// Sends the call over one connection.

@@ -16,7 +16,7 @@ pub(super) async fn exchange(
 ) -> Result<Response<()>, ForwardError> {
     let repeatable = call.is_repeatable();
     let upload = call.upload();
-    let limit = server.transport.forwarding_timeouts.response_header_timeout;
+    let limit = call.head_limit(server);
     let name = || server.authority.clone();
     let error = match in_time(call.exchange(connection, server), upload.as_deref(), limit).await {
         Some(Ok(response)) => return Ok(response),

@@ -20,7 +20,7 @@ enum Broken {
 pub(super) async fn exchange(lease: &mut Lease, call: &mut Call) -> Result<Response<Incoming>, ForwardError> {
     let repeatable = call.is_repeatable();
     let upload = call.upload();
-    let limit = lease.server.transport.forwarding_timeouts.response_header_timeout;
+    let limit = call.head_limit(&lease.server);
     let request = call.request(&lease.server);
     let Sender::Shared(share) = &mut lease.sender else {
         return Err(ForwardError::Unsent);

@@ -23,6 +23,7 @@ mod scripted;
 mod servers;
 mod tables;
 mod telemetry;
+mod time_limits;
 mod websocket;
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};

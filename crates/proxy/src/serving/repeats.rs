@@ -205,7 +205,7 @@ async fn a_fallback_is_asked_also_when_no_try_or_no_budget_is_left() {
             "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
             "services": {
                 "all@file": {"failover": {"service": "main", "fallback": "spare"}},
-                "main@file": {"loadBalancer": {"servers": servers, "retry": retry, "healthCheck": {"interval": "1h"}}},
+                "main@file": {"loadBalancer": {"servers": servers, "retry": retry, "healthCheck": {"interval": "1h", "fall": 100}}},
                 "spare@file": {"loadBalancer": {"servers": [{"url": format!("http://{}", spare.address)}], "retry": retry}},
             },
         })));

@@ -255,6 +255,7 @@ mod tests {
                 reason: "test".into(),
             },
             observability: mesh_config::model::Observability::default(),
+            timeouts: mesh_config::model::Timeouts::default(),
             secure: false,
         }))
     }

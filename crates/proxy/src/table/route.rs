@@ -5,7 +5,11 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use mesh_config::{QualifiedName, model::Observability, rule::Rule};
+use mesh_config::{
+    QualifiedName,
+    model::{Observability, Timeouts},
+    rule::Rule,
+};
 
 use super::{
     keys::{Keys, has_wildcard},
@@ -42,6 +46,8 @@ pub struct Route {
     pub target: Target,
     /// Which signals its requests produce.
     pub observability: Observability,
+    /// How long its requests may take.
+    pub timeouts: Timeouts,
     /// It sees requests over TLS, and no others.
     pub secure: bool,
     /// Place of its provider in the precedence; lower wins.
@@ -75,6 +81,7 @@ pub(super) struct RouteParts {
     pub(super) service: Option<Arc<str>>,
     pub(super) target: Target,
     pub(super) observability: Observability,
+    pub(super) timeouts: Timeouts,
     pub(super) secure: bool,
 }
 
@@ -91,6 +98,7 @@ impl From<RouteParts> for Route {
             service: parts.service,
             target: parts.target,
             observability: parts.observability,
+            timeouts: parts.timeouts,
             secure: parts.secure,
             precedence: parts.precedence,
         }

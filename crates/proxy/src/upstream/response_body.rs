@@ -10,10 +10,12 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use mesh_config::model::Timeouts;
+use tokio::time::Instant;
 
 use super::{AnswerError, Http1, Lease};
 use crate::{
-    patience::{Patience, limit},
+    patience::{Patience, Timer, limit},
     respond::X_MESH_REASON,
     service::InFlight,
 };
@@ -24,6 +26,9 @@ pub(crate) enum BodyError {
     /// The server sent nothing for too long.
     #[error("server sent no further bytes of its answer")]
     Stalled,
+    /// All of it took too long.
+    #[error("the answer was not complete within the time limit of its request")]
+    Late,
     /// The server left, and had its time.
     #[error("server has drained")]
     Drained,
@@ -44,6 +49,9 @@ pub(crate) struct AnswerBody {
     in_flight: Option<InFlight>,
     limit: Option<Duration>,
     patience: Patience,
+    /// When all of it has to be there, and what waits for that.
+    deadline: Option<Instant>,
+    late: Timer,
     /// The end of the time that a server has which leaves, for an answer that keeps its client waiting.
     drained: Option<Drained>,
     ended: bool,
@@ -60,12 +68,20 @@ impl AnswerBody {
             lease: Some(lease),
             in_flight: Some(in_flight),
             patience: Patience::default(),
+            deadline: None,
+            late: Timer::default(),
             drained: None,
             ended: false,
             failure: None,
         };
         body.ended = body.is_over();
         body
+    }
+
+    /// Each of its silences has this limit as well, unless it is 0; all of it ends at `deadline`.
+    pub(crate) fn limit(&mut self, silence: Duration, deadline: Option<std::time::Instant>) {
+        self.limit = limit(Timeouts::shorter(self.limit.unwrap_or_default(), silence));
+        self.deadline = deadline.map(Instant::from_std);
     }
 
     /// True when nothing more comes.
@@ -101,6 +117,11 @@ impl AnswerBody {
     }
 
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(deadline) = self.deadline
+            && self.late.poll(deadline, cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(BodyError::Late)));
+        }
         let limit = self.limit.unwrap_or(Duration::MAX);
         if self.drained.is_none() && self.patience.poll(limit.min(QUIET), cx).is_ready() {
             self.drained = self
@@ -164,6 +185,9 @@ impl Body for AnswerBody {
                 self.ended = frame.is_none() || self.is_over();
                 if !self.ended && self.in_flight.as_ref().is_some_and(InFlight::has_drained) {
                     self.failure = Some(BodyError::Drained);
+                }
+                if !self.ended && self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    self.failure = Some(BodyError::Late);
                 }
                 Poll::Ready(frame.map(|frame| frame.map(own_words)))
             }

@@ -261,6 +261,7 @@ impl Surroundings<'_> {
             service,
             target,
             observability: serving.value.observability.clone(),
+            timeouts: serving.value.timeouts,
             secure: serving.value.tls.is_some(),
         });
         let entry_points = frame.entry_points.iter();
