@@ -7,7 +7,7 @@ use mesh_proxy::{
     Runtime,
     service::{CopyOutcome, Kind},
 };
-use mesh_telemetry::metrics::{Gauges, Live, MirrorGauge, ServerGauge};
+use mesh_telemetry::metrics::{Gauges, Live, MirrorGauge, RetryGauge, ServerGauge};
 
 use crate::{
     answer::{self, Answer},
@@ -31,6 +31,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
     let gauges = Gauges {
         servers: servers(table.runtime()),
         mirrors: mirrors(table.runtime()),
+        retries: retries(table.runtime()),
         providers: providers::gauges((views.providers)()),
         certificates: certificates::gauges(&(views.certificates)()),
         live: Some(live(table.runtime())),
@@ -62,6 +63,18 @@ fn servers(runtime: &Runtime) -> Vec<ServerGauge> {
         }
     }
     gauges
+}
+
+/// Retries that were one too many, of all services.
+fn retries(runtime: &Runtime) -> Vec<RetryGauge> {
+    let services = runtime.services.values().filter_map(|info| info.service.as_ref());
+    let refused = services.filter_map(|service| {
+        Some(RetryGauge {
+            service: service.label.to_string(),
+            refused: service.refused_retries()?,
+        })
+    });
+    refused.collect()
 }
 
 /// The mirrors of all services.

@@ -155,6 +155,9 @@ impl Exchange {
         if let Some(reason) = failure.refusal() {
             self.client.refused(reason);
         }
+        if let Some(reason) = failure.fault() {
+            self.client.failed(reason);
+        }
         let router = self.route.as_ref().map(|route| &*route.label);
         tracing::debug!(router, %failure, "answering without a server");
         failure.answer(self.client.settings().http.reason_header)

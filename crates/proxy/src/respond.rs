@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
-use mesh_telemetry::metrics::Refusal;
+use mesh_telemetry::metrics::{Fault, Refusal};
 
 use crate::{
     exchange::Exchange,
@@ -74,7 +74,7 @@ impl Failure {
         }
     }
 
-    /// As metrics count it; `None` once a server was asked.
+    /// As metrics count it; `None` once its service had a server for it.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Overload => Some(Refusal::Overload),
@@ -83,6 +83,15 @@ impl Failure {
             Self::Unavailable(_) => Some(Refusal::Unavailable),
             Self::Forward(ForwardError::NoServer(_)) => Some(Refusal::NoServer),
             Self::Forward(_) | Self::NoTunnel => None,
+        }
+    }
+
+    /// As metrics count it once its service had a server for it; `None` before.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Forward(error) => error.fault(),
+            Self::NoTunnel => Some(Fault::NoUpgrade),
+            Self::Overload | Self::Rejected(_) | Self::NoRoute | Self::Unavailable(_) => None,
         }
     }
 

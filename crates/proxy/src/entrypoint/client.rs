@@ -11,7 +11,7 @@ use std::{
 use arc_swap::Guard;
 use mesh_telemetry::{
     access_log::AccessLog,
-    metrics::{Refusal, Shard},
+    metrics::{Fault, Refusal, Shard},
 };
 
 use super::{
@@ -148,6 +148,13 @@ impl Client {
     /// Gives it back.
     pub(crate) fn leave_room(&self) {
         self.entry.room.leave();
+    }
+
+    /// No server answered one of its requests.
+    pub(crate) fn failed(&self, reason: Fault) {
+        if let Some(counts) = &self.entry.counts {
+            counts.failed(reason);
+        }
     }
 
     /// One of its requests gets no further.

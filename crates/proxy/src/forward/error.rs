@@ -3,6 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use http::StatusCode;
+use mesh_telemetry::metrics::Fault;
 
 use crate::{
     service::{NoServer, Outcome, Server},
@@ -121,6 +122,29 @@ impl ForwardError {
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
         }
+    }
+
+    /// As metrics count it; `None` when there was no server at all.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        Some(match self {
+            Self::NoServer(_) => return None,
+            Self::Connect { .. } => Fault::Connect,
+            Self::ConnectTimeout { .. } => Fault::ConnectTimeout,
+            Self::Unsent | Self::Closed { .. } => Fault::Closed,
+            Self::AnswerTimeout(_) => Fault::AnswerTimeout,
+            Self::TryTimeout { .. } => Fault::TryTimeout,
+            Self::RequestTimeout(_) => Fault::RequestTimeout,
+            Self::Stalled(_) => Fault::Stalled,
+            Self::Answer { .. }
+            | Self::UnaskedUpgrade(_)
+            | Self::Handshake(_)
+            | Self::TransferEncoding(_)
+            | Self::Status { .. } => Fault::InvalidAnswer,
+            Self::NoUpgrade(_) => Fault::NoUpgrade,
+            Self::RetryBudget { .. } => Fault::RetryBudget,
+            Self::BodyTooLong => Fault::BodyTooLong,
+            Self::Upload(_) => Fault::Upload,
+        })
     }
 
     /// What the server had to do with it.

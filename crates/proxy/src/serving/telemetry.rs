@@ -9,7 +9,7 @@ use mesh_telemetry::{
 use serde_json::json;
 
 use super::{Client, Scripted, ask, eventually, get, route_to, scripted::Act, start, start_recorded};
-use crate::{Running, fixture};
+use crate::{Running, fixture, fixture::Refusing};
 
 /// A proxy that counts.
 fn start_counting() -> (Running, Arc<Metrics>) {
@@ -94,5 +94,56 @@ async fn a_request_that_panics_ends_alone() {
     for _ in 0..2 {
         client.send(get("/")).await;
         assert!(client.answer().await.0.starts_with("http/1.1 500"));
+    }
+}
+
+#[tokio::test]
+async fn requests_that_no_server_answered_are_counted_by_the_reason() {
+    let (running, metrics) = start_counting();
+    let (silent, refusing) = (Scripted::new(|_, _| Act::Nothing).await, Refusing::new());
+    let losing = Scripted::new(|_, _| Act::WriteAndClose(String::new())).await;
+    let failed = |reason: &str| {
+        let text = metrics.render(&Gauges::default());
+        let sample =
+            format!("mesh_entrypoint_failed_requests_total{{entrypoint=\"web\",reason=\"{reason}\"}} 1");
+        text.lines().any(|line| line == sample)
+    };
+    for (server, retry, timeouts, reason) in [
+        (refusing.address(), json!({}), json!({}), "connect"),
+        (losing.address, json!({"attempts": 1}), json!({}), "closed"),
+        (
+            losing.address,
+            json!({"budgetPercent": 0, "minRetriesPerSecond": 0}),
+            json!({}),
+            "retry-budget",
+        ),
+        (
+            silent.address,
+            json!({}),
+            json!({"request": "20ms"}),
+            "request-timeout",
+        ),
+        (
+            silent.address,
+            json!({}),
+            json!({"responseHeader": "20ms"}),
+            "answer-timeout",
+        ),
+        (
+            silent.address,
+            json!({"attempts": 1, "perTryTimeout": "20ms"}),
+            json!({}),
+            "try-timeout",
+        ),
+    ] {
+        running.publish(&fixture::configuration(&json!({
+            "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
+            "services": {"all@file": {"loadBalancer": {
+                "servers": [{"url": format!("http://{server}")}], "retry": retry, "timeouts": timeouts,
+            }}},
+        })));
+        assert!(!failed(reason));
+        assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 50"));
+        assert!(failed(reason), "{reason} is not counted once");
     }
 }

@@ -74,6 +74,71 @@ impl Refusal {
     }
 }
 
+/// Why a request that was offered to servers was answered by Mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection to a server.
+    Connect,
+    /// None in time.
+    ConnectTimeout,
+    /// The connection ended before an answer began.
+    Closed,
+    /// Something that is no answer to the request.
+    InvalidAnswer,
+    /// No head of an answer in time.
+    AnswerTimeout,
+    /// No answer within the time of one try.
+    TryTimeout,
+    /// No answer within the time of the whole request.
+    RequestTimeout,
+    /// The server took no further bytes of the request.
+    Stalled,
+    /// It would have been sent again, were the budget for that not used up.
+    RetryBudget,
+    /// The service allows no such upgrade, or the answer opens none.
+    NoUpgrade,
+    /// A body longer than its service keeps.
+    BodyTooLong,
+    /// The client did not finish its request.
+    Upload,
+}
+
+impl Fault {
+    /// Every one, in the order of their declaration.
+    pub(super) const ALL: [Self; 12] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Closed,
+        Self::InvalidAnswer,
+        Self::AnswerTimeout,
+        Self::TryTimeout,
+        Self::RequestTimeout,
+        Self::Stalled,
+        Self::RetryBudget,
+        Self::NoUpgrade,
+        Self::BodyTooLong,
+        Self::Upload,
+    ];
+
+    /// As it appears in the label `reason`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::Closed => "closed",
+            Self::InvalidAnswer => "invalid-answer",
+            Self::AnswerTimeout => "answer-timeout",
+            Self::TryTimeout => "try-timeout",
+            Self::RequestTimeout => "request-timeout",
+            Self::Stalled => "stalled",
+            Self::RetryBudget => "retry-budget",
+            Self::NoUpgrade => "no-upgrade",
+            Self::BodyTooLong => "body-too-long",
+            Self::Upload => "upload",
+        }
+    }
+}
+
 /// The numbers of one entrypoint on one worker.
 #[derive(Debug, Clone, Default)]
 pub struct EntryPointCounts(Arc<Numbers>);
@@ -84,6 +149,8 @@ struct Numbers {
     waited: AtomicU64,
     /// By the place of the reason in [`Refusal::ALL`].
     refused: [AtomicU64; Refusal::ALL.len()],
+    /// By the place of the reason in [`Fault::ALL`].
+    failed: [AtomicU64; Fault::ALL.len()],
 }
 
 impl EntryPointCounts {
@@ -105,6 +172,13 @@ impl EntryPointCounts {
         }
     }
 
+    /// Counts a request that no server answered.
+    pub fn failed(&self, reason: Fault) {
+        if let Some(count) = self.0.failed.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// What there is now.
     pub(super) fn sample(&self) -> EntryPointSample {
         EntryPointSample {
@@ -113,6 +187,11 @@ impl EntryPointCounts {
             refused: self
                 .0
                 .refused
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+            failed: self
+                .0
+                .failed
                 .each_ref()
                 .map(|count| count.load(Ordering::Relaxed)),
         }
@@ -135,6 +214,7 @@ pub(super) struct EntryPointSample {
     pub(super) open: i64,
     pub(super) waited: u64,
     refused: [u64; Refusal::ALL.len()],
+    failed: [u64; Fault::ALL.len()],
 }
 
 impl EntryPointSample {
@@ -144,6 +224,14 @@ impl EntryPointSample {
         for (count, more) in self.refused.iter_mut().zip(&other.refused) {
             *count += more;
         }
+        for (count, more) in self.failed.iter_mut().zip(&other.failed) {
+            *count += more;
+        }
+    }
+
+    /// The same of requests that no server answered.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Fault::ALL.iter().map(|reason| reason.as_str()).zip(self.failed)
     }
 
     /// Every reason, with how often it was one.
@@ -175,6 +263,17 @@ mod tests {
             counts.refused(reason);
             let sample = counts.sample();
             let counted: Vec<_> = sample.refused().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(reason.as_str(), 1)]);
+        }
+    }
+
+    #[test]
+    fn every_fault_is_counted_under_its_own_reason() {
+        for reason in Fault::ALL {
+            let counts = EntryPointCounts::default();
+            counts.failed(reason);
+            let sample = counts.sample();
+            let counted: Vec<_> = sample.failed().filter(|(_, count)| *count > 0).collect();
             assert_eq!(counted, [(reason.as_str(), 1)]);
         }
     }

@@ -14,6 +14,8 @@ pub struct Gauges {
     pub servers: Vec<ServerGauge>,
     /// Mirrors and what became of copies for them.
     pub mirrors: Vec<MirrorGauge>,
+    /// Services with servers of their own, and retries that were one too many.
+    pub retries: Vec<RetryGauge>,
     /// Providers and their scopes.
     pub providers: Vec<ProviderGauge>,
     /// Certificates that are in use.
@@ -59,6 +61,15 @@ pub struct MirrorGauge {
     pub outcome: &'static str,
     /// Copies of which this became.
     pub count: u64,
+}
+
+/// One service whose requests are sent again within a budget.
+#[derive(Debug, Clone)]
+pub struct RetryGauge {
+    /// The qualified name of the service.
+    pub service: String,
+    /// Retries that were not made because the budget was used up.
+    pub refused: u64,
 }
 
 /// One certificate.
@@ -132,6 +143,14 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
         }
     }
     write_mirrors(text, &gauges.mirrors);
+    text.metric(
+        "service_retries_refused_total",
+        "counter",
+        "Requests that were not sent again because the retry budget was used up.",
+    );
+    for gauge in &gauges.retries {
+        text.sample("", &[("service", gauge.service.as_str())], gauge.refused);
+    }
     if let Some(dropped) = gauges.access_log_dropped {
         text.metric(
             "access_log_dropped_total",

@@ -23,8 +23,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-pub use entry_point::{EntryPointCounts, OpenConnection, Refusal};
-pub use gauges::{CertificateGauge, Gauges, Live, MirrorGauge, ProviderGauge, ScopeGauge, ServerGauge};
+pub use entry_point::{EntryPointCounts, Fault, OpenConnection, Refusal};
+pub use gauges::{
+    CertificateGauge, Gauges, Live, MirrorGauge, ProviderGauge, RetryGauge, ScopeGauge, ServerGauge,
+};
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};
 pub use shard::Shard;

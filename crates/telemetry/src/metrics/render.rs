@@ -277,6 +277,16 @@ fn write_entry_points(text: &mut Text, shards: &[Shard], with_family: bool) {
             text.sample("", &[("entrypoint", name), ("reason", reason)], count);
         }
     }
+    text.metric(
+        "entrypoint_failed_requests_total",
+        "counter",
+        "Requests whose service had a server for them, and that Mesh answered itself.",
+    );
+    for (name, sum) in &sums {
+        for (reason, count) in sum.failed() {
+            text.sample("", &[("entrypoint", name), ("reason", reason)], count);
+        }
+    }
 }
 
 /// What the metrics say of themselves and of the configuration.
