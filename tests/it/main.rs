@@ -24,6 +24,7 @@ mod overload;
 mod peer;
 mod reload;
 mod restart;
+mod retries;
 mod routing;
 mod server;
 mod services;

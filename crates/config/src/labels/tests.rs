@@ -100,6 +100,32 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
 }
 
 #[test]
+fn retries_and_time_limits_can_be_declared() {
+    let declaration = labels(&[
+        ("mesh.http.routers.Web.rule", "Host(`a.example`)"),
+        ("mesh.http.routers.Web.timeouts.request", "1m"),
+        (
+            "mesh.http.services.web.loadbalancer.retry.statuses",
+            "500,502-504",
+        ),
+        ("mesh.http.services.web.loadbalancer.retry.pertrytimeout", "2s"),
+        (
+            "mesh.http.services.web.loadbalancer.timeouts.responseheader",
+            "5s",
+        ),
+    ]);
+    let balancer = &declaration.services["web"].value.load_balancer;
+    let (retry, timeouts) = (&balancer.retry, balancer.timeouts);
+    assert!(retry.statuses.contains(503) && !retry.statuses.contains(501));
+    assert_eq!(
+        (retry.per_try_timeout, retry.budget_percent),
+        (Duration::from_secs(2), 20)
+    );
+    assert_eq!(timeouts.response_header, Duration::from_secs(5));
+    assert_eq!(router(&declaration).timeouts.request, Duration::from_secs(60));
+}
+
+#[test]
 fn every_kind_of_service_can_be_declared() {
     let declaration = labels(&[
         ("mesh.http.services.web.loadbalancer.sticky.cookie", "true"),
