@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::ForwardError;
 use crate::{
     middleware::{Chain, meet},
-    sanitize::{Handshake, Peer, Sanitized, append_peer},
+    sanitize::{Handshake, Introduction, Peer, Sanitized, append_peer},
     service::{Asking, Server, ServerId},
     settings::ForwardedHeaders,
     upstream::{AnswerError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
@@ -39,6 +39,8 @@ pub(crate) struct Call {
     lost: u8,
     /// Who sent it.
     client: IpAddr,
+    /// What servers learn about that, if it is not among the headers.
+    introduction: Option<Introduction>,
 }
 
 /// What comes of the body of a call for those who get a copy.
@@ -66,7 +68,9 @@ impl Call {
         settings: &ForwardedHeaders,
     ) -> Self {
         let headers = &mut head.headers;
-        append_peer(headers, peer, settings);
+        if !sanitized.is_silent {
+            append_peer(headers, peer, settings);
+        }
         for name in &sanitized.hop_by_hop {
             headers.remove(name);
         }
@@ -84,6 +88,7 @@ impl Call {
             handshake: sanitized.handshake.clone(),
             lost: 0,
             client: peer.ip,
+            introduction: sanitized.is_silent.then(|| peer.introduction(settings)),
         }
     }
 
@@ -213,6 +218,7 @@ impl Call {
             handshake: None,
             lost: 0,
             client: self.client,
+            introduction: self.introduction.clone(),
         };
         Some((copy, body))
     }
@@ -241,6 +247,7 @@ impl Call {
             target: &target,
             host: host.map_or(server.authority.as_bytes(), HeaderValue::as_bytes),
             headers: &self.head.headers,
+            introduction: self.introduction.as_ref(),
         };
         connection.exchange(head, &mut self.body).await
     }
