@@ -1,0 +1,64 @@
+//! A rolling deploy of tasks of ECS.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use mesh_integration::{
+    Aws,
+    aws::Task,
+    port,
+    rolling::{self, Cluster},
+};
+use serde_json::json;
+
+use crate::ecs_at;
+
+struct Tasks<'a> {
+    aws: &'a Aws,
+    deployment: String,
+    running: BTreeMap<SocketAddr, Task>,
+}
+
+impl Cluster for Tasks<'_> {
+    // Mesh asks every second.
+    const SHUTDOWN_DELAY: Duration = Duration::from_secs(3);
+
+    async fn place(&mut self) -> String {
+        let task = self.aws.run("shop", "shop", true, &self.deployment).await;
+        let address = task.address.clone();
+        self.running.insert(address.parse().unwrap(), task);
+        address
+    }
+
+    async fn listens(&mut self, _: SocketAddr) {}
+
+    async fn retires(&mut self, address: SocketAddr) {
+        let stops = json!({"lastStatus": "DEACTIVATING", "desiredStatus": "STOPPED"});
+        self.aws.says(&self.running[&address], stops).await;
+    }
+
+    async fn stopped(&mut self, address: SocketAddr) {
+        self.aws.stop(&self.running[&address]).await;
+    }
+
+    async fn crashed(&mut self, address: SocketAddr) {
+        self.aws.stop(&self.running[&address]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_deploy_with_kills_fails_no_request() {
+    let Some(aws) = Aws::start().await else {
+        return;
+    };
+    let [port] = port::free();
+    aws.define("shop", "awsvpc", port, json!({})).await;
+    let deployment = aws.service("shop", "shop", &rolling::TAGS).await;
+    let mut tasks = Tasks {
+        aws: &aws,
+        deployment,
+        running: BTreeMap::new(),
+    };
+    rolling::roll(&mut tasks, &ecs_at(&aws, ""))
+        .await
+        .assert_nothing_failed();
+}
