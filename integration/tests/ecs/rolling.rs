@@ -1,6 +1,6 @@
 //! A rolling deploy of tasks of ECS.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use mesh_integration::{
     Aws,
@@ -15,7 +15,22 @@ use crate::ecs_at;
 struct Tasks<'a> {
     aws: &'a Aws,
     deployment: String,
-    running: BTreeMap<SocketAddr, Task>,
+    started: Vec<Task>,
+}
+
+impl Tasks<'_> {
+    async fn end(&self, address: SocketAddr) {
+        for task in self.at(address) {
+            self.aws.stop(task).await;
+        }
+    }
+
+    /// The one task at `address`.
+    fn at(&self, address: SocketAddr) -> impl Iterator<Item = &Task> {
+        self.started
+            .iter()
+            .filter(move |task| task.address == address.to_string())
+    }
 }
 
 impl Cluster for Tasks<'_> {
@@ -25,7 +40,7 @@ impl Cluster for Tasks<'_> {
     async fn place(&mut self) -> String {
         let task = self.aws.run("shop", "shop", true, &self.deployment).await;
         let address = task.address.clone();
-        self.running.insert(address.parse().unwrap(), task);
+        self.started.push(task);
         address
     }
 
@@ -33,15 +48,17 @@ impl Cluster for Tasks<'_> {
 
     async fn retires(&mut self, address: SocketAddr) {
         let stops = json!({"lastStatus": "DEACTIVATING", "desiredStatus": "STOPPED"});
-        self.aws.says(&self.running[&address], stops).await;
+        for task in self.at(address) {
+            self.aws.says(task, stops.clone()).await;
+        }
     }
 
     async fn stopped(&mut self, address: SocketAddr) {
-        self.aws.stop(&self.running[&address]).await;
+        self.end(address).await;
     }
 
     async fn crashed(&mut self, address: SocketAddr) {
-        self.aws.stop(&self.running[&address]).await;
+        self.end(address).await;
     }
 }
 
@@ -56,7 +73,7 @@ async fn a_rolling_deploy_with_kills_fails_no_request() {
     let mut tasks = Tasks {
         aws: &aws,
         deployment,
-        running: BTreeMap::new(),
+        started: Vec::new(),
     };
     rolling::roll(&mut tasks, &ecs_at(&aws, ""))
         .await
