@@ -18,6 +18,7 @@ pub mod load;
 pub mod mesh;
 pub mod nomad;
 pub mod port;
+pub mod rolling;
 pub mod skip;
 pub mod stand_in;
 pub mod times;

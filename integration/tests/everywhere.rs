@@ -38,7 +38,8 @@ async fn tasks_of_ecs_jobs_of_nomad_services_of_consul_and_files_are_served_toge
     let task = aws.run("e", "e", true, &deployment).await;
     let _of_ecs = Backend::at(&task.address, "of ecs").await;
     let of_nomad = Backend::start("of nomad").await;
-    let nomad = StandIn::start("n", &["mesh.host=nomad.example.com"], of_nomad.address()).await;
+    let nomad = StandIn::start("n", vec!["mesh.host=nomad.example.com".to_owned()]).await;
+    nomad.run(of_nomad.address());
     let of_file = Backend::start("of a file").await;
     let files = tempfile::tempdir().unwrap();
     let routes = format!(

@@ -298,4 +298,9 @@ const AFTER: &[Description] = &[
         "The file. Absent: `snapshot.json` in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/mesh`, `~/.local/state/mesh` or `/var/lib/mesh`, whichever is writable.",
     ),
     ("workers", "", "Worker threads; absent means one for each core."),
+    (
+        "zone",
+        "",
+        "The zone this Mesh is in, for services that prefer servers of their own; empty prefers none.",
+    ),
 ];

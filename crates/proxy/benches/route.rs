@@ -9,9 +9,9 @@ use std::{
 };
 
 use divan::{Bencher, black_box};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, StatusCode};
 use mesh_config::model::{Middleware, StripPrefix};
-use mesh_proxy::{Asking, RequestView, RoutingTable, Step};
+use mesh_proxy::{Asking, Attempt, Outcome, RequestView, RoutingTable, Step};
 
 fn main() {
     divan::main();
@@ -77,9 +77,19 @@ fn by_path_of_one_host(bencher: Bencher<'_, '_>, count: usize) {
     );
 }
 
-#[divan::bench]
-fn server_of_a_service(bencher: Bencher<'_, '_>) {
-    let table = fixture::compiler().compile(&fixture::configuration(1));
+/// Choosing a server out of so many, of weights that are the same or not.
+#[divan::bench(
+    args = [
+        "wrr", "p2c", "leastconn", "leasttime", "hrw",
+        "weighted wrr", "weighted p2c", "weighted leastconn", "weighted leasttime", "weighted hrw",
+    ],
+    consts = [2, 10, 100]
+)]
+fn server_of_a_service<const COUNT: usize>(bencher: Bencher<'_, '_>, strategy: &str) {
+    let mut configuration = fixture::configuration(1);
+    let service = fixture::balancer(strategy, COUNT);
+    configuration.services.insert(fixture::name(0), service);
+    let table = fixture::compiler().compile(&configuration);
     let service = table
         .runtime()
         .services
@@ -93,6 +103,12 @@ fn server_of_a_service(bencher: Bencher<'_, '_>) {
         is_spent: false,
         now: Instant::now(),
     };
+    // Each was asked before.
+    for _ in 0..20 * COUNT {
+        if let Some(Ok(pick)) = service.as_ref().map(|service| service.pick(&asking)) {
+            Attempt::begin(&pick.server, asking.now).end(Outcome::Answered(StatusCode::OK));
+        }
+    }
     bencher.bench_local(|| {
         black_box(&service)
             .as_ref()

@@ -17,7 +17,7 @@ use crate::{
     forward::{Answer, Call, forward},
     middleware::{meet, unwind},
     respond::{Failure, ResponseBody, panicked, respond},
-    sanitize::{Peer, Rejection, Sanitized, resolve_encoded_slashes, sanitize},
+    sanitize::{Peer, Rejection, Sanitized, resolve_encoded_slashes, sanitize_silently},
     table::{RequestView, Route, RoutingTable, Target, canonical_host, routing_path},
     upstream::RequestBody,
 };
@@ -29,14 +29,14 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
     let mut head = Box::new(head);
     let outcome = async {
         exchange.admit()?;
-        let sanitized = {
+        let mut sanitized = {
             let client = exchange.client();
-            sanitize(&mut head, client.peer(), client.settings())?
+            sanitize_silently(&mut head, client.peer(), client.settings())?
         };
         if sanitized.handshake.is_some() {
             exchange.asks_for_tunnel(head.extensions.remove());
         }
-        let route = route(exchange.client(), &head)?;
+        let route = route(exchange.client(), &mut head, &mut sanitized)?;
         exchange.take(&route);
         let (passed, answer) = meet(&*route.middlewares, &mut head);
         let mut answer = match answer {
@@ -111,10 +111,23 @@ pub(crate) fn found(
     })
 }
 
-/// The route of a request of `client`.
-fn route(client: &Client, head: &request::Parts) -> Result<Arc<Route>, Failure> {
-    let found = found(&client.table(), client.entry_point(), head, client.peer())?;
-    found.ok_or(Failure::NoRoute)
+/// The route of a request of `client`. What is said of the client is among its headers where rules, middlewares or
+/// services may look for it.
+fn route(
+    client: &Client,
+    head: &mut request::Parts,
+    sanitized: &mut Sanitized,
+) -> Result<Arc<Route>, Failure> {
+    let table = client.table();
+    if table.asks_who_came() {
+        sanitized.introduce(head, client.peer(), client.settings());
+    }
+    let found = found(&table, client.entry_point(), head, client.peer())?;
+    let route = found.ok_or(Failure::NoRoute)?;
+    if !route.leads_straight() {
+        sanitized.introduce(head, client.peer(), client.settings());
+    }
+    Ok(route)
 }
 
 /// Brings the request to what answers it; if nothing does, the answer says why.

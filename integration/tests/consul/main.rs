@@ -5,6 +5,7 @@ mod faults;
 mod health;
 mod propagation;
 mod rights;
+mod rolling;
 mod traffic;
 mod transport;
 

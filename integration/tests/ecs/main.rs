@@ -5,6 +5,7 @@ use mesh_integration::aws::{Aws, CLUSTER, REGION};
 mod failure;
 mod lifecycle;
 mod rights;
+mod rolling;
 mod traffic;
 
 /// Settings of an ECS provider that reads `aws` every second.

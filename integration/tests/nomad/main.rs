@@ -4,6 +4,7 @@ mod failure;
 mod lifecycle;
 mod propagation;
 mod rights;
+mod rolling;
 mod traffic;
 
 use mesh_integration::Nomad;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     instance::LabelSet,
-    model::{HealthCheckMode, Middleware, SameSite, ServerUrl},
+    model::{Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, Strategy, ZonePreference},
     origin::Origin,
 };
 
@@ -442,6 +442,37 @@ fn a_server_can_have_a_literal_url() {
     let server = &declaration.services["s"].value.server;
     assert_eq!(server.url, Some("http://a:1/x".parse::<ServerUrl>().unwrap()));
     assert!(server.preserve_path);
+}
+
+#[test]
+fn how_servers_are_chosen_can_be_said_in_labels() {
+    let declaration = labels(&[
+        ("mesh.http.services.s.loadbalancer.strategy", "consistentHash"),
+        ("mesh.http.services.s.loadbalancer.hash.source", "header"),
+        ("mesh.http.services.s.loadbalancer.hash.name", "X-Tenant"),
+        ("mesh.http.services.s.loadbalancer.hash.boundedLoad", "125"),
+        ("mesh.http.services.s.loadbalancer.slowstart", "30s"),
+        ("mesh.http.services.s.loadbalancer.zonepreference", "true"),
+        ("mesh.http.services.s.loadbalancer.panicthreshold", "50"),
+        ("mesh.http.services.s.loadbalancer.server.zone", "a"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let service = &declaration.services["s"].value;
+    let balancer = &service.load_balancer;
+    assert_eq!(balancer.strategy, Strategy::ConsistentHash);
+    assert_eq!(
+        balancer.hash,
+        Hash {
+            key: HashKey::Header("x-tenant".parse().unwrap()),
+            bounded_load: 125
+        }
+    );
+    assert_eq!(balancer.slow_start, Duration::from_secs(30));
+    assert_eq!(balancer.zone_preference, Some(ZonePreference { threshold: 70 }));
+    assert_eq!(balancer.panic_threshold, 50);
+    assert_eq!(service.server.zone.as_deref(), Some("a"));
+    let spread = labels(&[("mesh.http.services.s.loadbalancer.panicthreshold", "101")]);
+    assert!(broken(&spread)[0].contains("0 to 100"), "{:?}", broken(&spread));
 }
 
 proptest! {

@@ -19,7 +19,7 @@ use super::ForwardError;
 use crate::{
     middleware::{Chain, meet},
     patience::limit,
-    sanitize::{Handshake, Peer, Sanitized, append_peer},
+    sanitize::{Handshake, Introduction, Peer, Sanitized, append_peer},
     service::{Asking, Server, ServerId, Terms},
     settings::ForwardedHeaders,
     upstream::{AnswerError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
@@ -55,6 +55,8 @@ pub(crate) struct Call {
     limits: Timeouts,
     /// Who sent it.
     client: IpAddr,
+    /// What servers learn about that, if it is not among the headers.
+    introduction: Option<Introduction>,
 }
 
 /// What comes of the body of a call for those who get a copy.
@@ -78,7 +80,9 @@ impl Call {
         settings: &ForwardedHeaders,
     ) -> Self {
         let headers = &mut head.headers;
-        append_peer(headers, peer, settings);
+        if !sanitized.is_silent {
+            append_peer(headers, peer, settings);
+        }
         for name in &sanitized.hop_by_hop {
             headers.remove(name);
         }
@@ -102,6 +106,7 @@ impl Call {
             route_limits: Timeouts::default(),
             limits: Timeouts::default(),
             client: peer.ip,
+            introduction: sanitized.is_silent.then(|| peer.introduction(settings)),
         }
     }
 
@@ -309,6 +314,7 @@ impl Call {
             route_limits: Timeouts::default(),
             limits: Timeouts::default(),
             client: self.client,
+            introduction: self.introduction.clone(),
         };
         Some((copy, body))
     }
@@ -337,6 +343,7 @@ impl Call {
             target: &target,
             host: host.map_or(server.authority.as_bytes(), HeaderValue::as_bytes),
             headers: &self.head.headers,
+            introduction: self.introduction.as_ref(),
         };
         connection.exchange(head, &mut self.body).await
     }

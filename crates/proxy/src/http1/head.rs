@@ -28,17 +28,16 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The header `lines` that were found in it, as far as `takes` wants them, with room for `more`.
+    /// The header `lines` that were found in it, as far as `takes` wants them.
     ///
     /// # Errors
     /// The name of a header that cannot be passed on.
     pub(crate) fn headers(
         &self,
         lines: &[httparse::Header<'a>],
-        more: usize,
         mut takes: impl FnMut(&HeaderName, &[u8]) -> bool,
     ) -> Result<HeaderMap, String> {
-        let mut headers = HeaderMap::with_capacity(lines.len() + more);
+        let mut headers = HeaderMap::with_capacity(lines.len());
         for line in lines {
             let invalid = || line.name.to_owned();
             let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| invalid())?;

@@ -1,12 +1,15 @@
 //! What servers learn about the client: the `X-Forwarded-*` family.
 
-use std::{cell::Cell, net::IpAddr};
+use std::{
+    cell::{Cell, OnceCell},
+    net::IpAddr,
+};
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request};
 
 use super::{headers::Seen, host, owned};
-use crate::settings::ForwardedHeaders;
+use crate::{http1::line, settings::ForwardedHeaders};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -30,6 +33,29 @@ pub(crate) struct Peer {
     server: HeaderValue,
     /// It is spoken to over TLS.
     secure: Cell<bool>,
+    /// Lines about it that are the same in every request.
+    lines: OnceCell<Bytes>,
+}
+
+/// What servers learn about the client of a request that has no word on it, as it is written into a head: nobody on
+/// the way looks at it, so that it need not be among the headers.
+#[derive(Debug, Clone)]
+pub(crate) struct Introduction {
+    lines: Bytes,
+    usual_port: &'static str,
+}
+
+impl Introduction {
+    /// Writes it for a request to `host`.
+    pub(crate) fn write(&self, host: Option<&HeaderValue>, out: &mut BytesMut) {
+        out.put_slice(&self.lines);
+        let port = host.and_then(|host| host::port(host.to_str().ok()?));
+        let port = port.unwrap_or(self.usual_port);
+        line(&X_FORWARDED_PORT, port.as_bytes(), out);
+        if let Some(host) = host {
+            line(&X_FORWARDED_HOST, host.as_bytes(), out);
+        }
+    }
 }
 
 impl Peer {
@@ -41,6 +67,7 @@ impl Peer {
             trusted: settings.trusts(ip),
             server,
             secure: Cell::new(false),
+            lines: OnceCell::new(),
         }
     }
 
@@ -59,6 +86,24 @@ impl Peer {
         if self.is_secure() { "https" } else { "http" }
     }
 
+    /// What servers learn about it.
+    pub(crate) fn introduction(&self, settings: &ForwardedHeaders) -> Introduction {
+        let lines = self.lines.get_or_init(|| {
+            let mut lines = BytesMut::new();
+            line(&X_REAL_IP, self.ip_value.as_bytes(), &mut lines);
+            line(&X_FORWARDED_PROTO, self.scheme().as_bytes(), &mut lines);
+            line(&X_FORWARDED_SERVER, self.server.as_bytes(), &mut lines);
+            if !settings.not_append_x_forwarded_for {
+                line(&X_FORWARDED_FOR, self.ip_value.as_bytes(), &mut lines);
+            }
+            lines.freeze()
+        });
+        Introduction {
+            lines: lines.clone(),
+            usual_port: if self.is_secure() { "443" } else { "80" },
+        }
+    }
+
     /// The client that the peer speaks for, in its own words, if it is believed.
     pub(crate) fn forwarded_for(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let believed = headers.get(&X_FORWARDED_FOR).filter(|_| self.trusted);
@@ -66,18 +111,23 @@ impl Peer {
     }
 }
 
-/// Drops what an untrusted peer claims, and says what is not said yet.
+/// Drops what an untrusted peer claims. False if nothing is known of the client then but what its connection tells, so
+/// that its [`Introduction`] says it all.
+pub(super) fn trust(head: &mut request::Parts, peer: &Peer, seen: &Seen) -> bool {
+    if seen.managed && !peer.trusted {
+        drop_managed(&mut head.headers);
+    }
+    seen.managed && peer.trusted
+}
+
+/// Says what is not said yet; `known` as [`trust`] found.
 pub(super) fn set(
     head: &mut request::Parts,
     peer: &Peer,
     websocket: bool,
-    seen: &Seen,
+    known: bool,
     settings: &ForwardedHeaders,
 ) {
-    if seen.managed && !peer.trusted {
-        drop_managed(&mut head.headers);
-    }
-    let known = seen.managed && peer.trusted;
     let (proto, usual_port) = match (websocket, peer.is_secure()) {
         (false, false) => ("http", "80"),
         (false, true) => ("https", "443"),
@@ -172,7 +222,10 @@ mod tests {
     use http::Request;
     use proptest::{prelude::*, sample::select};
 
-    use super::{super::sanitize, *};
+    use super::{
+        super::{sanitize, sanitize_silently},
+        *,
+    };
     use crate::settings::EntryPoint;
 
     /// Names and values of headers.
@@ -259,6 +312,37 @@ mod tests {
             let hop = hop(7, false, &settings);
             let (claimed, plain) = (passed(of(&claims), &hop), passed(of(&Lines::new()), &hop));
             prop_assert_eq!(claimed.headers, plain.headers);
+        }
+
+        #[test]
+        fn an_introduction_says_what_headers_would(claims in claims(), settings in entry_point(), secure in any::<bool>(), port in select(vec!["", ":81", ":"])) {
+            let (peer, settings) = hop(7, false, &settings);
+            if secure {
+                peer.secure();
+            }
+            let mut head = of(&claims);
+            head.headers.insert(header::HOST, format!("a.test{port}").parse().unwrap());
+            let mut expected = Request::new(()).into_parts().0;
+            expected.headers.clone_from(&head.headers);
+            let expected = passed(expected, &(peer, settings.clone())).headers;
+            let (peer, _) = hop(7, false, &settings);
+            if secure {
+                peer.secure();
+            }
+            let sanitized = sanitize_silently(&mut head, &peer, &settings).unwrap();
+            prop_assert_eq!(sanitized.is_silent, !settings.forwarded_headers.add_x_forwarded_scheme_headers);
+            let mut out = BytesMut::new();
+            if sanitized.is_silent {
+                peer.introduction(&settings.forwarded_headers).write(head.headers.get(header::HOST), &mut out);
+            } else {
+                append_peer(&mut head.headers, &peer, &settings.forwarded_headers);
+            }
+            let mut got = head.headers;
+            for line in std::str::from_utf8(&out).unwrap().lines() {
+                let (name, value) = line.split_once(": ").unwrap();
+                got.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+            }
+            prop_assert_eq!(got, expected);
         }
 
         #[test]

@@ -88,6 +88,7 @@ pub(super) fn strip(head: &mut request::Parts, seen: &Seen, settings: &Forwarded
         handshake: None,
         trailers: seen.te && tokens(&head.headers, header::TE).any(|te| te.eq_ignore_ascii_case("trailers")),
         hop_by_hop: Vec::new(),
+        is_silent: false,
     };
     if seen.connection {
         strip_named(head, settings, &mut sanitized);

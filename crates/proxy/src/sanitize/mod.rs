@@ -23,8 +23,9 @@ use http::{
 };
 use mesh_telemetry::metrics::Refusal;
 
-pub(crate) use forwarded::{Peer, append_peer};
+pub(crate) use forwarded::{Introduction, Peer, append_peer};
 pub(crate) use headers::{is_hop_by_hop, tokens};
+pub(crate) use owned::is_managed;
 pub(crate) use path::resolve_encoded_slashes;
 pub(crate) use trailers::strip_trailers;
 #[cfg(test)]
@@ -103,9 +104,18 @@ pub(crate) struct Sanitized {
     pub(crate) trailers: bool,
     /// Headers of this connection only that middlewares may see and servers not.
     pub(crate) hop_by_hop: Vec<HeaderName>,
+    /// Nothing is said of the client yet.
+    pub(crate) is_silent: bool,
 }
 
 impl Sanitized {
+    /// Says what there is to say of the client among the headers, where somebody may look at it.
+    pub(crate) fn introduce(&mut self, head: &mut request::Parts, peer: &Peer, settings: &EntryPoint) {
+        if std::mem::take(&mut self.is_silent) {
+            forwarded::set(head, peer, false, false, &settings.forwarded_headers);
+        }
+    }
+
     /// The client asks for a WebSocket.
     fn is_websocket(&self) -> bool {
         let is_websocket = |asked: &HeaderValue| asked.as_bytes().eq_ignore_ascii_case(b"websocket");
@@ -113,8 +123,20 @@ impl Sanitized {
     }
 }
 
-/// Checks and rewrites the head of a request.
+/// Checks and rewrites the head of a request. What is said of the client is among its headers.
 pub(crate) fn sanitize(
+    head: &mut request::Parts,
+    peer: &Peer,
+    settings: &EntryPoint,
+) -> Result<Sanitized, Rejection> {
+    let mut sanitized = sanitize_silently(head, peer, settings)?;
+    sanitized.introduce(head, peer, settings);
+    Ok(sanitized)
+}
+
+/// Checks and rewrites the head of a request. What is said of the client is not added, if it can be as well when the
+/// request is written.
+pub(crate) fn sanitize_silently(
     head: &mut request::Parts,
     peer: &Peer,
     settings: &EntryPoint,
@@ -133,13 +155,13 @@ pub(crate) fn sanitize(
         sanitized.upgrade = Some(HeaderValue::from_static("websocket"));
         sanitized.handshake = Some(Rc::new(handshake));
     }
-    forwarded::set(
-        head,
-        peer,
-        sanitized.is_websocket(),
-        &seen,
-        &settings.forwarded_headers,
-    );
+    let known = forwarded::trust(head, peer, &seen);
+    let is_websocket = sanitized.is_websocket();
+    sanitized.is_silent =
+        !known && !is_websocket && !settings.forwarded_headers.add_x_forwarded_scheme_headers;
+    if !sanitized.is_silent {
+        forwarded::set(head, peer, is_websocket, known, &settings.forwarded_headers);
+    }
     head.version = Version::HTTP_11;
     Ok(sanitized)
 }

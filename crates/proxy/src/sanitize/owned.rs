@@ -1,7 +1,7 @@
 //! Headers that Mesh owns: what they say to a server is Mesh's word.
 
 /// True for headers about the client and its way here. From peers that are not trusted they are dropped.
-pub(super) fn is_managed(name: &str) -> bool {
+pub(crate) fn is_managed(name: &str) -> bool {
     name.starts_with("x-forwarded-") || matches!(name, "x-real-ip" | "x-scheme" | "forwarded")
 }
 

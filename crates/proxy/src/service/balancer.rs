@@ -47,6 +47,7 @@ pub struct Balancer {
     /// The readiness of servers is to be noted when they are laid out.
     notes_readiness: AtomicBool,
     drain_timeout: Duration,
+    leads_straight: bool,
     pub(super) state: Arc<ServiceState>,
     sticky: Option<Box<Stickiness>>,
 }
@@ -112,6 +113,8 @@ impl Balancer {
         let servers: Vec<_> = servers.collect();
         lead_out(&servers, definition.drain_timeout, now);
         let zones = definition.servers.iter().map(|server| server.zone.as_str());
+        let by_header = matches!(definition.hash.key, model::HashKey::Header(_));
+        let leads_straight = !by_header && !servers.iter().any(|server| server.may_share());
         let balancer = Arc::new(Self {
             rules: Rules {
                 strategy: definition.strategy,
@@ -126,6 +129,7 @@ impl Balancer {
             changes: AtomicUsize::new(0),
             notes_readiness: AtomicBool::new(false),
             drain_timeout: definition.drain_timeout,
+            leads_straight,
             state,
             sticky,
         });
@@ -134,6 +138,11 @@ impl Balancer {
         // A verdict may have changed before anybody could tell it.
         balancer.rebalance(true, now);
         balancer
+    }
+
+    /// True if a server is chosen whatever headers say, and spoken to over HTTP/1.1.
+    pub(super) fn leads_straight(&self) -> bool {
+        self.leads_straight
     }
 
     /// All servers, usable or not.

@@ -112,6 +112,11 @@ impl Service {
         }
     }
 
+    /// True if its requests go to its own servers, all of HTTP/1.1, whatever headers say.
+    pub(crate) fn leads_straight(&self) -> bool {
+        matches!(&self.kind, Kind::Balancer(balancer) if balancer.leads_straight())
+    }
+
     /// True when some server of it may be used now.
     pub fn can_serve(&self) -> bool {
         match &self.kind {

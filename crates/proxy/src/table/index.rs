@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     keys::{HostKey, PathKey},
-    matching::parent_domain,
+    matching::{asks_who_came, parent_domain},
     request::RequestView,
     route::Route,
 };
@@ -30,6 +30,7 @@ pub(super) struct Index {
     exact: HashMap<Arc<str>, Bucket>,
     below: HashMap<Arc<str>, Bucket>,
     anywhere: Bucket,
+    asks_who_came: bool,
 }
 
 /// Ranks in one place, ascending.
@@ -81,8 +82,14 @@ impl Index {
             exact: buckets(exact),
             below: buckets(below),
             anywhere: Bucket::new(anywhere, &routes),
+            asks_who_came: routes.iter().any(|route| asks_who_came(route.rule.expr())),
             routes,
         }
+    }
+
+    /// True if some rule looks for what is said of a client.
+    pub(super) fn asks_who_came(&self) -> bool {
+        self.asks_who_came
     }
 
     /// The first route in order that matches.

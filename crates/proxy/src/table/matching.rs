@@ -3,6 +3,7 @@
 use mesh_config::rule::{Expr, HostPattern, Matcher};
 
 use super::request::{RequestView, query_values};
+use crate::sanitize::is_managed;
 
 /// True if `request` is what `expr` asks for.
 pub(super) fn matches(expr: &Expr, request: &RequestView<'_>) -> bool {
@@ -19,6 +20,16 @@ pub(super) fn refusal<'e>(expr: &'e Expr, request: &RequestView<'_>) -> Option<&
     match expr {
         Expr::And(all) => all.iter().find_map(|expr| refusal(expr, request)),
         Expr::Or(_) | Expr::Not(_) | Expr::Match(_) => (!matches(expr, request)).then_some(expr),
+    }
+}
+
+/// True if `expr` looks at a header by which Mesh introduces a client.
+pub(super) fn asks_who_came(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_who_came),
+        Expr::Not(expr) => asks_who_came(expr),
+        Expr::Match(Matcher::Header { name, .. } | Matcher::HeaderRegexp { name, .. }) => is_managed(name),
+        Expr::Match(_) => false,
     }
 }
 

@@ -64,6 +64,13 @@ impl RoutingTable {
         self.entry_points.get(entry_point)?.index(request).find(request)
     }
 
+    /// True if some rule looks for what is said of a client.
+    pub(crate) fn asks_who_came(&self) -> bool {
+        self.entry_points
+            .iter()
+            .any(|routes| routes.plain.asks_who_came() || routes.secure.asks_who_came())
+    }
+
     /// State, errors and use of every object.
     pub fn runtime(&self) -> &Runtime {
         self.runtime.get_or_init(|| self.verdicts.runtime())

@@ -111,6 +111,12 @@ impl Route {
         matches(self.rule.expr(), request)
     }
 
+    /// True if its requests go to servers of HTTP/1.1 with nothing on the way that looks at what is said of a client.
+    pub(crate) fn leads_straight(&self) -> bool {
+        self.middlewares.is_empty()
+            && matches!(&self.target, Target::Service(service) if service.leads_straight())
+    }
+
     /// The order in which routes are tried: higher priority, then earlier provider, then exact before wildcard
     /// hosts, then by name.
     pub(super) fn order(&self) -> impl Ord {

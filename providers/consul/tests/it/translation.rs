@@ -33,6 +33,23 @@ fn whole_answers_become_whole_instances() {
 }
 
 #[test]
+fn a_zone_is_what_the_meta_of_the_node_says_else_the_datacenter() {
+    let zone = |node: Value| {
+        let entry = json!([{"Node": node, "Service": {"ID": "w", "Service": "w"}, "Checks": []}]);
+        let instances = translation().instances(&serde_json::from_value::<Vec<Entry>>(entry).unwrap());
+        instances[0].zone.as_deref().map(str::to_owned)
+    };
+    let node = |meta: Value| json!({"Node": "a", "Address": "192.0.2.7", "Datacenter": "dc1", "Meta": meta});
+    assert_eq!(zone(node(json!({"zone": "rack-7"}))).as_deref(), Some("rack-7"));
+    assert_eq!(
+        zone(node(json!({"availability-zone": "az2"}))).as_deref(),
+        Some("az2")
+    );
+    assert_eq!(zone(node(json!(null))).as_deref(), Some("dc1"));
+    assert_eq!(zone(json!({"Node": "a", "Address": "192.0.2.7"})), None);
+}
+
+#[test]
 fn the_worst_check_decides_and_maintenance_is_worse_than_critical() {
     let checks = json!([
         {"CheckID": "serfHealth", "Status": "passing"},

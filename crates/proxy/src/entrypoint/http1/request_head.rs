@@ -9,9 +9,6 @@ use mesh_telemetry::metrics::Refusal as Reason;
 
 use crate::http1::{Framing, Head, MAX_LINES, Said, Unclear, has_bare_line_end};
 
-/// Lines that are added to most heads on their way to a server.
-const ADDED_LINES: usize = 6;
-
 /// Why something is no request, or none that is served. Nothing on its connection is taken for a request after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
@@ -112,9 +109,7 @@ pub(super) fn parse(buffer: &mut BytesMut, limit: usize) -> Result<Option<Reques
         said.note(name, value);
         true
     };
-    *request.headers_mut() = head
-        .headers(parsed.headers, ADDED_LINES, takes)
-        .map_err(|_| Refusal::Header)?;
+    *request.headers_mut() = head.headers(parsed.headers, takes).map_err(|_| Refusal::Header)?;
     let version = request.version();
     let framing = said.framing(version)?.unwrap_or(Framing::Length(0));
     buffer.advance(length);

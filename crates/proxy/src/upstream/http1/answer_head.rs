@@ -57,9 +57,7 @@ pub(super) fn parse(buffer: &mut BytesMut, to_head: bool) -> Result<Option<Answe
         let tells_of_switch = *name == header::UPGRADE && status == StatusCode::SWITCHING_PROTOCOLS;
         tells_of_switch || !(is_hop_by_hop(name.as_str()) || *name == X_MESH_REASON)
     };
-    *response.headers_mut() = head
-        .headers(parsed.headers, 0, takes)
-        .map_err(AnswerError::Header)?;
+    *response.headers_mut() = head.headers(parsed.headers, takes).map_err(AnswerError::Header)?;
     buffer.advance(length);
     for name in named {
         response.headers_mut().remove(name);

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, Method, header};
 
-use crate::http1::line;
+use crate::{http1::line, sanitize::Introduction};
 
 /// Most heads are not longer, in bytes.
 const USUAL_LENGTH: usize = 1024;
@@ -19,6 +19,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) host: &'a [u8],
     /// Its headers. What they say of the host and of the length of the body is not written.
     pub(crate) headers: &'a HeaderMap,
+    /// What is said of the client, if it is not among the headers.
+    pub(crate) introduction: Option<&'a Introduction>,
 }
 
 /// How a request says how long its body is.
@@ -49,6 +51,9 @@ impl RequestHead<'_> {
                 line(name, value.as_bytes(), out);
             }
         }
+        if let Some(introduction) = self.introduction {
+            introduction.write(self.headers.get(header::HOST), out);
+        }
         match announced {
             Announced::Nothing if self.headers.contains_key(header::CONTENT_LENGTH) => {
                 line(&header::CONTENT_LENGTH, b"0", out);
@@ -77,6 +82,7 @@ mod tests {
             target: "/a?b",
             host: b"a.test",
             headers: &headers,
+            introduction: None,
         };
         let mut out = BytesMut::new();
         head.write(announced, &mut out);
