@@ -104,6 +104,7 @@ fn list(numbers: &[u8]) -> Step {
         lifecycle: Lifecycle::Ready,
         reason: None,
         weight: 1,
+        zone: None,
         created: 0,
         labels: Vec::new(),
         tags: Vec::new(),
