@@ -10,7 +10,7 @@ use mesh_config::{
 
 use crate::{
     answer::Registration,
-    table::{Standing, Table},
+    table::{Standing, Table, is_stopping},
 };
 
 /// How much of an allocation's id Nomad's own tools show.
@@ -29,10 +29,17 @@ impl Translation {
         self.at(registration, table, table.standing(registration))
     }
 
-    /// What an instance is whose registration ended before it did: it may be used while nothing else is ready.
+    /// What an instance is whose registration ended before it did. It drains if it is being stopped. Otherwise the
+    /// list of allocations may be late, and it may be used while nothing else is ready.
     pub fn deregistered(&self, registration: &Registration, table: &Table) -> Instance {
-        let reason = "deregistered, and its allocation still runs".to_owned();
-        self.at(registration, table, (Lifecycle::Starting, Some(reason)))
+        let standing = match table.allocation(&registration.alloc_id) {
+            Some(allocation) if is_stopping(allocation) => table.standing(registration),
+            _ => {
+                let reason = "deregistered, and its allocation still runs".to_owned();
+                (Lifecycle::Starting, Some(reason))
+            }
+        };
+        self.at(registration, table, standing)
     }
 
     /// True when `tag` is one of ours that switches `option` on: `mesh.enable=true`.

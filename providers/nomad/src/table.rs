@@ -107,7 +107,7 @@ fn standing(allocation: &Allocation) -> Standing {
 fn running(allocation: &Allocation) -> Standing {
     let health = allocation.deployment_status.healthy;
     if is_stopping(allocation) {
-        return starting("its allocation is being stopped");
+        return stopping();
     }
     if allocation.desired_transition.migrate {
         return starting("its allocation is to move to another node");
@@ -123,6 +123,12 @@ fn running(allocation: &Allocation) -> Standing {
 /// True if the servers want its end.
 pub(crate) fn is_stopping(allocation: &Allocation) -> bool {
     matches!(allocation.desired_status.as_str(), "stop" | "evict")
+}
+
+/// It ends by its provider's word: nothing new is sent to it, also when nothing else is there.
+fn stopping() -> Standing {
+    let reason = "its allocation is being stopped".to_owned();
+    (Lifecycle::Draining, Some(reason))
 }
 
 fn starting(reason: &str) -> Standing {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh_config::instance::Lifecycle::{Ready, Starting, Unhealthy};
+use mesh_config::instance::Lifecycle::{Draining, Ready, Starting, Unhealthy};
 use mesh_provider_nomad::{LAG, LINGER, PROMOTION, Settings};
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ async fn one_that_crashed_is_registered_and_gets_nothing_until_it_runs_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_a_promotion_the_old_ones_stand_in_until_they_end() {
+async fn in_a_promotion_the_old_ones_drain_until_they_end() {
     let world = web();
     let canary = Placed {
         canary: true,
@@ -86,17 +86,8 @@ async fn in_a_promotion_the_old_ones_stand_in_until_they_end() {
     world.deregister("a1");
     world.deregister("a2");
     reports
-        .until("web", &[("a1", Starting), ("a2", Starting), ("c1", Ready)])
+        .until("web", &[("a1", Draining), ("a2", Draining), ("c1", Ready)])
         .await;
-    let kept = |reports: &Reports<'_>| {
-        let mut reasons = reports.known["service web"]
-            .iter()
-            .filter_map(|one| one.reason.clone());
-        reasons.all(|reason| reason.starts_with("deregistered"))
-    };
-    while !kept(&reports) {
-        reports.next().await;
-    }
     world.allocation("a1", |placed| placed.client_status = "complete");
     world.allocation("a2", |placed| placed.client_status = "complete");
     world.run(Service::new("web", "b2", 8004));
@@ -150,14 +141,14 @@ async fn a_promoted_one_is_a_canary_until_its_tags_are_those_of_its_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_one_of_a_service_stands_in_while_it_still_runs() {
+async fn the_last_one_of_a_service_drains_while_it_still_runs() {
     let world = World::new([Service::new("web", "a1", 8001), Service::new("api", "b1", 8002)]);
     let provider = provider(&world, &Settings::default());
     let mut reports = Reports::of(&*provider);
     reports.until("web", &[("a1", Ready)]).await;
     world.allocation("a1", |placed| placed.desired_status = "stop");
     world.deregister("a1");
-    reports.until("web", &[("a1", Starting)]).await;
+    reports.until("web", &[("a1", Draining)]).await;
     tokio::time::timeout(LINGER / 2, async {
         while reports.scopes.contains("service web") {
             reports.next().await;
@@ -170,7 +161,17 @@ async fn the_last_one_of_a_service_stands_in_while_it_still_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_stands_in_for_ever() {
+async fn one_that_is_being_stopped_drains_while_it_is_still_registered() {
+    let world = web();
+    let provider = provider(&world, &Settings::default());
+    let mut reports = Reports::of(&*provider);
+    reports.until("web", &[("a1", Ready), ("a2", Ready)]).await;
+    world.allocation("a1", |placed| placed.desired_status = "stop");
+    reports.until("web", &[("a1", Draining), ("a2", Ready)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_lingers_for_ever() {
     let world = web();
     let provider = provider(&world, &Settings::default());
     let mut reports = Reports::of(&*provider);
@@ -178,7 +179,7 @@ async fn nobody_stands_in_for_ever() {
     let start = Instant::now();
     world.allocation("a1", |placed| placed.desired_status = "stop");
     world.deregister("a1");
-    reports.until("web", &[("a1", Starting), ("a2", Ready)]).await;
+    reports.until("web", &[("a1", Draining), ("a2", Ready)]).await;
     reports.until("web", &[("a2", Ready)]).await;
     assert!(
         (LINGER..LINGER * 2).contains(&start.elapsed()),
@@ -188,6 +189,7 @@ async fn nobody_stands_in_for_ever() {
     // A job that takes its service away goes on running.
     let start = Instant::now();
     world.deregister("a2");
+    reports.until("web", &[("a2", Starting)]).await;
     reports.until_scopes(&["allocations"]).await;
     assert!((LAG..LAG * 2).contains(&start.elapsed()), "{:?}", start.elapsed());
 }

@@ -91,17 +91,30 @@ fn an_allocation_that_is_known_not_to_run_gets_nothing() {
 }
 
 #[test]
-fn an_allocation_that_is_on_its_way_out_or_out_of_sight_stands_in() {
+fn an_allocation_that_is_to_move_or_out_of_sight_stands_in() {
     let healthy = json!({"Healthy": true});
     for change in [
-        json!({"DesiredStatus": "stop"}),
-        json!({"DesiredStatus": "evict"}),
         json!({"DesiredTransition": {"Migrate": true}}),
         json!({"ClientStatus": "unknown"}),
     ] {
         let mut change = change;
         change["DeploymentStatus"] = healthy.clone();
         assert_eq!(standing(change.clone()).0, Lifecycle::Starting, "{change}");
+    }
+}
+
+#[test]
+fn an_allocation_that_is_being_stopped_drains_until_it_runs_no_longer() {
+    for health in [json!(true), json!(false), Value::Null] {
+        for wanted in ["stop", "evict"] {
+            let stopped = |status: &str| {
+                let health = json!({"Healthy": health});
+                standing(json!({"DesiredStatus": wanted, "ClientStatus": status, "DeploymentStatus": health}))
+                    .0
+            };
+            assert_eq!(stopped("running"), Lifecycle::Draining, "{wanted} {health}");
+            assert_eq!(stopped("complete"), Lifecycle::Unhealthy, "{wanted} {health}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod laws;
 mod lifecycle;
 mod persistence;
+mod rolling;
 
 use std::{
     sync::Arc,
