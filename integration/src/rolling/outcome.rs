@@ -26,6 +26,8 @@ pub struct Outcome {
     pub repeated: Vec<String>,
     /// Requests and failures of the client that asks the registered servers itself.
     pub direct: (usize, usize),
+    /// What its requests took, to tell what the machine alone did.
+    direct_times: Times,
 }
 
 impl Outcome {
@@ -62,6 +64,7 @@ impl Outcome {
                 direct.len(),
                 direct.iter().filter(|request| request.failure.is_some()).count(),
             ),
+            direct_times: direct.iter().map(|request| request.took).collect(),
         }
     }
 
@@ -85,17 +88,22 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (p50, p99, max) = (self.times.at(0.5), self.times.at(0.99), self.times.at(1.0));
+        let times = |times: &Times| {
+            let (p50, p99, max) = (times.at(0.5), times.at(0.99), times.at(1.0));
+            format!("p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
+        };
         let (asked, missed) = self.direct;
         write!(
             f,
-            "{} replacements in {:.0?}: {} requests, {} failed, {} POSTs cut by a kill, p50 {p50:.1?}, p99 {p99:.1?}, \
-             max {max:.1?}; without Mesh: {asked} requests, {missed} failed",
+            "{} replacements in {:.0?}: {} requests, {} failed, {} POSTs cut by a kill, {}; without Mesh: {asked} \
+             requests, {missed} failed, {}",
             self.replacements,
             self.lasted,
             self.requests,
             self.failed.len(),
             self.cut,
+            times(&self.times),
+            times(&self.direct_times),
         )
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 /// What a request takes, so that servers die in the middle of some.
-const WORK: Duration = Duration::from_millis(10);
+const WORK: Duration = Duration::from_millis(50);
 
 /// Names a POST.
 pub(super) const ID: &str = "x-request-id";
