@@ -236,9 +236,9 @@ impl Call {
         self.spoilt += 1;
     }
 
-    /// True when a server had work with it, and it goes on.
-    pub(super) fn was_spoilt(&self) -> bool {
-        self.spoilt > 0
+    /// True if no server answered it in vain or took too long: what it was sent to was gone.
+    pub(super) fn was_only_lost(&self) -> bool {
+        self.spoilt == self.lost
     }
 
     /// Leads it through the middlewares in front of one server; what those in front of another one did to it is

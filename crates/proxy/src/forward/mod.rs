@@ -153,6 +153,7 @@ async fn offer(
     now: Instant,
 ) -> Result<Answer, ForwardError> {
     trail.ask(server, now);
+    let mut taken = None;
     // One that was lost already takes its chance with no further connection that may be dead.
     if !call.was_lost()
         && let Some(lease) = upstreams.idle(server, call.offered().is_some(), now)
@@ -160,8 +161,11 @@ async fn offer(
         match send(lease, server.state.begin(), call, trail, log).await {
             // The server closed the connection, most likely before it knew of this request.
             Err(error @ ForwardError::Closed { again: true, .. }) => {
-                if call.was_lost() && server.terms.take_retry(now).is_none() {
-                    return Err(error.beyond_budget(&server.service));
+                if call.was_lost() {
+                    taken = server.terms.take_retry(now);
+                    if taken.is_none() {
+                        return Err(error.beyond_budget(&server.service));
+                    }
                 }
             }
             outcome => return outcome,
@@ -176,7 +180,11 @@ async fn offer(
         limit(call.limits().connect),
     ))
     .await?;
-    send(lease, in_flight, call, trail, log).await
+    let outcome = send(lease, in_flight, call, trail, log).await;
+    if let (Some(taken), Ok(_)) = (taken, &outcome) {
+        server.terms.give_back(taken);
+    }
+    outcome
 }
 
 async fn connect(

@@ -26,8 +26,8 @@ pub(super) struct Tries {
     is_spent: bool,
     /// A service is asked in place of another one that has no server left.
     is_instead: bool,
-    /// What the offer under way took out of the budget.
-    taken: Option<(Arc<Terms>, Allowed)>,
+    /// What offers beyond the first took out of the budget.
+    taken: SmallVec<[(Arc<Terms>, Allowed); 1]>,
 }
 
 impl Tries {
@@ -96,8 +96,9 @@ impl Tries {
             (self.is_instead, self.is_spent, self.offers) = (pick.is_instead, false, 0);
             return true;
         }
-        self.taken = terms.take_retry(now).map(|taken| (terms.clone(), taken));
-        self.taken.is_some()
+        let taken = terms.take_retry(now);
+        self.taken.extend(taken.map(|taken| (terms.clone(), taken)));
+        taken.is_some()
     }
 
     /// There is no budget to offer the call to `server`.
@@ -119,10 +120,10 @@ impl Tries {
     ) -> Option<Result<Answer, ForwardError>> {
         self.offers += 1;
         self.is_spent = self.offers >= server.terms.retry.attempts;
-        if let (Some((terms, taken)), Ok(_)) = (self.taken.take(), &outcome)
-            && !call.was_spoilt()
-        {
-            terms.give_back(taken);
+        if outcome.is_ok() && call.was_only_lost() {
+            for (terms, taken) in self.taken.drain(..) {
+                terms.give_back(taken);
+            }
         }
         match &outcome {
             Ok(answer) => {

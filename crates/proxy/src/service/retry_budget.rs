@@ -1,8 +1,8 @@
 //! How many requests of a service may be sent again.
 //!
 //! A share of its live traffic: while all servers fail, they do not get a multiple of what clients send. A request
-//! asks when it is about to be offered to a server once more; it gives back what it took when its first servers
-//! could not be reached and the next one answers, because then only one had work with it.
+//! asks when it is about to be offered to a server once more; it gives back what it took when the servers before were
+//! gone, and the next one answers: then there is no outage that retries could make worse.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
