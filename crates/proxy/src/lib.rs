@@ -1,5 +1,6 @@
 //! The data plane: compiles dynamic configuration to a routing table and serves requests by it.
 
+mod brief;
 mod drain;
 mod entrypoint;
 mod exchange;

@@ -337,6 +337,50 @@ fn demands_on_health_are_met_or_the_service_says_what_is_missing() {
 }
 
 #[test]
+fn a_mistake_below_many_services_is_told_in_short_and_without_a_server_so_is_that() {
+    for leaf in [
+        json!({"weighted": {"services": [{"name": "missing"}]}}),
+        json!({"loadBalancer": {}}),
+    ] {
+        let mut services = serde_json::Map::new();
+        services.insert("d0@file".to_owned(), leaf);
+        for level in 1..4 {
+            let children: Vec<_> = (0..10)
+                .map(|_| json!({"name": format!("d{}", level - 1)}))
+                .collect();
+            services.insert(
+                format!("d{level}@file"),
+                json!({"weighted": {"services": children}}),
+            );
+        }
+        for level in 4..9 {
+            for column in 0..10 {
+                let below = |column| json!({"name": if level == 4 { "d3".to_owned() } else { format!("e{}x{column}", level - 1) }});
+                let children: Vec<_> = (0..10).map(below).collect();
+                services.insert(
+                    format!("e{level}x{column}@file"),
+                    json!({"weighted": {"services": children}}),
+                );
+            }
+        }
+        let table = compiler().compile(&configuration(&json!({"services": services})));
+        let errors = errors(&table, "e8x0@file");
+        assert!(
+            errors.contains("cannot be used") && errors.len() < 12_000,
+            "{}",
+            errors.len()
+        );
+        assert!(
+            table
+                .runtime()
+                .services
+                .values()
+                .all(|info| info.errors.iter().all(|error| error.len() < 1200))
+        );
+    }
+}
+
+#[test]
 fn what_is_nested_too_deep_is_refused_where_it_is_too_deep() {
     let mut services = serde_json::Map::new();
     services.insert("s00@file".to_owned(), one("a"));

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use mesh_config::model::Sticky;
 
 use super::{Asking, Pick, ServerId, Service, schedule::Schedule, state::ServiceState, sticky::Stickiness};
+use crate::brief::brief;
 
 /// Services that share the requests of one.
 #[derive(Debug)]
@@ -136,5 +137,5 @@ pub(super) fn why_none(shares: &[Share], tried: &[ServerId]) -> String {
         0 => format!("{} has weight 0", share.service.label),
         _ => format!("{}: {}", share.service.label, share.service.why_none(tried)),
     });
-    reasons.collect::<Vec<_>>().join("; ")
+    brief(reasons)
 }

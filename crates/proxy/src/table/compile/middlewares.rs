@@ -14,7 +14,10 @@ use super::{
     log::tell,
     missing::Missing,
 };
-use crate::middleware::{Chain, Middleware, Step};
+use crate::{
+    brief::brief,
+    middleware::{Chain, Middleware, Step},
+};
 
 /// Steps in a chain, laid flat; more is a mistake such as chains that name each other twice.
 const MAX_STEPS: usize = 256;
@@ -73,7 +76,7 @@ fn resolve(known: &Known, name: &QualifiedName, missing: &Missing) -> Result<Cha
         Some(chain) => Ok(chain.clone()),
         None => Err(format!(
             "middleware {name} cannot be used: {}",
-            verdict.errors.join("; ")
+            brief(verdict.errors.iter().cloned())
         )),
     }
 }

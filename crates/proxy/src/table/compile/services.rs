@@ -20,6 +20,7 @@ use super::{
     transports::Transports,
 };
 use crate::{
+    brief::brief,
     middleware::Chain,
     service::{Balancer, Context, Kind, Service},
     upstream::Transport,
@@ -153,7 +154,7 @@ fn resolve(
         Some(Compiled { good: Some(good), .. }) => Ok(good.service.clone()),
         Some(Compiled { verdict, .. }) => Err(format!(
             "service {name} cannot be used: {}",
-            verdict.errors.join("; ")
+            brief(verdict.errors.iter().cloned())
         )),
         None => Err(missing.why(ObjectKind::Service, name)),
     }
@@ -289,6 +290,7 @@ impl Update<'_> {
                     let held = held.and_then(|held| find(&held.children, &child));
                     match self.child(&child, visiting).or_else(|error| held.ok_or(error)) {
                         Ok(service) => parts.children.push((child, service)),
+                        Err(error) if errors.contains(&error) => {}
                         Err(error) => errors.push(error),
                     }
                 }
