@@ -150,12 +150,15 @@ fn server() -> impl Strategy<Value = Server> {
 }
 
 fn health_check() -> impl Strategy<Value = HealthCheck> {
+    // 0 is the default, and would be read back as that.
+    let interval = || (1_u64..1 << 40).prop_map(Duration::from_millis);
+    let path = "|/[a-z0-9._~-]{0,8}|\\?[a-z]=[a-z0-9:#'~]{0,4}|[a-z]{1,5}/true";
     (
-        word(),
+        path,
         headers(),
-        duration(),
-        option::of(duration()),
-        any::<u16>(),
+        interval(),
+        option::of(interval()),
+        prop_oneof![Just(0_u16), 100_u16..=599],
         any::<bool>(),
     )
         .prop_map(

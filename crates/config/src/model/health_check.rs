@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use http::{HeaderName, HeaderValue, Method, uri::PathAndQuery};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::{Scheme, is_default};
 
@@ -13,6 +14,7 @@ pub struct HealthCheck {
     /// What a probe is.
     pub mode: HealthCheckMode,
     /// Path and query to ask for, relative to the server's URL.
+    #[serde(deserialize_with = "path")]
     pub path: String,
     /// The service that a gRPC probe asks about; empty means the server as a whole.
     #[serde(skip_serializing_if = "is_default")]
@@ -21,15 +23,16 @@ pub struct HealthCheck {
     #[serde(skip_serializing_if = "is_default")]
     pub scheme: Option<Scheme>,
     /// Host header of the probe.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "hostname", skip_serializing_if = "is_default")]
     pub hostname: String,
     /// Port, when it differs from the server's; 0 means the same.
     #[serde(skip_serializing_if = "is_default")]
     pub port: u16,
     /// Method of the probe.
+    #[serde(deserialize_with = "method")]
     pub method: String,
     /// The status that counts as healthy; 0 means any of 200 to 399.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "status", skip_serializing_if = "is_default")]
     pub status: u16,
     /// Time between probes of a healthy server; jittered by a tenth. 0 means the default.
     #[serde(deserialize_with = "interval", serialize_with = "crate::duration::serialize")]
@@ -47,7 +50,7 @@ pub struct HealthCheck {
     /// Follow redirects and judge where they end; off, a redirect itself is judged.
     pub follow_redirects: bool,
     /// Further headers of the probe; `Host` belongs in `hostname`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(deserialize_with = "headers", skip_serializing_if = "is_default")]
     pub headers: BTreeMap<String, String>,
     /// Successes in a row that make an unhealthy server healthy.
     pub rise: u32,
@@ -143,6 +146,64 @@ impl Default for PassiveHealthCheck {
 }
 
 /// Reads a duration; 0 stands for `default`.
+/// A reference that has no host: a probe goes to its server and nowhere else.
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if path.contains("://") || path.starts_with("//") {
+        return Err(D::Error::custom(format!(
+            "{text:?} has a host: write the path alone, the server is asked"
+        )));
+    }
+    match PathAndQuery::try_from(format!("/{}", text.trim_start_matches('/'))) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(D::Error::custom(format!("{text:?} is no path"))),
+    }
+}
+
+fn hostname<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.is_empty() || text.parse::<http::uri::Authority>().is_ok() {
+        true => Ok(text),
+        false => Err(D::Error::custom(format!("{text:?} is no host"))),
+    }
+}
+
+fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match Method::from_bytes(text.as_bytes()) {
+        Ok(Method::CONNECT) | Err(_) => Err(D::Error::custom(format!(
+            "{text:?} is no method of a probe: write GET or HEAD, for example"
+        ))),
+        Ok(_) => Ok(text),
+    }
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    match u16::deserialize(deserializer)? {
+        status @ (0 | 100..=599) => Ok(status),
+        other => Err(D::Error::custom(format!(
+            "{other} is no status: write one from 100 to 599, or 0 for any of 200 to 399"
+        ))),
+    }
+}
+
+/// What is said of a value quotes its name alone: it may be a secret.
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
+    for (name, value) in &headers {
+        if HeaderName::try_from(name.as_str()).is_err() {
+            return Err(D::Error::custom(format!("{name:?} is no name of a header")));
+        }
+        if HeaderValue::try_from(value.as_str()).is_err() {
+            return Err(D::Error::custom(format!(
+                "the value of {name} has characters that no header may have"
+            )));
+        }
+    }
+    Ok(headers)
+}
+
 fn or<'de, D: Deserializer<'de>>(deserializer: D, default: Duration) -> Result<Duration, D::Error> {
     let read = crate::duration::deserialize(deserializer)?;
     Ok(if read.is_zero() { default } else { read })
@@ -170,6 +231,37 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn what_no_probe_could_send_or_get_is_refused() {
+        for wrong in [
+            json!({"path": "http://evil/"}),
+            json!({"path": "//evil/"}),
+            json!({"path": "/a b"}),
+            json!({"path": "/a\r\nX: y"}),
+            json!({"hostname": "a b"}),
+            json!({"method": "G T"}),
+            json!({"method": ""}),
+            json!({"method": "CONNECT"}),
+            json!({"status": 99}),
+            json!({"status": 1000}),
+            json!({"headers": {"a b": "c"}}),
+            json!({"headers": {"a": "b\nc"}}),
+        ] {
+            let read = serde_json::from_value::<HealthCheck>(wrong.clone());
+            assert!(read.is_err(), "{wrong} was taken");
+        }
+        for right in [
+            json!({"path": ""}),
+            json!({"path": "/a?b=c%20d"}),
+            json!({"path": "?b"}),
+            json!({"path": "a/b"}),
+            json!({"hostname": "a.test:80", "method": "PURGE", "status": 204, "headers": {"A-b": "c d"}}),
+        ] {
+            let read = serde_json::from_value::<HealthCheck>(right.clone());
+            assert!(read.is_ok(), "{right}: {read:?}");
+        }
+    }
 
     #[test]
     fn a_duration_of_zero_is_the_default() {
