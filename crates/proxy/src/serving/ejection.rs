@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
-use super::{Client, Scripted, ask, eventually, get, ok, scripted::Act, start};
+use super::{Client, Scripted, ask, eventually, everything_to, get, ok, scripted::Act, start};
 use crate::{
     Running, ServerInfo,
     fixture::{self, Refusing},
@@ -14,14 +14,8 @@ use crate::{
 /// Everything goes to `servers`, whose requests are looked at as `check` says.
 fn before(servers: &[SocketAddr], check: &Value) -> Running {
     let running = start(|_| {});
-    let servers: Vec<_> = servers
-        .iter()
-        .map(|server| json!({"url": format!("http://{server}")}))
-        .collect();
-    running.publish(&fixture::configuration(&json!({
-        "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {"servers": servers, "passiveHealthCheck": check}}},
-    })));
+    let options = json!({"passiveHealthCheck": check});
+    running.publish(&fixture::configuration(&everything_to(servers, options)));
     running
 }
 

@@ -10,7 +10,7 @@ use mesh_config::{Configuration, instance::Lifecycle, model::ServiceKind};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpListener, task::JoinSet};
 
-use super::{Client, Scripted, ask, eventually, get, ok, scripted::Act, start};
+use super::{Client, Scripted, ask, eventually, everything_to, get, ok, scripted::Act, start};
 use crate::{Running, fixture};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
@@ -31,14 +31,7 @@ async fn server() -> Scripted {
 
 /// Everything goes to `servers`, which may end what they have within `limit` when they leave.
 fn to(servers: &[SocketAddr], limit: &str) -> Configuration {
-    let servers: Vec<_> = servers
-        .iter()
-        .map(|server| json!({"url": format!("http://{server}")}))
-        .collect();
-    fixture::configuration(&json!({
-        "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {"servers": servers, "drainTimeout": limit}}},
-    }))
+    fixture::configuration(&everything_to(servers, json!({"drainTimeout": limit})))
 }
 
 /// The same where the first server is leaving, as providers say it.

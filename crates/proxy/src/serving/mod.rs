@@ -78,19 +78,21 @@ fn route_to(running: &Running, servers: &[SocketAddr], timeouts: &Value) {
 
 /// The same for a service that allows these upgrades.
 fn route_by(running: &Running, servers: &[SocketAddr], timeouts: &Value, upgrades: &Value) {
-    let servers: Vec<_> = servers
+    let mut all = everything_to(servers, json!({"serversTransport": "t", "upgrades": upgrades}));
+    all["serversTransports"] = json!({"t@file": {"forwardingTimeouts": timeouts}});
+    running.publish(&fixture::configuration(&all));
+}
+
+/// One router for all requests, and one load balancer with these `options` over `servers`.
+fn everything_to(servers: &[SocketAddr], mut options: Value) -> Value {
+    let servers = servers
         .iter()
-        .map(|server| json!({"url": format!("http://{server}")}))
-        .collect();
-    running.publish(&fixture::configuration(&json!({
+        .map(|server| json!({"url": format!("http://{server}")}));
+    options["servers"] = servers.collect();
+    json!({
         "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {
-            "servers": servers,
-            "serversTransport": "t",
-            "upgrades": upgrades,
-        }}},
-        "serversTransports": {"t@file": {"forwardingTimeouts": timeouts}},
-    })));
+        "services": {"all@file": {"loadBalancer": options}},
+    })
 }
 
 /// A client that speaks bytes.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Client, Scripted, ask, get, ok, scripted::Act, start};
+use super::{Client, Scripted, ask, everything_to, get, ok, scripted::Act, start};
 use crate::{Running, fixture, fixture::Refusing};
 
 /// A running proxy with one service that says this of retries.
@@ -15,18 +15,8 @@ fn start_with(servers: &[SocketAddr], retry: &Value) -> Running {
 }
 
 fn publish(running: &Running, servers: &[SocketAddr], retry: &Value, timeouts: &Value) {
-    let servers: Vec<_> = servers
-        .iter()
-        .map(|server| json!({"url": format!("http://{server}")}))
-        .collect();
-    running.publish(&fixture::configuration(&json!({
-        "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-        "services": {"all@file": {"loadBalancer": {
-            "servers": servers,
-            "retry": retry,
-            "timeouts": timeouts,
-        }}},
-    })));
+    let options = json!({"retry": retry, "timeouts": timeouts});
+    running.publish(&fixture::configuration(&everything_to(servers, options)));
 }
 
 /// How often a request of the service was one too many.

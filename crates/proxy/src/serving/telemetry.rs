@@ -8,7 +8,9 @@ use mesh_telemetry::{
 };
 use serde_json::json;
 
-use super::{Client, Scripted, ask, eventually, get, route_to, scripted::Act, start, start_recorded};
+use super::{
+    Client, Scripted, ask, eventually, everything_to, get, route_to, scripted::Act, start, start_recorded,
+};
 use crate::{Running, fixture, fixture::Refusing};
 
 /// A proxy that counts.
@@ -136,12 +138,8 @@ async fn requests_that_no_server_answered_are_counted_by_the_reason() {
             "try-timeout",
         ),
     ] {
-        running.publish(&fixture::configuration(&json!({
-            "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
-            "services": {"all@file": {"loadBalancer": {
-                "servers": [{"url": format!("http://{server}")}], "retry": retry, "timeouts": timeouts,
-            }}},
-        })));
+        let options = json!({"retry": retry, "timeouts": timeouts});
+        running.publish(&fixture::configuration(&everything_to(&[server], options)));
         assert!(!failed(reason));
         assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 50"));
         assert!(failed(reason), "{reason} is not counted once");
