@@ -57,7 +57,7 @@ pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns:
     }
 }
 
-/// Waits for the time of the next probe, which comes sooner when the server is ejected meanwhile.
+/// Waits for the time of the next probe, which may come sooner when the server is ejected meanwhile, and never later.
 async fn rest(server: &Server, status: CheckStatus, check: &HealthCheck) {
     let ejecting = async {
         match &server.passive {
@@ -65,9 +65,13 @@ async fn rest(server: &Server, status: CheckStatus, check: &HealthCheck) {
             None => std::future::pending().await,
         }
     };
+    let (began, usual) = (Instant::now(), pause(status, check));
     tokio::select! {
-        () = time::sleep(pause(status, check)) => {}
-        () = ejecting => time::sleep(pause(CheckStatus::Down, check)).await,
+        () = time::sleep(usual) => {}
+        () = ejecting => {
+            let left = usual.saturating_sub(began.elapsed());
+            time::sleep(left.min(pause(CheckStatus::Down, check))).await;
+        }
     }
 }
 
