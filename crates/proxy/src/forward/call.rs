@@ -91,13 +91,24 @@ impl Call {
         }
         Self {
             host: headers.get(header::HOST).cloned(),
+            upgrade: sanitized.upgrade.clone(),
+            handshake: sanitized.handshake.clone(),
+            introduction: sanitized.is_silent.then(|| peer.introduction(settings)),
+            ..Self::plain(head, body, peer.ip)
+        }
+    }
+
+    /// A call of `client` that was never offered and asks for nothing special.
+    fn plain(head: Box<request::Parts>, body: RequestBody, client: IpAddr) -> Self {
+        Self {
             head,
             unchanged: None,
+            host: None,
             body,
             kept: None,
-            upgrade: sanitized.upgrade.clone(),
+            upgrade: None,
             offered: None,
-            handshake: sanitized.handshake.clone(),
+            handshake: None,
             lost: 0,
             spoilt: 0,
             attempts: 1,
@@ -105,8 +116,8 @@ impl Call {
             began: None,
             route_limits: Timeouts::default(),
             limits: Timeouts::default(),
-            client: peer.ip,
-            introduction: sanitized.is_silent.then(|| peer.introduction(settings)),
+            client,
+            introduction: None,
         }
     }
 
@@ -297,24 +308,11 @@ impl Call {
             (Some(limit), None) if !self.body.is_empty() => CopiedBody::Coming(self.body.tee(limit)?),
             (_, _) => CopiedBody::None,
         };
+        let head = self.unchanged.as_ref().unwrap_or(&self.head).clone();
         let copy = Self {
-            head: self.unchanged.as_ref().unwrap_or(&self.head).clone(),
-            unchanged: None,
             host: self.host.clone(),
-            body: RequestBody::default(),
-            kept: None,
-            upgrade: None,
-            offered: None,
-            handshake: None,
-            lost: 0,
-            spoilt: 0,
-            attempts: 1,
-            repeats_all: false,
-            began: None,
-            route_limits: Timeouts::default(),
-            limits: Timeouts::default(),
-            client: self.client,
             introduction: self.introduction.clone(),
+            ..Self::plain(head, RequestBody::default(), self.client)
         };
         Some((copy, body))
     }
