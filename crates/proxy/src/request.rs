@@ -119,7 +119,7 @@ fn route(
     sanitized: &mut Sanitized,
 ) -> Result<Arc<Route>, Failure> {
     let table = client.table();
-    if table.asks_who_came() {
+    if table.asks_who_came(client.entry_point()) {
         sanitized.introduce(head, client.peer(), client.settings());
     }
     let found = found(&table, client.entry_point(), head, client.peer())?;

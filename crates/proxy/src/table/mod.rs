@@ -64,11 +64,11 @@ impl RoutingTable {
         self.entry_points.get(entry_point)?.index(request).find(request)
     }
 
-    /// True if some rule looks for what is said of a client.
-    pub(crate) fn asks_who_came(&self) -> bool {
+    /// True if some rule at the `entry_point`-th entrypoint looks for what is said of a client.
+    pub(crate) fn asks_who_came(&self, entry_point: usize) -> bool {
         self.entry_points
-            .iter()
-            .any(|routes| routes.plain.asks_who_came() || routes.secure.asks_who_came())
+            .get(entry_point)
+            .is_some_and(|routes| routes.plain.asks_who_came() || routes.secure.asks_who_came())
     }
 
     /// State, errors and use of every object.
