@@ -27,10 +27,7 @@ use super::{
     turn::Turn,
     zone::Zones,
 };
-use crate::upstream::Transport;
-
-/// Reasons quoted when no server may be used.
-const QUOTED_REASONS: usize = 3;
+use crate::{brief::brief, upstream::Transport};
 
 /// The servers of a load balancer and whose turn it is.
 ///
@@ -276,31 +273,21 @@ impl Balancer {
             .iter()
             .filter(|server| server.standing().takes_requests())
             .count();
-        let obstacles: Vec<_> = self
+        let obstacles = self
             .servers
             .iter()
             .filter(|server| !server.standing().takes_requests())
-            .filter_map(|server| Some(format!("{} {}", server.authority, server.obstacle()?)))
-            .collect();
-        let quoted = obstacles
-            .iter()
-            .take(QUOTED_REASONS)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("; ");
-        let more = match obstacles.len().saturating_sub(QUOTED_REASONS) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
+            .filter_map(|server| Some(format!("{} {}", server.authority, server.obstacle()?)));
+        let obstacles = brief(obstacles);
         if usable > 0 && !tried.is_empty() {
-            let out = if quoted.is_empty() {
+            let out = if obstacles.is_empty() {
                 String::new()
             } else {
-                format!("; {quoted}{more}")
+                format!("; {obstacles}")
             };
             return format!("all {usable} usable servers failed this request{out}");
         }
-        format!("none of its {count} servers may be used: {quoted}{more}")
+        format!("none of its {count} servers may be used: {obstacles}")
     }
 }
 

@@ -36,7 +36,7 @@ impl Terms {
         self.service.retries.take(&self.retry, now)
     }
 
-    /// It made no server work more.
+    /// Another server answered it: there is no outage that it made worse.
     pub(crate) fn give_back(&self, retry: Allowed) {
         self.service.retries.give_back(retry);
     }
