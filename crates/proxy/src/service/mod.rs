@@ -30,6 +30,7 @@ mod terms;
 mod turn;
 mod upgrades;
 mod weighted;
+mod window;
 mod zone;
 
 use std::sync::Arc;
