@@ -4,6 +4,7 @@
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
 mod balancing;
+mod canary;
 mod certificate;
 mod composite;
 mod health_check;
@@ -18,6 +19,7 @@ mod transport;
 mod upgrades;
 
 pub use balancing::{Hash, HashKey, Strategy, ZonePreference};
+pub use canary::{Canary, CanaryStop};
 pub use certificate::{Certificate, CertificatePair, Pem};
 pub use composite::{
     Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,

@@ -19,13 +19,12 @@ use parking_lot::Mutex;
 
 use super::{
     Asking, Pick, Terms, Upgrades,
+    canary::Trial,
     known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
     server::{Server, ServerId, ServerInfo},
     state::ServiceState,
     sticky::Stickiness,
-    turn::Turn,
-    zone::Zones,
 };
 use crate::{brief::brief, upstream::Transport};
 
@@ -46,6 +45,7 @@ pub struct Balancer {
     drain_timeout: Duration,
     leads_straight: bool,
     pub(super) state: Arc<ServiceState>,
+    trial: Option<Arc<Trial>>,
     sticky: Option<Box<Stickiness>>,
 }
 
@@ -76,6 +76,8 @@ impl Balancer {
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
+        let before = previous.and_then(|previous| previous.trial.as_ref());
+        let trial = Trial::of(definition, before, &state);
         let mut known = KnownServers::new(definition, previous, &state);
         let upgrades = Upgrades::new(&definition.upgrades);
         let sticky = stickiness(definition, context.label);
@@ -92,6 +94,8 @@ impl Balancer {
                 service: context.label.clone(),
                 weight: server.weight,
                 zone: server.zone.as_str().into(),
+                canary: server.canary,
+                trial: trial.clone(),
                 pass_host_header: definition.pass_host_header,
                 upgrades: upgrades.clone(),
                 preserve_path: server.preserve_path,
@@ -109,17 +113,10 @@ impl Balancer {
         });
         let servers: Vec<_> = servers.collect();
         lead_out(&servers, definition.drain_timeout, now);
-        let zones = definition.servers.iter().map(|server| server.zone.as_str());
         let by_header = matches!(definition.hash.key, model::HashKey::Header(_));
         let leads_straight = !by_header && !servers.iter().any(|server| server.may_share());
         let balancer = Arc::new(Self {
-            rules: Rules {
-                strategy: definition.strategy,
-                hash: definition.hash.clone(),
-                slow_start: definition.slow_start,
-                panic_threshold: definition.panic_threshold,
-                zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
-            },
+            rules: Rules::new(definition, context.zone),
             servers,
             layout: ArcSwap::default(),
             laying_out: Mutex::new(()),
@@ -128,6 +125,7 @@ impl Balancer {
             drain_timeout: definition.drain_timeout,
             leads_straight,
             state,
+            trial,
             sticky,
         });
         balancer.rebalance(true, now);
@@ -175,7 +173,7 @@ impl Balancer {
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
         self.state.end_ejections();
         let layout = self.layout.load();
-        match layout.choose(asking, || Turn(self.state.next())) {
+        match layout.choose(asking, &self.state) {
             Some(server) => Some(server.clone()),
             None => self.best_of_the_rest(asking.tried, layout.panics()),
         }
@@ -216,6 +214,11 @@ impl Balancer {
     #[cfg(test)]
     pub(super) fn pass_time(&self, now: Instant) {
         self.state.end_ejections_at(super::clock::Moment::of(now));
+    }
+
+    /// How its canaries do, where that is watched.
+    pub(super) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_deref()
     }
 
     /// Lets those of its servers go that are not among `those_that_stay`.
@@ -334,6 +337,7 @@ mod tests {
                 weight: *weight,
                 preserve_path: false,
                 zone: String::new(),
+                canary: false,
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
                 origin: None,

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod balancer;
+mod canary;
 mod clock;
 mod cookie;
 mod departure;
