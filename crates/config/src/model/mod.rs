@@ -25,7 +25,7 @@ pub use composite::{
     Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,
 };
 pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
-pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
+pub use middleware::*;
 pub use retry::{Retry, Timeouts};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use server_url::{ServerUrl, ServerUrlError, Written};
