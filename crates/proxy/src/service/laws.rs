@@ -130,7 +130,7 @@ impl World {
         servers.find(|server| server.url.port == port).cloned()
     }
 
-    /// From what was told, found and seen alone.
+    /// From what was told, found and seen alone, but for a verdict on canaries.
     fn is_ready(&self, server: &Server) -> bool {
         let (lifecycle, weight) = self.told[&server.url.port];
         let verdict = self.verdicts.get(&server.url.port);
@@ -139,7 +139,8 @@ impl World {
             (Lifecycle::Ready | Lifecycle::Starting, Some(CheckStatus::Up)) => true,
             _ => false,
         };
-        alive && weight > 0 && !server.passive.as_ref().unwrap().is_ejected()
+        let is_stopped = server.standing() == Standing::Stopped;
+        alive && weight > 0 && !is_stopped && !server.passive.as_ref().unwrap().is_ejected()
     }
 }
 
@@ -163,7 +164,12 @@ fn compiled(
         strategy,
         canary: share.map(|share| model::Canary {
             weight: Some(share),
-            stop: None,
+            // Soon stopped: after two requests, when one more fails than of stable servers.
+            stop: Some(model::CanaryStop {
+                margin: 0,
+                min_requests: 2,
+                ..model::CanaryStop::default()
+            }),
         }),
         health_check: probed.then(model::HealthCheck::default),
         passive_health_check: Some(model::PassiveHealthCheck::default()),

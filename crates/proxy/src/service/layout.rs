@@ -167,11 +167,13 @@ impl Layout {
         self.method.choose(&view, turn).map(|member| &member.server)
     }
 
-    /// The first of its members that takes the request, whatever its part is.
-    pub(super) fn any<'a>(&'a self, asking: &'a Asking<'_>) -> Option<&'a Arc<Server>> {
+    /// Any of its members that takes the request, where the method did not look at all of them.
+    pub(super) fn any<'a>(&'a self, asking: &'a Asking<'_>, turn: Turn) -> Option<&'a Arc<Server>> {
         let view = self.view(asking);
-        let taking = self.members.iter().find(|member| view.takes(member));
-        taking.map(|member| &member.server)
+        let first = turn.0.checked_rem(self.members.len())?;
+        let (before, after) = self.members.split_at_checked(first)?;
+        let mut all = after.iter().chain(before);
+        all.find(|member| view.takes(member)).map(|member| &member.server)
     }
 
     /// What the request is chosen a server by, if it is not by turns.

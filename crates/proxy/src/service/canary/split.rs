@@ -39,13 +39,19 @@ impl Canaries {
         asking: &'a Asking<'_>,
         state: &ServiceState,
     ) -> Option<&'a Arc<Server>> {
-        let of_canaries = || self.group.choose_within(asking, || state.split.turn());
-        let of_stable = || stable.choose_within(asking, || state.turn());
+        let of_canaries = || {
+            let turn = || state.split.turn();
+            let found = self.group.choose_within(asking, turn);
+            found.or_else(|| self.group.any(asking, turn()))
+        };
+        let of_stable = || {
+            let turn = || state.turn();
+            let found = stable.choose_within(asking, turn);
+            found.or_else(|| stable.any(asking, turn()))
+        };
         match self.is_for_canary(asking, &state.split) {
-            true => of_canaries()
-                .or_else(|| self.group.any(asking))
-                .or_else(of_stable),
-            false => of_stable().or_else(|| stable.any(asking)).or_else(of_canaries),
+            true => of_canaries().or_else(of_stable),
+            false => of_stable().or_else(of_canaries),
         }
     }
 

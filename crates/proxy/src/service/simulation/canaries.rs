@@ -145,6 +145,22 @@ fn the_share_goes_on_over_reloads_growth_and_zones() {
 }
 
 #[test]
+fn many_new_canaries_beside_an_old_one_leave_nothing_of_their_share_to_others() {
+    for strategy in SPREADING {
+        let with = |canaries: &[u32]| {
+            let mut options = options(strategy, &[1; 4], canaries, 20);
+            options["slowStart"] = json!("60s");
+            options
+        };
+        let mut world = World::new(&with(&[1]), |_, _| 4.0);
+        world.run(200.0, 60.0);
+        world.reload(&with(&[1; 30]));
+        let counts = world.run(200.0, 5.0);
+        holds(strategy, &counts, 4, 20, "30 canaries");
+    }
+}
+
+#[test]
 fn stable_servers_that_are_not_ready_leave_the_share_as_it_is_while_one_is() {
     use CheckStatus::{Down, Untested, Up};
     use Lifecycle::{Ready, Starting};
