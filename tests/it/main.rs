@@ -21,6 +21,7 @@ mod http2;
 mod lifecycle;
 mod measure;
 mod mesh;
+mod middlewares;
 mod overload;
 mod peer;
 mod reload;

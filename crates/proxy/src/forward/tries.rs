@@ -4,8 +4,9 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
-use super::{Answer, Call, ForwardError, copies};
+use super::{Answer, Call, ForwardError, copies, led::Led};
 use crate::{
+    respond::Failure,
     service::{Allowed, Pick, Server, ServerId, Service, Terms},
     upstream::Upstreams,
 };
@@ -20,6 +21,8 @@ pub(super) struct Tries {
     unreachable: SmallVec<[ServerId; FEW]>,
     /// What came of the last one, if that is not what counts.
     last: Option<Result<Answer, ForwardError>>,
+    /// The answer to its failure as middlewares left it.
+    altered: Option<Answer>,
     /// Offers to the service, or to the one in its place.
     offers: u8,
     /// There is to be no further one.
@@ -64,7 +67,34 @@ impl Tries {
 
     /// What counts, once there is no further server.
     pub(super) fn outcome(self) -> Result<Answer, ForwardError> {
-        self.last.unwrap_or(Err(ForwardError::Unsent))
+        match self.altered {
+            Some(answer) => Ok(answer),
+            None => self.last.unwrap_or(Err(ForwardError::Unsent)),
+        }
+    }
+
+    /// [`Self::note`] for an offer behind middlewares.
+    pub(super) fn note_led(
+        &mut self,
+        server: &Server,
+        led: Led,
+        call: &mut Call,
+    ) -> Option<Result<Answer, ForwardError>> {
+        let Led {
+            mut answer,
+            repeatable,
+            ..
+        } = led;
+        let error = match answer.take_failure() {
+            Some(Failure::Forward(error)) if error.is_retryable() => error,
+            failure => {
+                answer.because(failure);
+                return self.note(server, Ok(answer), repeatable, call);
+            }
+        };
+        let counts = self.note(server, Err(error), repeatable, call);
+        self.altered = Some(answer);
+        counts
     }
 
     fn pick(&self, service: &Service, call: &Call, now: Instant) -> Result<Pick, ForwardError> {
@@ -119,6 +149,7 @@ impl Tries {
         call: &mut Call,
     ) -> Option<Result<Answer, ForwardError>> {
         self.offers += 1;
+        self.altered = None;
         self.is_spent = self.offers >= server.terms.retry.attempts;
         if outcome.is_ok() && call.was_only_lost() {
             for (terms, taken) in self.taken.drain(..) {
