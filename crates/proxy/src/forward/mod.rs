@@ -31,6 +31,7 @@ use tokio::time::{self, sleep_until, timeout};
 
 pub(crate) use answer::{Answer, Held, Source, Tunnel};
 pub(crate) use call::{Call, name_authority};
+pub(crate) use copies::let_go;
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 

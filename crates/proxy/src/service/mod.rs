@@ -176,9 +176,16 @@ impl Service {
         }
     }
 
-    /// Shows it and the services below it to `visitor`.
+    /// Shows it, the services below it and those that middlewares ask to `visitor`.
     pub(crate) fn visit<'s>(&'s self, visitor: &mut impl FnMut(&'s Self)) {
         visitor(self);
+        for asked in self
+            .middlewares
+            .iter()
+            .filter_map(|middleware| middleware.asked())
+        {
+            asked.visit(visitor);
+        }
         for child in self.children() {
             child.visit(visitor);
         }
