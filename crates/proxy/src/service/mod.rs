@@ -16,6 +16,7 @@ mod known_servers;
 mod latency;
 mod layout;
 mod mirroring;
+mod parting;
 mod passive;
 mod pick;
 mod retry_budget;
@@ -43,6 +44,7 @@ pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
 pub use highest_random_weight::HighestRandomWeight;
 pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
+pub(crate) use parting::end_sessions_elsewhere;
 pub use passive::PassiveHealth;
 pub use pick::{Beside, Pick};
 pub(crate) use retry_budget::Allowed;
@@ -169,7 +171,7 @@ impl Service {
             return;
         };
         match next.map(|next| &next.kind) {
-            Some(Kind::Balancer(next)) => balancer.part_from(next.servers()),
+            Some(Kind::Balancer(next)) => balancer.part_from(next.named()),
             _ => balancer.part_from(&[]),
         }
     }

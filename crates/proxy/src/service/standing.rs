@@ -44,6 +44,8 @@ pub(crate) struct Known {
     pub(crate) ejected: bool,
     /// It has drained for as long as it may.
     pub(crate) drained: bool,
+    /// It drains, and clients are not to come back to it.
+    pub(crate) deserted: bool,
 }
 
 /// What a server's standing comes from.
@@ -61,6 +63,8 @@ pub enum Cause {
     Requests,
     /// It has drained for as long as it may.
     Drained,
+    /// It drains and does not answer, or somebody else is at its address.
+    Deserted,
     /// Its provider takes it away.
     Leaving,
     /// No probe was answered yet.
@@ -81,6 +85,7 @@ impl Known {
             (_, Some(CheckStatus::Down)) => (Out, Cause::Probes),
             _ if self.ejected => (Out, Cause::Requests),
             _ if draining && self.drained => (Out, Cause::Drained),
+            _ if draining && self.deserted => (Out, Cause::Deserted),
             _ if draining => (Draining, Cause::Leaving),
             (Lifecycle::Ready, None) | (_, Some(CheckStatus::Up)) => (Ready, Cause::Nothing),
             (_, Some(CheckStatus::Untested)) => (Untested, Cause::Unprobed),
@@ -115,6 +120,7 @@ mod tests {
             },
             ejected: *ejected == b'e',
             drained: false,
+            deserted: false,
         };
         assert_eq!(
             Known {
@@ -124,14 +130,16 @@ mod tests {
             .verdict(),
             (Standing::Out, Cause::Weight)
         );
-        let (drained, cause) = Known {
-            drained: true,
-            ..known
-        }
-        .verdict();
-        match known.verdict() {
-            (Standing::Draining, _) => assert_eq!((drained, cause), (Standing::Out, Cause::Drained)),
-            same => assert_eq!((drained, cause), same, "only what drains can have drained"),
+        for (drained, deserted, cause) in [(true, false, Cause::Drained), (false, true, Cause::Deserted)] {
+            let over = Known {
+                drained,
+                deserted,
+                ..known
+            };
+            match known.verdict() {
+                (Standing::Draining, _) => assert_eq!(over.verdict(), (Standing::Out, cause)),
+                same => assert_eq!(over.verdict(), same, "only what drains can have drained"),
+            }
         }
         known.verdict()
     }
