@@ -20,6 +20,7 @@ mod parting;
 mod passive;
 mod pick;
 mod retry_budget;
+mod savings;
 mod schedule;
 mod server;
 mod slow_start;
@@ -47,7 +48,7 @@ pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirro
 pub(crate) use parting::end_sessions_elsewhere;
 pub use passive::PassiveHealth;
 pub use pick::{Beside, Pick};
-pub(crate) use retry_budget::Allowed;
+pub(crate) use retry_budget::{Allowed, Need};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
 pub use standing::{Cause, Standing};
 pub(crate) use terms::Terms;
