@@ -18,7 +18,7 @@ use mesh_config::{
 use parking_lot::Mutex;
 
 use super::{
-    Asking, Pick, Terms, Upgrades,
+    Asking, Cause, Pick, Terms, Upgrades,
     known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
     parting::parting,
@@ -242,6 +242,12 @@ impl Balancer {
                 .is_some_and(|passive| passive.is_ejected());
             (all + 1, ejected + usize::from(is_ejected))
         })
+    }
+
+    /// True if some server would serve, were it not ejected.
+    pub(super) fn has_ejected(&self) -> bool {
+        let mut servers = self.named().iter();
+        servers.any(|server| server.verdict().1 == Cause::Requests && server.is_last_resort())
     }
 
     /// Lays the servers out again after a change of standing. The `newest` balancer of a service notes since when they

@@ -101,6 +101,7 @@ impl Service {
         self.choose(asking).ok_or_else(|| NoServer {
             service: self.label.clone(),
             reason: self.why_none(asking.tried),
+            ejected: self.has_ejected(),
         })
     }
 
@@ -190,6 +191,14 @@ impl Service {
         (!self.can_serve()).then(|| self.why_none(&[]))
     }
 
+    /// True if some server of it would serve, were it not ejected.
+    fn has_ejected(&self) -> bool {
+        match &self.kind {
+            Kind::Balancer(balancer) => balancer.has_ejected(),
+            _ => self.children().into_iter().any(|child| child.has_ejected()),
+        }
+    }
+
     fn why_none(&self, tried: &[ServerId]) -> String {
         let of = |service: &Self| format!("{}: {}", service.label, service.why_none(tried));
         match &self.kind {
@@ -210,6 +219,8 @@ pub struct NoServer {
     pub service: Arc<str>,
     /// What keeps its servers out.
     pub reason: String,
+    /// Some of them would serve, were they not ejected.
+    pub ejected: bool,
 }
 
 #[cfg(test)]
