@@ -262,3 +262,23 @@ async fn clients_of_a_server_that_a_document_drops_stay_with_it_until_it_takes_n
     }
     assert_eq!(states(&running).len(), 1, "nobody asks for it any more");
 }
+
+#[tokio::test]
+async fn connections_to_servers_that_no_service_has_any_more_are_soon_closed() {
+    let (leaves, stays) = (server().await, server().await);
+    let running = start(|_| {});
+    running.publish(&to(&[leaves.address, stays.address], "1m"));
+    for _ in 0..2 {
+        assert!(ask(&running, get("/")).await.ends_with("hello"));
+    }
+    running.publish(&to(&[stays.address], "1m"));
+    let closing = async {
+        while leaves.closed() < leaves.connections() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let closed = tokio::time::timeout(Duration::from_secs(60), closing).await;
+    assert!(closed.is_ok(), "long before idleConnTimeout");
+    assert!(leaves.connections() > 0 && stays.connections() > 0);
+    assert_eq!(stays.closed(), 0);
+}
