@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     instance::LabelSet,
-    model::{Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, Strategy, ZonePreference},
+    model::{
+        Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, StickyCookie, Strategy,
+        ZonePreference,
+    },
     origin::Origin,
 };
 
@@ -229,6 +232,8 @@ fn simple_tags_make_one_router_and_one_service() {
         ("mesh.canary.weight", "10"),
         ("mesh.healthcheck.path", "/healthz"),
         ("mesh.healthcheck.timeout", "2s"),
+        ("mesh.sticky", "true"),
+        ("mesh.strategy", "p2c"),
     ]);
     assert_eq!(
         rule(&declaration),
@@ -254,8 +259,34 @@ fn simple_tags_make_one_router_and_one_service() {
         service.load_balancer.health_check.as_ref().unwrap().path,
         "/healthz"
     );
+    let balancer = &service.load_balancer;
+    assert_eq!(balancer.strategy, Strategy::P2c);
+    let cookie = balancer.sticky.as_ref().unwrap().cookie.as_ref();
+    assert_eq!(cookie, Some(&StickyCookie::default()));
     assert_eq!(declaration.group.as_deref(), Some("shop"));
     assert_eq!((declaration.canary, declaration.canary_weight), (true, Some(10)));
+}
+
+#[test]
+fn a_simple_cookie_may_have_attributes_and_a_strategy_that_is_none_lists_those_there_are() {
+    let declaration = labels(&[("mesh.sticky.name", "shop"), ("mesh.sticky.httponly", "true")]);
+    let sticky = declaration.services[""].value.load_balancer.sticky.clone();
+    let cookie = sticky.unwrap().cookie.unwrap();
+    assert!(cookie.name == "shop" && cookie.http_only && !cookie.secure);
+    assert_eq!(
+        labels(&[("mesh.sticky", "false"), ("mesh.port", "80")]).services[""]
+            .value
+            .load_balancer
+            .sticky,
+        None
+    );
+    let declaration = labels(&[("mesh.strategy", "random")]);
+    let aside = &declaration.set_aside[0].problem;
+    let help = aside.help.as_deref().unwrap();
+    assert!(
+        help.ends_with("known: wrr, p2c, leasttime, leastconn, hrw, consistentHash"),
+        "{help}"
+    );
 }
 
 #[test]

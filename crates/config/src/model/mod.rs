@@ -7,6 +7,7 @@ mod balancing;
 mod certificate;
 mod composite;
 mod health_check;
+mod idle_options;
 mod middleware;
 mod retry;
 mod router;
