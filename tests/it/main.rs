@@ -9,6 +9,7 @@
 )]
 
 mod activation;
+mod canaries;
 mod commands;
 mod demo;
 mod docs;
@@ -20,6 +21,7 @@ mod http2;
 mod lifecycle;
 mod measure;
 mod mesh;
+mod middlewares;
 mod overload;
 mod peer;
 mod reload;

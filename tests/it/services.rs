@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A Consul that never changes; holds whoever waits for a change.
-struct Catalog {
-    address: SocketAddr,
+pub(crate) struct Catalog {
+    pub(crate) address: SocketAddr,
 }
 
 impl Catalog {
     /// With one instance of each service, at this address and with these tags.
-    fn of(services: &[(&str, SocketAddr, Vec<String>)]) -> Self {
+    pub(crate) fn of(services: &[(&str, SocketAddr, Vec<String>)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let names = services

@@ -10,8 +10,7 @@ use std::{
 
 use divan::{Bencher, black_box};
 use http::{HeaderMap, Method, Request, StatusCode};
-use mesh_config::model::{Middleware, StripPrefix};
-use mesh_proxy::{Asking, Attempt, Outcome, RequestView, RoutingTable, Step};
+use mesh_proxy::{Asking, Attempt, Outcome, RequestView, RoutingTable};
 
 fn main() {
     divan::main();
@@ -114,26 +113,4 @@ fn server_of_a_service<const COUNT: usize>(bencher: Bencher<'_, '_>, strategy: &
             .as_ref()
             .map(|service| service.pick(black_box(&asking)))
     });
-}
-
-/// A prefix against a path with escapes, which it is taken off or not.
-#[divan::bench(args = ["/%61pi/v1/a%20b", "/other/place/a%20b%20c"])]
-fn prefix_of_an_escaped_path(bencher: Bencher<'_, '_>, path: &str) {
-    let strip = Middleware::StripPrefix(StripPrefix {
-        prefixes: vec!["/api/v1".to_owned()],
-    });
-    let Ok(Some(step)) = Step::new(&strip) else {
-        return;
-    };
-    let request = || {
-        Request::builder()
-            .uri(path)
-            .body(())
-            .unwrap_or_default()
-            .into_parts()
-            .0
-    };
-    bencher
-        .with_inputs(request)
-        .bench_local_values(|mut head| black_box(step.request(&mut head).is_continue()));
 }

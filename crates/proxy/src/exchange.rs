@@ -17,12 +17,11 @@ use mesh_telemetry::{
 
 use crate::{
     entrypoint::{Client, Incoming, Rest, carry},
-    forward::{Answer, Trail},
+    forward::{Answer, Trail, Tunnel},
     respond::Failure,
     sanitize::is_websocket_stream,
-    service::InFlight,
     table::{Route, Target},
-    upstream::{BodyError, Lease, Switched, Upload},
+    upstream::{BodyError, Lease, Upload},
 };
 
 /// The status of requests whose client left before there was an answer; only in logs and metrics.
@@ -137,10 +136,10 @@ impl Exchange {
     }
 
     /// After the answer that is being made, bytes flow to and from a server.
-    pub(crate) fn tunnel_to(&mut self, server: Switched, in_flight: InFlight) {
+    pub(crate) fn tunnel_to(&mut self, tunnel: Tunnel) {
         match self.stream.take() {
-            Some(stream) => carry(&self.client, stream, server, in_flight),
-            None => self.client.tunnel_to(server, in_flight),
+            Some(stream) => carry(&self.client, stream, tunnel),
+            None => self.client.tunnel_to(tunnel),
         }
     }
 
@@ -150,7 +149,12 @@ impl Exchange {
     }
 
     /// The answer that Mesh makes itself.
-    pub(crate) fn fail(&mut self, failure: &Failure) -> Answer {
+    pub(crate) fn fail(&self, failure: Failure) -> Answer {
+        self.client.fail(failure)
+    }
+
+    /// What the client gets comes of `failure`.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
         self.refused |= failure.ends_connection();
         if let Some(reason) = failure.refusal() {
             self.client.refused(reason);
@@ -160,7 +164,6 @@ impl Exchange {
         }
         let router = self.route.as_ref().map(|route| &*route.label);
         tracing::debug!(router, %failure, "answering without a server");
-        failure.answer(self.client.settings().http.reason_header)
     }
 
     /// Its answer begins.
@@ -196,8 +199,8 @@ impl Exchange {
         }
     }
 
-    /// A part of the answer goes to the client; `received` from a server, or made here.
-    pub(crate) fn sent(&mut self, part: &Frame<Bytes>, received: bool) {
+    /// A part of the answer goes to the client, made of so many bytes `received` from a server.
+    pub(crate) fn sent(&mut self, part: &Frame<Bytes>, received: usize) {
         if let Some(trailers) = part.trailers_ref() {
             self.told(trailers);
         }
@@ -207,9 +210,7 @@ impl Exchange {
             self.client.waits(bytes);
         }
         self.sent += bytes as u64;
-        if received {
-            self.trail.received(bytes);
-        }
+        self.trail.received(received);
     }
 
     /// The rest of the answer will not come. The codec cuts the client's connection; a client that takes the
@@ -301,7 +302,7 @@ impl Exchange {
             router: self.route.as_ref().map(|route| route.label.clone()),
             service: self.route.as_ref().and_then(|route| route.service.clone()),
             client: self.client.address(),
-            client_user: None,
+            client_user: self.trail.user(),
             method: self.method.clone(),
             uri: draft.uri,
             version: self.version,

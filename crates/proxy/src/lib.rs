@@ -32,7 +32,7 @@ mod worker;
 pub use drain::Drained;
 pub use entrypoint::{BindError, Inherited};
 pub use health::HealthChecks;
-pub use middleware::{Chain, Middleware, Step};
+pub use middleware::{Chain, Middleware};
 pub use proxy::Proxy;
 pub use running::{Publishing, Running};
 pub use service::{

@@ -9,15 +9,17 @@ use std::{
     task::Poll,
 };
 
+use futures::future::LocalBoxFuture;
 use http::{Request, Response, header, request};
 
 use crate::{
     entrypoint::{Client, Incoming},
     exchange::Exchange,
-    forward::{Answer, Call, forward},
-    middleware::{meet, unwind},
+    forward::{Answer, Call, Trail, forward},
+    middleware::{End, Visit, lead, meet, unwind},
     respond::{Failure, ResponseBody, panicked, respond},
     sanitize::{Peer, Rejection, Sanitized, resolve_encoded_slashes, sanitize_silently},
+    service::Service,
     table::{RequestView, Route, RoutingTable, Target, canonical_host, routing_path},
     upstream::RequestBody,
 };
@@ -38,17 +40,30 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
         }
         let route = route(exchange.client(), &mut head, &mut sanitized)?;
         exchange.take(&route);
-        let (passed, answer) = meet(&*route.middlewares, &mut head);
+        if route.has_around {
+            return Ok(Box::pin(led(&route, head, body, &sanitized, &mut exchange)).await);
+        }
+        let (passed, answer) = meet(&*route.middlewares, &mut head, exchange.client().peer());
         let mut answer = match answer {
             Some(answer) => answer.into(),
-            None => reach(&route, head, body, &sanitized, &mut exchange).await,
+            None => match &route.target {
+                Target::Service(service) => {
+                    let client = exchange.client().clone();
+                    let body = RequestBody::new(body, client.settings());
+                    exchange.receives(body.upload());
+                    let mut call = Call::new(head, body, &sanitized, client);
+                    call.limit(route.timeouts);
+                    reach(service, &mut call, exchange.trail()).await
+                }
+                other => stay(other, head, exchange.client()).await,
+            },
         };
         unwind(route.middlewares.iter(), passed, &mut answer.head);
         Ok(answer)
     };
     let answer = outcome
         .await
-        .unwrap_or_else(|failure: Failure| exchange.fail(&failure));
+        .unwrap_or_else(|failure: Failure| exchange.fail(failure));
     respond(answer, exchange)
 }
 
@@ -130,29 +145,58 @@ fn route(
     Ok(route)
 }
 
-/// Brings the request to what answers it; if nothing does, the answer says why.
-async fn reach(
+/// Leads a request through middlewares that do more than look at heads.
+async fn led(
     route: &Route,
     head: Box<request::Parts>,
     body: Incoming,
     sanitized: &Sanitized,
     exchange: &mut Exchange,
 ) -> Answer {
-    match &route.target {
-        Target::Service(service) => {
-            let client = exchange.client().clone();
-            let settings = client.settings();
-            let body = RequestBody::new(body, settings);
-            exchange.receives(body.upload());
-            let mut call = Call::new(head, body, sanitized, client.peer(), &settings.forwarded_headers);
-            call.limit(route.timeouts);
-            let (upstreams, log) = (client.upstreams(), client.access_log());
-            let outcome = forward(upstreams, service, &mut call, exchange.trail(), log).await;
-            let mut answer = outcome.unwrap_or_else(|error| exchange.fail(&error.into()));
-            exchange.trail().unwind(&mut answer.head);
+    let client = exchange.client().clone();
+    let body = RequestBody::new(body, client.settings());
+    exchange.receives(body.upload());
+    let mut visit = Visit::new(head, body, client, exchange.trail());
+    lead(&route.middlewares, &mut visit, &mut Behind { route, sanitized }).await
+}
+
+/// What is behind the middlewares of a route.
+struct Behind<'r> {
+    route: &'r Route,
+    sanitized: &'r Sanitized,
+}
+
+impl End for Behind<'_> {
+    fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let (head, body) = visit.take();
+            let Target::Service(service) = &self.route.target else {
+                return stay(&self.route.target, head, &visit.client).await;
+            };
+            let mut call = Call::new(head, body, self.sanitized, visit.client.clone());
+            call.limit(self.route.timeouts);
+            let answer = reach(service, &mut call, visit.trail).await;
+            (visit.head, visit.body) = call.into_rest();
             answer
-        }
+        })
+    }
+}
+
+/// Brings a call to its service; if no server answers, the answer says why.
+async fn reach(service: &Service, call: &mut Call, trail: &mut Trail) -> Answer {
+    let client = call.client().clone();
+    let (upstreams, log) = (client.upstreams(), client.access_log());
+    let outcome = forward(upstreams, service, call, trail, log).await;
+    let mut answer = outcome.unwrap_or_else(|error| client.fail(error.into()));
+    trail.unwind(&mut answer.head);
+    answer
+}
+
+/// The answer of what is no service of servers.
+async fn stay(target: &Target, head: Box<request::Parts>, client: &Client) -> Answer {
+    match target {
         Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
-        Target::Unavailable { reason } => exchange.fail(&Failure::Unavailable(reason.clone())),
+        Target::Unavailable { reason } => client.fail(Failure::Unavailable(reason.clone())),
+        Target::Service(service) => client.fail(Failure::Unavailable(service.label.clone())),
     }
 }

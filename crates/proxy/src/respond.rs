@@ -14,9 +14,9 @@ use mesh_telemetry::metrics::{Fault, Refusal};
 
 use crate::{
     exchange::Exchange,
-    forward::{Answer, ForwardError, Source},
+    forward::{Answer, ForwardError, Held, Source},
     sanitize::Rejection,
-    upstream::{AnswerBody, BodyError},
+    upstream::BodyError,
 };
 
 /// What clients are asked to wait when there is no server, in seconds.
@@ -106,8 +106,8 @@ impl Failure {
         }
     }
 
-    /// The answer, with the reason in a header if `tell`.
-    pub(crate) fn answer(&self, tell: bool) -> Answer {
+    /// What the client gets, with the reason in a header if `tell`.
+    pub(crate) fn response(&self, tell: bool) -> Response<Bytes> {
         let status = self.status();
         let mut response = text(status, self.text());
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -116,7 +116,7 @@ impl Failure {
         if tell {
             tell_reason(&mut response, self);
         }
-        response.into()
+        response
     }
 }
 
@@ -160,17 +160,21 @@ pub(crate) fn refused(status: StatusCode, reason: &impl Display, tell: bool) -> 
 pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     let opens_tunnel = matches!(answer.body, Source::Tunnel(..));
     if exchange.awaits_tunnel() && !opens_tunnel && answer.head.status.is_success() {
-        answer = exchange.fail(&Failure::NoTunnel);
+        answer = exchange.fail(Failure::NoTunnel);
+    }
+    if let Some(failure) = answer.failure() {
+        exchange.failed(failure);
     }
     exchange.answered(&answer.head);
     let last = exchange.is_last();
+    let mut held = answer.take_held();
     let source = match answer.body {
-        Source::Local(bytes) => Sending::Local(bytes),
-        Source::Server(body) => Sending::Server(body),
-        Source::Tunnel(upgrade, in_flight) => {
-            exchange.tunnel_to(upgrade, in_flight);
-            Sending::Local(Bytes::new())
+        Source::Tunnel(mut tunnel) => {
+            tunnel.held.append(&mut held);
+            exchange.tunnel_to(*tunnel);
+            Source::Local(Bytes::new())
         }
+        source => source,
     };
     let mut body = ResponseBody {
         source,
@@ -181,6 +185,7 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Respon
             false => usize::MAX,
         },
         exchange: Some(exchange),
+        _held: held,
         last,
     };
     body.free_connection();
@@ -190,29 +195,26 @@ pub(crate) fn respond(mut answer: Answer, mut exchange: Box<Exchange>) -> Respon
 /// The body of an answer. When it is dropped, the request is over.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
-    source: Sending,
+    source: Source,
     /// Of a part that was too large, what is not handed on yet.
     rest: Bytes,
     /// The largest part that is handed on at once.
     most: usize,
     exchange: Option<Box<Exchange>>,
+    /// What is dropped with it.
+    _held: Held,
     last: bool,
-}
-
-#[derive(Debug)]
-enum Sending {
-    Local(Bytes),
-    Server(Box<AnswerBody>),
 }
 
 impl ResponseBody {
     /// A body of nobody's request; the `last` one of its connection or not.
     fn local(body: Bytes, last: bool) -> Self {
         Self {
-            source: Sending::Local(body),
+            source: Source::Local(body),
             rest: Bytes::new(),
             most: usize::MAX,
             exchange: None,
+            _held: Held::new(),
             last,
         }
     }
@@ -220,14 +222,6 @@ impl ResponseBody {
     /// True when no further request is wanted on its connection.
     pub(crate) fn ends_connection(&self) -> bool {
         self.last
-    }
-
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.source {
-            Sending::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Sending::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Sending::Server(body) => Pin::new(body).poll_frame(cx),
-        }
     }
 
     /// A part no larger than may be handed on; the rest is kept.
@@ -249,8 +243,8 @@ impl ResponseBody {
 
     /// Puts the server's connection back once nothing more comes over it.
     fn free_connection(&mut self) {
-        if let (Sending::Server(body), Some(exchange)) = (&mut self.source, &mut self.exchange)
-            && let Some(lease) = body.take_free()
+        if let Some(exchange) = &mut self.exchange
+            && let Some(lease) = self.source.take_free()
         {
             exchange.put_back(lease);
         }
@@ -268,11 +262,17 @@ impl Body for ResponseBody {
         if let Some(exchange) = &mut self.exchange {
             exchange.wanted();
         }
-        let frame = match self.take_rest() {
-            Some(part) => Some(Ok(Frame::data(part))),
-            None => std::task::ready!(self.poll_source(cx)).map(|frame| frame.map(|frame| self.cut(frame))),
+        let (frame, received) = match self.take_rest() {
+            Some(part) => (Some(Ok(Frame::data(part))), 0),
+            None => {
+                let polled = std::task::ready!(self.source.poll_frame(cx));
+                let received = match &polled {
+                    Some(Ok(part)) => self.source.received(part),
+                    _ => 0,
+                };
+                (polled.map(|frame| frame.map(|frame| self.cut(frame))), received)
+            }
         };
-        let received = matches!(self.source, Sending::Server(_));
         if let Some(exchange) = &mut self.exchange {
             match &frame {
                 Some(Ok(frame)) => exchange.sent(frame, received),
@@ -285,18 +285,11 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_over = match &self.source {
-            Sending::Local(bytes) => bytes.is_empty(),
-            Sending::Server(body) => body.is_end_stream(),
-        };
-        is_over && self.rest.is_empty()
+        self.source.is_over() && self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = match &self.source {
-            Sending::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Sending::Server(body) => body.size_hint(),
-        };
+        let mut hint = self.source.size_hint();
         if let Some(length) = hint.exact() {
             hint.set_exact(length + self.rest.len() as u64);
         }

@@ -47,7 +47,7 @@ impl RoutingTable {
             Err(rejection) => return refused(explanation, rejection),
         };
         if let Some(route) = route
-            && let (passed, Some(answer)) = meet(&*route.middlewares, &mut head)
+            && let (passed, Some(answer)) = meet(&*route.middlewares, &mut head, &peer)
             && answer.status() == StatusCode::BAD_REQUEST
         {
             let by = route.middlewares.get(passed).map(|it| it.name.to_string());

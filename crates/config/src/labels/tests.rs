@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     instance::LabelSet,
     model::{
-        Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, StickyCookie, Strategy,
-        ZonePreference,
+        Canary, CanaryStop, Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, StickyCookie,
+        Strategy, ZonePreference,
     },
     origin::Origin,
 };
@@ -230,6 +230,7 @@ fn simple_tags_make_one_router_and_one_service() {
         ("mesh.service", "shop"),
         ("mesh.canary", "true"),
         ("mesh.canary.weight", "10"),
+        ("mesh.canary.stop.minrequests", "50"),
         ("mesh.healthcheck.path", "/healthz"),
         ("mesh.healthcheck.timeout", "2s"),
         ("mesh.sticky", "true"),
@@ -264,7 +265,15 @@ fn simple_tags_make_one_router_and_one_service() {
     let cookie = balancer.sticky.as_ref().unwrap().cookie.as_ref();
     assert_eq!(cookie, Some(&StickyCookie::default()));
     assert_eq!(declaration.group.as_deref(), Some("shop"));
-    assert_eq!((declaration.canary, declaration.canary_weight), (true, Some(10)));
+    let stop = CanaryStop {
+        min_requests: 50,
+        ..CanaryStop::default()
+    };
+    let canaries = Canary {
+        weight: Some(10),
+        stop: Some(stop),
+    };
+    assert_eq!((declaration.canary, declaration.canaries), (true, canaries));
 }
 
 #[test]
@@ -294,7 +303,7 @@ fn one_source_may_call_an_instance_a_canary_and_another_one_give_the_share() {
     let decoded = |weak: &[(&str, &str)], strong: &[(&str, &str)]| {
         let sets = [set("weak", weak), set("strong", strong)];
         let declaration = decode(&sets, &["mesh".to_owned()]);
-        (declaration.canary, declaration.canary_weight)
+        (declaration.canary, declaration.canaries.weight)
     };
     let (on, off, share) = (
         &[("mesh.canary", "true")],
@@ -304,6 +313,26 @@ fn one_source_may_call_an_instance_a_canary_and_another_one_give_the_share() {
     assert_eq!(decoded(on, share), (true, Some(20)));
     assert_eq!(decoded(share, on), (true, Some(20)));
     assert_eq!(decoded(on, off), (false, None));
+}
+
+#[test]
+fn a_canary_is_stopped_by_defaults_by_numbers_or_not_at_all() {
+    let stop = |labelled: &[(&str, &str)]| labels(labelled).canaries.stop;
+    assert_eq!(stop(&[("mesh.canary.weight", "10")]), None);
+    let by_default = Some(CanaryStop::default());
+    assert_eq!(stop(&[("mesh.canary.stop", "true")]), by_default);
+    assert_eq!(stop(&[("mesh.canary.stop", "false")]), None);
+    let both = [("mesh.canary.stop", "true"), ("mesh.canary.stop.margin", "0")];
+    assert_eq!(stop(&both).unwrap().margin, 0);
+    let declaration = labels(&[
+        ("mesh.http.services.s.loadbalancer.canary.weight", "10"),
+        ("mesh.http.services.s.loadbalancer.canary.stop", "true"),
+    ]);
+    let canary = Canary {
+        weight: Some(10),
+        stop: by_default,
+    };
+    assert_eq!(declaration.services["s"].value.load_balancer.canary, Some(canary));
 }
 
 #[test]
@@ -421,6 +450,8 @@ fn what_is_wrong_is_said_and_its_neighbours_live() {
         ("mesh.prot", "80"),
         ("mesh.weight", "lots"),
         ("mesh.canary.weight", "101"),
+        ("mesh.canary.stop.margin", "lots"),
+        ("mesh.canary.wait", "5"),
         ("mesh.http.router.x.rule", "Host:a.com"),
         ("mesh.http.routers.bad.rule", "Hots(`a.com`)"),
         ("mesh.http.routers.bad.prioritty", "1"),

@@ -4,6 +4,7 @@
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
 mod balancing;
+mod canary;
 mod certificate;
 mod composite;
 mod health_check;
@@ -19,12 +20,13 @@ mod transport;
 mod upgrades;
 
 pub use balancing::{Hash, HashKey, Strategy, ZonePreference};
+pub use canary::{Canary, CanaryStop};
 pub use certificate::{Certificate, CertificatePair, Pem};
 pub use composite::{
     Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,
 };
 pub use health_check::{HealthCheck, HealthCheckMode, PassiveHealthCheck};
-pub use middleware::{AddPrefix, Chain, Headers, Middleware, RedirectScheme, StripPrefix};
+pub use middleware::*;
 pub use retry::{Retry, Timeouts};
 pub use router::{Observability, Router, RouterTls, TlsDomain};
 pub use server_url::{ServerUrl, ServerUrlError, Written};

@@ -19,11 +19,12 @@ use super::{
     http2::{Frames, Taking},
 };
 use crate::{
+    forward::{Answer, Tunnel},
+    respond::Failure,
     sanitize::Peer,
-    service::InFlight,
     settings::EntryPoint,
     table::RoutingTable,
-    upstream::{Switched, Upload, Upstreams},
+    upstream::{Upload, Upstreams},
 };
 
 /// What may still come of a request whose answer is complete.
@@ -54,7 +55,7 @@ pub(crate) struct Client {
     reset: Cell<bool>,
     leaving: Cell<bool>,
     abandoned: Cell<u32>,
-    tunnel: RefCell<Option<(Switched, InFlight)>>,
+    tunnel: RefCell<Option<Tunnel>>,
     /// Only of HTTP/2.
     frames: OnceCell<Rc<Frames>>,
     /// The same, for the stream that is running.
@@ -171,6 +172,11 @@ impl Client {
         }
     }
 
+    /// The answer that Mesh makes to one of its requests because of `failure`.
+    pub(crate) fn fail(&self, failure: Failure) -> Answer {
+        Answer::of(failure, self.settings().http.reason_header)
+    }
+
     /// True if requests share the connection.
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.phases.is_multiplexed()
@@ -263,15 +269,15 @@ impl Client {
     }
 
     /// After the answer that is being made, bytes flow to and from a server.
-    pub(crate) fn tunnel_to(&self, server: Switched, in_flight: InFlight) {
-        self.tunnel.replace(Some((server, in_flight)));
+    pub(crate) fn tunnel_to(&self, tunnel: Tunnel) {
+        self.tunnel.replace(Some(tunnel));
     }
 
     pub(super) fn has_tunnel(&self) -> bool {
         self.tunnel.borrow().is_some()
     }
 
-    pub(super) fn tunnel(&self) -> Option<(Switched, InFlight)> {
+    pub(super) fn tunnel(&self) -> Option<Tunnel> {
         self.tunnel.take()
     }
 }

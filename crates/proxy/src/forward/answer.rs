@@ -1,16 +1,25 @@
 //! What came back.
 
+use std::{
+    any::Any,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use super::{Call, ForwardError};
 use crate::{
-    respond::X_MESH_REASON,
+    middleware::{Change, Changing, Parts, PutBack},
+    respond::{Failure, X_MESH_REASON},
     sanitize::{is_hop_by_hop, tokens},
     service::InFlight,
-    upstream::{AnswerBody, Lease, Sender, Switched},
+    upstream::{AnswerBody, BodyError, Lease, Sender, Switched},
 };
 
 /// An answer for the client.
@@ -20,7 +29,19 @@ pub(crate) struct Answer {
     pub(crate) head: response::Parts,
     /// What follows.
     pub(crate) body: Source,
+    /// What few answers have.
+    aside: Option<Box<Aside>>,
 }
+
+/// What goes with an answer, and is not for the client.
+#[derive(Debug, Default)]
+struct Aside {
+    failure: Option<Failure>,
+    held: Held,
+}
+
+/// What is dropped when an answer, or the tunnel that it opens, is over.
+pub(crate) type Held = Vec<Box<dyn Any>>;
 
 /// What follows the head of an answer.
 #[derive(Debug)]
@@ -29,17 +50,182 @@ pub(crate) enum Source {
     Local(Bytes),
     /// The body of a server.
     Server(Box<AnswerBody>),
+    /// Another one, as a middleware changes it.
+    Changed(Box<Changed>),
     /// Another protocol, from here on both ways.
-    Tunnel(Switched, InFlight),
+    Tunnel(Box<Tunnel>),
+}
+
+/// A body and what changes it.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    source: Source,
+    changing: Changing,
+    /// Bytes of the server that nobody asked for yet.
+    received: usize,
+}
+
+/// A server that goes on with another protocol.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    /// Its end of the connection.
+    pub(crate) server: Switched,
+    /// It counts as one request in flight.
+    pub(crate) in_flight: InFlight,
+    /// What is dropped when it is over.
+    pub(crate) held: Held,
+}
+
+impl Answer {
+    /// An answer that nothing is to be known of.
+    pub(crate) fn new(head: response::Parts, body: Source) -> Self {
+        Self {
+            head,
+            body,
+            aside: None,
+        }
+    }
+
+    /// The answer that Mesh makes because of `failure`, with the reason in a header if `tell`.
+    pub(crate) fn of(failure: Failure, tell: bool) -> Self {
+        let mut answer = Self::from(failure.response(tell));
+        answer.aside.get_or_insert_default().failure = Some(failure);
+        answer
+    }
+
+    /// Why Mesh made it, or the one that it stands for.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.aside.as_ref()?.failure.as_ref()
+    }
+
+    /// The same, to give it on.
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
+        self.aside.as_mut()?.failure.take()
+    }
+
+    /// It stands for one that Mesh made because of `failure`, if there is any: that is counted and logged.
+    pub(crate) fn because(&mut self, failure: Option<Failure>) {
+        if failure.is_some() {
+            self.aside.get_or_insert_default().failure = failure;
+        }
+    }
+
+    /// True if no byte of the request reached a server: it may be sent again, whatever it is.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(self.failure(), Some(Failure::Forward(error)) if error.is_unsent())
+    }
+
+    /// Keeps `guard` until the answer, or the tunnel that it opens, is over.
+    pub(crate) fn hold(&mut self, guard: impl Any) {
+        self.aside.get_or_insert_default().held.push(Box::new(guard));
+    }
+
+    /// What is kept with it.
+    pub(crate) fn take_held(&mut self) -> Held {
+        let held = self.aside.as_mut().map(|aside| std::mem::take(&mut aside.held));
+        held.unwrap_or_default()
+    }
+
+    /// Changes the body that follows. Its length is not known any more. Not for answers without body, as those to HEAD.
+    pub(crate) fn change(&mut self, change: impl Change + 'static) {
+        self.head.headers.remove(header::CONTENT_LENGTH);
+        self.put_ahead(change);
+    }
+
+    /// Puts parts that were read of the body back in front of it.
+    pub(crate) fn put_back(&mut self, parts: Parts) {
+        if !parts.is_empty() {
+            self.put_ahead(PutBack(parts));
+        }
+    }
+
+    fn put_ahead(&mut self, change: impl Change + 'static) {
+        let source = std::mem::replace(&mut self.body, Source::Local(Bytes::new()));
+        self.body = Source::Changed(Box::new(Changed {
+            source,
+            changing: Changing::new(Box::new(change)),
+            received: 0,
+        }));
+    }
 }
 
 impl From<Response<Bytes>> for Answer {
     fn from(response: Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
-        Self {
-            head,
-            body: Source::Local(body),
+        Self::new(head, Source::Local(body))
+    }
+}
+
+impl Source {
+    /// The next part.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Server(body) => Pin::new(body).poll_frame(cx),
+            Self::Changed(changed) => changed.poll_frame(cx),
+            Self::Tunnel(_) => Poll::Ready(None),
         }
+    }
+
+    /// The next part, once it has come.
+    pub(crate) async fn next(&mut self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    /// True when nothing more comes.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Local(bytes) => bytes.is_empty(),
+            Self::Server(body) => body.is_end_stream(),
+            Self::Changed(changed) => changed.changing.is_over(),
+            Self::Tunnel(_) => true,
+        }
+    }
+
+    /// How much comes.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Server(body) => body.size_hint(),
+            Self::Changed(changed) if changed.changing.is_over() => SizeHint::with_exact(0),
+            Self::Changed(_) => SizeHint::default(),
+            Self::Tunnel(_) => SizeHint::with_exact(0),
+        }
+    }
+
+    /// The server's connection, once it is free for the next request.
+    pub(crate) fn take_free(&mut self) -> Option<Lease> {
+        match self {
+            Self::Server(body) => body.take_free(),
+            Self::Changed(changed) => changed.source.take_free(),
+            Self::Local(_) | Self::Tunnel(_) => None,
+        }
+    }
+
+    /// How many bytes of a server went into what came out since this was asked last; `part` came out.
+    pub(crate) fn received(&mut self, part: &Frame<Bytes>) -> usize {
+        match self {
+            Self::Server(_) => part.data_ref().map_or(0, Bytes::len),
+            Self::Changed(changed) => std::mem::take(&mut changed.received),
+            Self::Local(_) | Self::Tunnel(_) => 0,
+        }
+    }
+}
+
+impl Changed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let (source, received) = (&mut self.source, &mut self.received);
+        self.changing.poll(cx, |cx| {
+            let polled = source.poll_frame(cx);
+            if let Poll::Ready(Some(Ok(part))) = &polled {
+                *received += source.received(part);
+            }
+            polled
+        })
     }
 }
 
@@ -82,7 +268,7 @@ pub(super) fn accept(
         let mut body = AnswerBody::new(shared, lease, in_flight);
         body.limit(call.limits().idle, call.deadline());
         let body = Source::Server(Box::new(body));
-        return Ok(Answer { head, body });
+        return Ok(Answer::new(head, body));
     }
     let switched = match lease.sender {
         Sender::One(connection) => connection.into_switched(),
@@ -90,10 +276,12 @@ pub(super) fn accept(
     };
     let switched = switched.ok_or_else(|| ForwardError::UnaskedUpgrade(lease.server.authority.clone()))?;
     tell(&mut head, call);
-    Ok(Answer {
-        head,
-        body: Source::Tunnel(switched, in_flight),
-    })
+    let tunnel = Tunnel {
+        server: switched,
+        in_flight,
+        held: Held::new(),
+    };
+    Ok(Answer::new(head, Source::Tunnel(Box::new(tunnel))))
 }
 
 /// Tells the client that it goes on with another protocol: within HTTP/2 by success alone (RFC 8441 5).

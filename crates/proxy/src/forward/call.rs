@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -15,13 +14,13 @@ use http::{
 use mesh_config::model::{Scheme, ServerUrl, Timeouts};
 use tokio::sync::oneshot;
 
-use super::ForwardError;
+use super::{ForwardError, Trail};
 use crate::{
-    middleware::{Chain, meet},
+    entrypoint::Client,
+    middleware::{Chain, Visit, meet},
     patience::limit,
-    sanitize::{Handshake, Introduction, Peer, Sanitized, append_peer},
+    sanitize::{Handshake, Introduction, Sanitized, append_peer},
     service::{Asking, Server, ServerId, Terms},
-    settings::ForwardedHeaders,
     upstream::{AnswerError, ConnectError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
 };
 
@@ -55,8 +54,8 @@ pub(crate) struct Call {
     /// Limits of its route, and those that hold at the server in hand.
     route_limits: Timeouts,
     limits: Timeouts,
-    /// Who sent it.
-    client: IpAddr,
+    /// The connection it came over.
+    client: Rc<Client>,
     /// What servers learn about that, if it is not among the headers.
     introduction: Option<Introduction>,
 }
@@ -72,15 +71,21 @@ pub(super) enum CopiedBody {
     Coming(oneshot::Receiver<Rc<Kept>>),
 }
 
+/// What a call has while middlewares have its body.
+#[derive(Debug)]
+pub(super) struct Departed {
+    kept: Option<Rc<Kept>>,
+}
+
 impl Call {
     /// The call that `head` and `body` ask for.
     pub(crate) fn new(
         mut head: Box<request::Parts>,
         body: RequestBody,
         sanitized: &Sanitized,
-        peer: &Peer,
-        settings: &ForwardedHeaders,
+        client: Rc<Client>,
     ) -> Self {
+        let (peer, settings) = (client.peer(), &client.settings().forwarded_headers);
         let headers = &mut head.headers;
         if !sanitized.is_silent {
             append_peer(headers, peer, settings);
@@ -96,12 +101,20 @@ impl Call {
             upgrade: sanitized.upgrade.clone(),
             handshake: sanitized.handshake.clone(),
             introduction: sanitized.is_silent.then(|| peer.introduction(settings)),
-            ..Self::plain(head, body, peer.ip)
+            ..Self::plain(head, body, client)
+        }
+    }
+
+    /// A call that Mesh makes itself on behalf of `client`, as it is.
+    pub(super) fn own(head: Box<request::Parts>, body: RequestBody, client: Rc<Client>) -> Self {
+        Self {
+            host: head.headers.get(header::HOST).cloned(),
+            ..Self::plain(head, body, client)
         }
     }
 
     /// A call of `client` that was never offered and asks for nothing special.
-    fn plain(head: Box<request::Parts>, body: RequestBody, client: IpAddr) -> Self {
+    fn plain(head: Box<request::Parts>, body: RequestBody, client: Rc<Client>) -> Self {
         Self {
             head,
             unchanged: None,
@@ -124,11 +137,16 @@ impl Call {
         }
     }
 
+    /// The connection it came over.
+    pub(crate) fn client(&self) -> &Rc<Client> {
+        &self.client
+    }
+
     /// What a service may look at to choose a server for it that is none of `tried`.
     pub(super) fn asking<'a>(&'a self, tried: &'a [ServerId], is_spent: bool, now: Instant) -> Asking<'a> {
         Asking {
             head: self.unchanged.as_ref().unwrap_or(&self.head),
-            client: self.client,
+            client: self.client.peer().ip,
             tried,
             is_spent,
             now,
@@ -278,9 +296,49 @@ impl Call {
             None if chains.is_empty() => return (0, None),
             None => self.unchanged = Some(self.head.clone()),
         }
-        let met = meet(chains.iter().flat_map(|chain| chain.iter()), &mut self.head);
+        let steps = chains.iter().flat_map(|chain| chain.iter());
+        let met = meet(steps, &mut self.head, self.client.peer());
         self.host = self.head.headers.get(header::HOST).cloned();
         met
+    }
+
+    /// Hands it over to middlewares that do more, in front of one server. What it was is kept in `self`.
+    pub(super) fn depart<'v>(&mut self, trail: &'v mut Trail) -> (Visit<'v>, Departed) {
+        let unchanged = self.unchanged.get_or_insert_with(|| self.head.clone());
+        let kept = self.kept.take();
+        let body = match &kept {
+            Some(kept) => RequestBody::kept(kept.clone()),
+            None => std::mem::take(&mut self.body),
+        };
+        let visit = Visit::new(unchanged.clone(), body, self.client.clone(), trail);
+        (visit, Departed { kept })
+    }
+
+    /// Takes over what middlewares left of it, for the server behind them.
+    pub(super) fn arrive(&mut self, visit: &mut Visit<'_>) {
+        (self.head, self.body) = visit.take();
+        self.host = self.head.headers.get(header::HOST).cloned();
+    }
+
+    /// Lets middlewares have it again.
+    pub(super) fn leave(&mut self, visit: &mut Visit<'_>) {
+        visit.head = self.head.clone();
+        visit.body = std::mem::take(&mut self.body);
+    }
+
+    /// The middlewares are done with it.
+    pub(super) fn come_back(&mut self, visit: Visit<'_>, departed: Departed) {
+        self.body = visit.body;
+        self.kept = departed.kept;
+    }
+
+    /// What is left of it once it was answered, or not.
+    pub(crate) fn into_rest(self) -> (Box<request::Parts>, RequestBody) {
+        let body = match self.kept {
+            Some(kept) => RequestBody::kept(kept),
+            None => self.body,
+        };
+        (self.unchanged.unwrap_or(self.head), body)
     }
 
     /// How far its body has come; `None` without one.
@@ -330,7 +388,7 @@ impl Call {
         let copy = Self {
             host: self.host.clone(),
             introduction: self.introduction.clone(),
-            ..Self::plain(head, RequestBody::default(), self.client)
+            ..Self::plain(head, RequestBody::default(), self.client.clone())
         };
         Some((copy, body))
     }

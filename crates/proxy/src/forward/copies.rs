@@ -8,10 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::{Answer, Call, Source, Trail, call::CopiedBody, course::Course, forward_along};
+use super::{Answer, Call, Trail, call::CopiedBody, course::Course, forward_along};
 use crate::{
     middleware::Chain,
     service::{Copies, CopyOutcome, Mirror, MirroredBody},
@@ -116,13 +115,11 @@ pub(super) fn let_go(answer: Answer, upstreams: &Rc<Upstreams>) {
 }
 
 /// Reads what nobody wants.
-async fn discard(answer: Answer, upstreams: Rc<Upstreams>) {
-    let Source::Server(mut body) = answer.body else {
-        return;
-    };
+async fn discard(mut answer: Answer, upstreams: Rc<Upstreams>) {
+    let body = &mut answer.body;
     let mut read = 0;
     while read <= MAX_ANSWER
-        && let Some(Ok(frame)) = body.frame().await
+        && let Some(Ok(frame)) = body.next().await
     {
         read += frame.data_ref().map_or(0, Bytes::len);
     }

@@ -120,7 +120,9 @@ impl ForwardError {
             | Self::RequestTimeout(_)
             | Self::Stalled(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Upload(UploadError::Broken | UploadError::Trailer) => StatusCode::BAD_REQUEST,
+            Self::Upload(UploadError::Broken | UploadError::Trailer | UploadError::Unreadable(_)) => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 
@@ -171,6 +173,15 @@ impl ForwardError {
         match self {
             Self::RetryBudget { cause, .. } => cause.is_unreachable(),
             Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// True when no byte of the request reached a server.
+    pub(crate) fn is_unsent(&self) -> bool {
+        match self {
+            Self::RetryBudget { cause, .. } => cause.is_unsent(),
+            Self::NoServer(_) | Self::Unsent | Self::Connect { .. } | Self::ConnectTimeout { .. } => true,
             _ => false,
         }
     }

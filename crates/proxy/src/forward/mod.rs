@@ -10,6 +10,7 @@ mod call;
 mod copies;
 mod course;
 mod error;
+mod led;
 mod one;
 mod shared;
 mod trail;
@@ -23,21 +24,55 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::Response;
+use futures::future::LocalBoxFuture;
+use http::{Response, request};
 use mesh_telemetry::access_log::AccessLog;
 use tokio::time::{self, sleep, sleep_until, timeout};
 
-pub(crate) use answer::{Answer, Source};
+pub(crate) use answer::{Answer, Held, Source, Tunnel};
 pub(crate) use call::{Call, name_authority};
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
 use self::{course::Course, tries::Tries};
 use crate::{
+    entrypoint::Client,
+    middleware::{End, Visit, lead},
     patience::limit,
     service::{Attempt, InFlight, Need, Outcome, Server, Service},
-    upstream::{ConnectError, Lease, Sender, Upload, Upstreams},
+    upstream::{ConnectError, Lease, RequestBody, Sender, Upload, Upstreams},
 };
+
+/// Asks `service` on behalf of a middleware, without a body: a page, or a word on a request of `client`. Middlewares of
+/// the service are met on the way. It is no part of what is counted and logged of the request.
+pub(crate) async fn ask(
+    client: &Rc<Client>,
+    service: &Service,
+    head: Box<request::Parts>,
+    body: RequestBody,
+) -> Answer {
+    let mut trail = Trail::default();
+    let mut visit = Visit::new(head, body, client.clone(), &mut trail);
+    lead(&service.middlewares, &mut visit, &mut Asked(service)).await
+}
+
+/// A service that is asked on behalf of a middleware.
+struct Asked<'s>(&'s Service);
+
+impl End for Asked<'_> {
+    fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let (head, body) = visit.take();
+            let mut call = Call::own(head, body, visit.client.clone());
+            let upstreams = visit.client.upstreams();
+            let outcome = forward(upstreams, self.0, &mut call, visit.trail, None).await;
+            (visit.head, visit.body) = call.into_rest();
+            let mut answer = outcome.unwrap_or_else(|error| visit.client.fail(error.into()));
+            visit.trail.unwind(&mut answer.head);
+            answer
+        })
+    }
+}
 
 /// Forwards `call` to a server of `service`. The `trail` has what `log` needs, if there is one.
 ///
@@ -100,6 +135,21 @@ async fn try_servers(
             // What the client took to send its body is not the server's time.
             now = Instant::now();
         }
+        if pick
+            .middlewares
+            .iter()
+            .flat_map(|chain| chain.iter())
+            .any(|it| it.is_around())
+        {
+            let cookies = std::mem::take(&mut pick.cookies);
+            let led = Box::pin(led::attempt(upstreams, &pick, call, trail, log)).await;
+            course.stopped(&pick.middlewares, led.passed);
+            trail.meet(pick.middlewares, 0, cookies);
+            if let Some(outcome) = tries.note_led(&pick.server, led, call) {
+                return outcome;
+            }
+            continue;
+        }
         let (passed, answer) = call.meet(&pick.middlewares);
         if answer.is_some() {
             course.stopped(&pick.middlewares, passed);
@@ -108,34 +158,49 @@ async fn try_servers(
         if let Some(answer) = answer {
             return Ok(answer.into());
         }
-        call.offer_upgrade(&pick.server);
-        if call.lacks_upgrade() {
-            return Err(ForwardError::NoUpgrade(pick.server.service.clone()));
-        }
-        if call.accept(&pick.server.terms, now) {
-            Box::pin(call.keep_to_repeat(&pick.server.terms)).await?;
-            now = Instant::now();
-        }
-        let repeatable = call.is_repeatable();
-        let attempt = Attempt::begin(&pick.server, now);
-        let outcome = match in_hand(call, &pick.server, now) {
-            None => offer(upstreams, &pick.server, call, trail, log, now).await,
-            Some(limit) => {
-                let offer = offer(upstreams, &pick.server, call, trail, log, now);
-                match Box::pin(timeout(limit, offer)).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => Err(call.late(&pick.server, limit, repeatable)),
-                }
-            }
-        };
-        attempt.end(match &outcome {
-            Ok(answer) => Outcome::Answered(answer.head.status),
-            Err(error) => error.outcome(),
-        });
+        let (outcome, repeatable) = attempt(upstreams, &pick.server, call, trail, log, now).await;
         if let Some(outcome) = tries.note(&pick.server, outcome, repeatable, call) {
             return outcome;
         }
     }
+}
+
+/// Offers the call to one server within the time that there is for it. What was sent is repeatable or not.
+async fn attempt(
+    upstreams: &Rc<Upstreams>,
+    server: &Arc<Server>,
+    call: &mut Call,
+    trail: &mut Trail,
+    log: Option<&AccessLog>,
+    mut now: Instant,
+) -> (Result<Answer, ForwardError>, bool) {
+    call.offer_upgrade(server);
+    if call.lacks_upgrade() {
+        return (Err(ForwardError::NoUpgrade(server.service.clone())), false);
+    }
+    if call.accept(&server.terms, now) {
+        if let Err(error) = Box::pin(call.keep_to_repeat(&server.terms)).await {
+            return (Err(error), false);
+        }
+        now = Instant::now();
+    }
+    let repeatable = call.is_repeatable();
+    let attempt = Attempt::begin(server, now);
+    let outcome = match in_hand(call, server, now) {
+        None => offer(upstreams, server, call, trail, log, now).await,
+        Some(limit) => {
+            let offer = offer(upstreams, server, call, trail, log, now);
+            match Box::pin(timeout(limit, offer)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(call.late(server, limit, repeatable)),
+            }
+        }
+    };
+    attempt.end(match &outcome {
+        Ok(answer) => Outcome::Answered(answer.head.status),
+        Err(error) => error.outcome(),
+    });
+    (outcome, repeatable)
 }
 
 /// How long `server` has for an answer to begin, if that is limited.

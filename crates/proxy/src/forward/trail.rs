@@ -21,6 +21,8 @@ pub(crate) struct Trail {
     passed: usize,
     /// What the choice of the last server tells the client to keep.
     cookies: Vec<HeaderValue>,
+    /// Whom the client said it is.
+    user: Option<Arc<str>>,
 }
 
 /// The last server that was asked.
@@ -43,6 +45,16 @@ impl Trail {
     /// Servers asked beyond the first.
     pub(crate) fn retries(&self) -> u32 {
         self.retries
+    }
+
+    /// The client said that it is `user`.
+    pub(crate) fn note_user(&mut self, user: Arc<str>) {
+        self.user = Some(user);
+    }
+
+    /// Whom the client said it is, if anybody asked.
+    pub(crate) fn user(&self) -> Option<Arc<str>> {
+        self.user.clone()
     }
 
     /// Of the middlewares in `chains`, `passed` let the request pass; the client gets `cookies`.

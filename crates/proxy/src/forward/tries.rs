@@ -9,8 +9,9 @@ use std::{
 use rand::Rng as _;
 use smallvec::SmallVec;
 
-use super::{Answer, Call, ForwardError, copies};
+use super::{Answer, Call, ForwardError, copies, led::Led};
 use crate::{
+    respond::Failure,
     service::{Allowed, Need, Pick, Server, ServerId, Service, Terms},
     upstream::Upstreams,
 };
@@ -31,6 +32,8 @@ pub(super) struct Tries {
     unreachable: SmallVec<[ServerId; FEW]>,
     /// What came of the last one, if that is not what counts.
     last: Option<Result<Answer, ForwardError>>,
+    /// The answer to its failure as middlewares left it.
+    altered: Option<Answer>,
     /// Offers to the service, or to the one in its place.
     offers: u8,
     /// There is to be no further one.
@@ -88,7 +91,34 @@ impl Tries {
 
     /// What counts, once there is no further server.
     pub(super) fn outcome(self) -> Result<Answer, ForwardError> {
-        self.last.unwrap_or(Err(ForwardError::Unsent))
+        match self.altered {
+            Some(answer) => Ok(answer),
+            None => self.last.unwrap_or(Err(ForwardError::Unsent)),
+        }
+    }
+
+    /// [`Self::note`] for an offer behind middlewares.
+    pub(super) fn note_led(
+        &mut self,
+        server: &Server,
+        led: Led,
+        call: &mut Call,
+    ) -> Option<Result<Answer, ForwardError>> {
+        let Led {
+            mut answer,
+            repeatable,
+            ..
+        } = led;
+        let error = match answer.take_failure() {
+            Some(Failure::Forward(error)) if error.is_retryable() => error,
+            failure => {
+                answer.because(failure);
+                return self.note(server, Ok(answer), repeatable, call);
+            }
+        };
+        let counts = self.note(server, Err(error), repeatable, call);
+        self.altered = Some(answer);
+        counts
     }
 
     fn pick(&self, service: &Service, call: &Call, now: Instant) -> Result<Pick, ForwardError> {
@@ -147,6 +177,7 @@ impl Tries {
         call: &mut Call,
     ) -> Option<Result<Answer, ForwardError>> {
         self.offers += 1;
+        self.altered = None;
         self.is_spent = self.offers >= server.terms.retry.attempts;
         if outcome.is_ok() && call.was_only_lost() {
             for (terms, taken) in self.taken.drain(..) {

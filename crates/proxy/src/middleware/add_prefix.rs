@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode, Uri, request};
 use mesh_config::model;
 
-use super::{InvalidMiddleware, answer, path};
+use super::{Head, InvalidMiddleware, answer, path};
+use crate::sanitize::Peer;
 
 /// A prefix that starts with a slash, ends without one, and is fit for a path.
 #[derive(Debug)]
-pub struct AddPrefix {
+pub(super) struct AddPrefix {
     prefix: String,
 }
 
@@ -34,8 +35,10 @@ impl AddPrefix {
         }
         Ok(Self { prefix })
     }
+}
 
-    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+impl Head for AddPrefix {
+    fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         // `OPTIONS *` and `CONNECT host:port` have no path to prefix.
         if !head.uri.path().starts_with('/') {
             return ControlFlow::Continue(());
@@ -66,7 +69,7 @@ mod tests {
     #[test]
     fn the_prefix_comes_first_and_the_query_stays() {
         for prefix in ["/api", "api", "/api/"] {
-            let prefixed = path_after(&step(&add(prefix)), "/a%20b?x=1");
+            let prefixed = path_after(&*step(&add(prefix)), "/a%20b?x=1");
             assert_eq!(prefixed.as_deref(), Ok("/api/a%20b?x=1"));
         }
     }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request, response};
 use mesh_config::model;
 
-use super::InvalidMiddleware;
+use super::{Head, InvalidMiddleware};
+use crate::sanitize::Peer;
 
 /// What to do with each header: a value sets it, nothing removes it.
 #[derive(Debug)]
-pub struct Headers {
+pub(super) struct Headers {
     request: Vec<(HeaderName, Option<HeaderValue>)>,
     response: Vec<(HeaderName, Option<HeaderValue>)>,
 }
@@ -33,13 +34,15 @@ impl Headers {
             response: compile("customResponseHeaders", response)?,
         })
     }
+}
 
-    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+impl Head for Headers {
+    fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         apply(&self.request, &mut head.headers);
         ControlFlow::Continue(())
     }
 
-    pub(super) fn response(&self, head: &mut response::Parts) {
+    fn response(&self, head: &mut response::Parts) {
         apply(&self.response, &mut head.headers);
     }
 }
@@ -92,7 +95,10 @@ fn apply(changes: &[(HeaderName, Option<HeaderValue>)], headers: &mut HeaderMap)
 mod tests {
     use mesh_config::model::{Headers, Middleware};
 
-    use super::super::{Step, tests::step};
+    use super::super::{
+        Step,
+        tests::{peer, step},
+    };
 
     fn headers(request: &[(&str, &str)], response: &[(&str, &str)]) -> Middleware {
         let map = |pairs: &[(&str, &str)]| {
@@ -115,7 +121,7 @@ mod tests {
             .header("x-a", "2")
             .header("x-b", "3");
         let (mut head, ()) = request.body(()).unwrap().into_parts();
-        assert!(step.request(&mut head).is_continue());
+        assert!(step.request(&mut head, &peer()).is_continue());
         assert_eq!(head.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["new"]);
         assert!(!head.headers.contains_key("x-b"));
 

@@ -1,26 +1,33 @@
 //! Middlewares in the form that requests meet them: settings are checked and compiled, nothing is left to
 //! fail on account of its configuration.
 //!
-//! A step is a pure function on the head of a request or of an answer. Chains are flat: the compiler has put
-//! their members in their place.
+//! Most are pure functions on the head of a request or of an answer ([`Head`]). The others have the rest of the way in
+//! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod change;
 mod headers;
+mod instances;
 mod path;
 mod redirect_scheme;
 mod strip_prefix;
+mod visit;
 mod walk;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
+use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, model};
 
+pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
+pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
-pub use self::{
+use self::{
     add_prefix::AddPrefix, headers::Headers, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
 };
+use crate::{forward::Answer, sanitize::Peer};
 
 /// Middlewares in the order a request meets them; an answer meets them the other way round.
 pub type Chain = Arc<[Arc<Middleware>]>;
@@ -30,75 +37,115 @@ pub type Chain = Arc<[Arc<Middleware>]>;
 pub struct Middleware {
     /// Its qualified name.
     pub name: QualifiedName,
+    /// Its kind as written in configuration: `stripPrefix`.
+    pub kind: &'static str,
     /// What it does.
-    pub step: Step,
+    pub(crate) step: Step,
 }
 
 /// What a middleware does.
 #[derive(Debug)]
-pub enum Step {
-    /// Puts a prefix in front of the path.
-    AddPrefix(AddPrefix),
-    /// Sets or removes headers.
-    Headers(Headers),
-    /// Sends the client to another scheme.
-    RedirectScheme(RedirectScheme),
-    /// Takes a prefix off the path.
-    StripPrefix(StripPrefix),
+pub(crate) enum Step {
+    /// Something to the heads of a request and of its answer.
+    Head(Box<dyn Head>),
+    /// Something that takes time, or more than heads.
+    Around(Arc<dyn Around>),
+}
+
+/// A middleware that looks at heads only and never waits.
+pub(crate) trait Head: Debug + Send + Sync {
+    /// Changes the head of a request, or answers it.
+    fn request(&self, head: &mut request::Parts, peer: &Peer) -> ControlFlow<Response<Bytes>> {
+        let _unchanged = (head, peer);
+        ControlFlow::Continue(())
+    }
+
+    /// Changes the head of an answer to a request that it let pass.
+    fn response(&self, head: &mut response::Parts) {
+        let _unchanged = head;
+    }
+}
+
+/// A middleware with the rest of the way in its hands: it may wait, change bodies, remember something of the request
+/// for its answer, and ask more than once.
+pub(crate) trait Around: Debug + Send + Sync {
+    /// Answers the request, mostly by what comes from `next`.
+    fn call<'a>(&'a self, visit: &'a mut Visit<'_>, next: Next<'a>) -> LocalBoxFuture<'a, Answer>;
+
+    /// The same with the state that belongs to the router, or service, called `owner`; `None` if all share one, or
+    /// there is none.
+    fn for_owner(&self, owner: &str) -> Option<Arc<dyn Around>> {
+        let _stateless = owner;
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {found:?} {reason}")]
-pub struct InvalidMiddleware {
+pub(crate) struct InvalidMiddleware {
     key: &'static str,
     found: String,
     reason: &'static str,
 }
 
-impl Step {
+impl Middleware {
     /// Compiles one middleware; `None` for a chain, which is no step of its own.
     ///
     /// # Errors
-    /// When a setting cannot be used.
-    pub fn new(definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
+    /// When a setting cannot be used, with the setting and what to write.
+    pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
+        let step = Step::new(definition).map_err(|error| error.to_string())?;
+        Ok(step.map(|step| Self {
+            name: name.clone(),
+            kind: definition.kind(),
+            step,
+        }))
+    }
+
+    /// The same with the state that belongs to the router, or service, called `owner`.
+    pub(crate) fn for_owner(self: &Arc<Self>, owner: &str) -> Arc<Self> {
+        let Step::Around(step) = &self.step else {
+            return self.clone();
+        };
+        match step.for_owner(owner) {
+            None => self.clone(),
+            Some(step) => Arc::new(Self {
+                name: self.name.clone(),
+                kind: self.kind,
+                step: Step::Around(step),
+            }),
+        }
+    }
+
+    /// True if it may take time, or more than heads.
+    pub(crate) fn is_around(&self) -> bool {
+        matches!(self.step, Step::Around(_))
+    }
+}
+
+impl Step {
+    /// Compiles one middleware; `None` for a chain.
+    fn new(definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
         Ok(Some(match definition {
-            model::Middleware::AddPrefix(settings) => Self::AddPrefix(AddPrefix::new(settings)?),
-            model::Middleware::Headers(settings) => Self::Headers(Headers::new(settings)?),
-            model::Middleware::RedirectScheme(settings) => {
-                Self::RedirectScheme(RedirectScheme::new(settings)?)
-            }
-            model::Middleware::StripPrefix(settings) => Self::StripPrefix(StripPrefix::new(settings)?),
+            model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
+            model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
         }))
     }
 
-    /// The kind as written in configuration.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::AddPrefix(_) => "addPrefix",
-            Self::Headers(_) => "headers",
-            Self::RedirectScheme(_) => "redirectScheme",
-            Self::StripPrefix(_) => "stripPrefix",
-        }
+    fn head(step: impl Head + 'static) -> Self {
+        Self::Head(Box::new(step))
     }
 
-    /// Changes the head of a request, or answers it.
-    pub fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
-        match self {
-            Self::AddPrefix(step) => step.request(head),
-            Self::Headers(step) => step.request(head),
-            Self::RedirectScheme(step) => step.request(head),
-            Self::StripPrefix(step) => step.request(head),
-        }
-    }
-
-    /// Changes the head of an answer.
-    pub fn response(&self, head: &mut response::Parts) {
-        match self {
-            Self::Headers(step) => step.response(head),
-            Self::AddPrefix(_) | Self::RedirectScheme(_) | Self::StripPrefix(_) => {}
-        }
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the first kind that needs it comes next")
+    )]
+    fn around(step: impl Around + 'static) -> Self {
+        Self::Around(Arc::new(step))
     }
 }
 
@@ -116,17 +163,29 @@ fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
 mod tests {
     use super::*;
 
-    /// Runs the only step of `definition` on a request and gives the path that comes out.
-    pub(super) fn path_after(step: &Step, uri: &str) -> Result<String, StatusCode> {
+    /// A client in the clear.
+    pub(super) fn peer() -> Peer {
+        Peer::new(
+            "10.0.0.9".parse().unwrap(),
+            header::HeaderValue::from_static("mesh"),
+            &crate::settings::ForwardedHeaders::default(),
+        )
+    }
+
+    /// Runs a step on a request and gives the path that comes out.
+    pub(super) fn path_after(step: &dyn Head, uri: &str) -> Result<String, StatusCode> {
         let (mut head, ()) = http::Request::builder().uri(uri).body(()).unwrap().into_parts();
-        match step.request(&mut head) {
+        match step.request(&mut head, &peer()) {
             ControlFlow::Continue(()) => Ok(head.uri.to_string()),
             ControlFlow::Break(response) => Err(response.status()),
         }
     }
 
-    /// Compiles `definition`.
-    pub(super) fn step(definition: &model::Middleware) -> Step {
-        Step::new(definition).unwrap().unwrap()
+    /// Compiles `definition`, which is of a kind for heads.
+    pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
+        match Step::new(definition).unwrap().unwrap() {
+            Step::Head(step) => step,
+            Step::Around(step) => panic!("{step:?} is more"),
+        }
     }
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
 use mesh_config::model;
 
-use super::{InvalidMiddleware, answer};
+use super::{Head, InvalidMiddleware, answer};
+use crate::sanitize::Peer;
 
 /// Where clients are sent.
 #[derive(Debug)]
-pub struct RedirectScheme {
+pub(super) struct RedirectScheme {
     scheme: String,
     /// The port, unless it is the scheme's own; `None` when none was written.
     port: Option<u16>,
@@ -41,8 +42,10 @@ impl RedirectScheme {
             permanent: settings.permanent,
         })
     }
+}
 
-    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+impl Head for RedirectScheme {
+    fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         let Some((host, port)) = host_and_port(head) else {
             return answer(StatusCode::BAD_REQUEST);
         };
@@ -109,7 +112,10 @@ mod tests {
 
     use mesh_config::model::{self, Middleware};
 
-    use super::super::{Step, tests::step};
+    use super::super::{
+        Step,
+        tests::{peer, step},
+    };
 
     /// Status and location of the redirect; `None` when the request passes.
     fn redirect(
@@ -121,7 +127,7 @@ mod tests {
         let request = http::Request::builder().method(method).uri("/a?b=c");
         let request = request.header("host", host).header("x-forwarded-proto", proto);
         let (mut head, ()) = request.body(()).unwrap().into_parts();
-        match step(&Middleware::RedirectScheme(settings.clone())).request(&mut head) {
+        match step(&Middleware::RedirectScheme(settings.clone())).request(&mut head, &peer()) {
             ControlFlow::Continue(()) => None,
             ControlFlow::Break(answer) => Some((
                 answer.status().as_u16(),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::HeaderName, request};
 use mesh_config::model;
 
-use super::{InvalidMiddleware, answer, path};
+use super::{Head, InvalidMiddleware, answer, path};
+use crate::sanitize::Peer;
 use crate::table::{routing_path, strip_routing_prefix};
 
 /// Tells servers what was taken off.
@@ -14,7 +15,7 @@ static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-pre
 
 /// Prefixes as routing paths, each with its header value.
 #[derive(Debug)]
-pub struct StripPrefix {
+pub(super) struct StripPrefix {
     prefixes: Vec<(String, HeaderValue)>,
 }
 
@@ -41,8 +42,10 @@ impl StripPrefix {
             prefixes: prefixes.collect::<Result<_, _>>()?,
         })
     }
+}
 
-    pub(super) fn request(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
+impl Head for StripPrefix {
+    fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         let whole = head.uri.path();
         for (prefix, header) in &self.prefixes {
             let Some(rest) = strip_routing_prefix(whole, prefix) else {
@@ -79,7 +82,7 @@ mod tests {
 
     use super::super::{
         Step,
-        tests::{path_after, step},
+        tests::{path_after, peer, step},
     };
 
     fn strip(prefixes: &[&str]) -> Middleware {
@@ -102,7 +105,7 @@ mod tests {
             ("/other", "/other"),
             ("/api%2Fx", "/api%2Fx"),
         ] {
-            assert_eq!(path_after(&step, path).as_deref(), Ok(stripped), "{path}");
+            assert_eq!(path_after(&*step, path).as_deref(), Ok(stripped), "{path}");
         }
     }
 
@@ -116,7 +119,7 @@ mod tests {
             "/api//admin",
             "/api./x",
         ] {
-            assert_eq!(path_after(&step, path), Err(StatusCode::BAD_REQUEST), "{path}");
+            assert_eq!(path_after(&*step, path), Err(StatusCode::BAD_REQUEST), "{path}");
         }
     }
 
@@ -127,7 +130,7 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        assert!(step(&strip(&["/api"])).request(&mut head).is_continue());
+        assert!(step(&strip(&["/api"])).request(&mut head, &peer()).is_continue());
         assert_eq!(head.headers["x-forwarded-prefix"], "/api");
     }
 

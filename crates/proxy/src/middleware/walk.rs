@@ -1,23 +1,28 @@
-//! The way of a request through middlewares, and of its answer back.
+//! The way of a request through middlewares that look at heads only, and of its answer back.
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use http::{Response, request, response};
 
-use super::Middleware;
+use super::{Middleware, Step};
+use crate::sanitize::Peer;
 
-/// Leads a request through `middlewares` until one answers. Gives how many let it pass, and the answer.
+/// Leads a request through `middlewares` until one answers. Gives how many let it pass, and the answer. Those that
+/// do more let it pass.
 pub(crate) fn meet<'m>(
     middlewares: impl IntoIterator<Item = &'m Arc<Middleware>>,
     head: &mut request::Parts,
+    peer: &Peer,
 ) -> (usize, Option<Response<Bytes>>) {
     let mut passed = 0;
     for middleware in middlewares {
-        match middleware.step.request(head) {
-            ControlFlow::Continue(()) => passed += 1,
-            ControlFlow::Break(answer) => return (passed, Some(answer)),
+        if let Step::Head(step) = &middleware.step
+            && let ControlFlow::Break(answer) = step.request(head, peer)
+        {
+            return (passed, Some(answer));
         }
+        passed += 1;
     }
     (passed, None)
 }
@@ -29,6 +34,8 @@ where
 {
     let never_met = middlewares.clone().count().saturating_sub(passed);
     for middleware in middlewares.rev().skip(never_met) {
-        middleware.step.response(head);
+        if let Step::Head(step) = &middleware.step {
+            step.response(head);
+        }
     }
 }

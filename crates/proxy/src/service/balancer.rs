@@ -19,14 +19,13 @@ use parking_lot::Mutex;
 
 use super::{
     Asking, Cause, Pick, Terms, Upgrades,
+    canary::Trial,
     known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
     parting::parting,
     server::{Server, ServerId, ServerInfo},
     state::ServiceState,
     sticky::Stickiness,
-    turn::Turn,
-    zone::Zones,
 };
 use crate::{brief::brief, upstream::Transport};
 
@@ -49,6 +48,7 @@ pub struct Balancer {
     drain_timeout: Duration,
     leads_straight: bool,
     pub(super) state: Arc<ServiceState>,
+    trial: Option<Arc<Trial>>,
     sticky: Option<Box<Stickiness>>,
 }
 
@@ -79,6 +79,8 @@ impl Balancer {
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
+        let before = previous.and_then(|previous| previous.trial.as_ref());
+        let trial = Trial::of(definition, before, &state);
         let parting = parting(definition, previous);
         let urls = definition
             .servers
@@ -86,24 +88,17 @@ impl Balancer {
             .chain(&parting)
             .map(|server| server.url.as_written());
         let sticky = stickiness(definition, context.label, urls);
-        let servers = servers(context, definition, &parting, previous, &state);
+        let servers = servers(context, definition, &parting, previous, (&state, trial.as_ref()));
         let named = definition.servers.len();
         lead_out(
             servers.get(..named).unwrap_or_default(),
             definition.drain_timeout,
             now,
         );
-        let zones = definition.servers.iter().map(|server| server.zone.as_str());
         let by_header = matches!(definition.hash.key, model::HashKey::Header(_));
         let leads_straight = !by_header && !servers.iter().any(|server| server.may_share());
         let balancer = Arc::new(Self {
-            rules: Rules {
-                strategy: definition.strategy,
-                hash: definition.hash.clone(),
-                slow_start: definition.slow_start,
-                panic_threshold: definition.panic_threshold,
-                zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
-            },
+            rules: Rules::new(definition, context.zone),
             servers,
             named,
             layout: ArcSwap::default(),
@@ -113,6 +108,7 @@ impl Balancer {
             drain_timeout: definition.drain_timeout,
             leads_straight,
             state,
+            trial,
             sticky,
         });
         balancer.rebalance(true, now);
@@ -175,7 +171,7 @@ impl Balancer {
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
         self.state.end_ejections();
         let layout = self.layout.load();
-        match layout.choose(asking, || Turn(self.state.next())) {
+        match layout.choose(asking, &self.state) {
             Some(server) => Some(server.clone()),
             None => self.best_of_the_rest(asking.tried, layout.panics()),
         }
@@ -219,6 +215,11 @@ impl Balancer {
     #[cfg(test)]
     pub(super) fn pass_time(&self, now: Instant) {
         self.state.end_ejections_at(super::clock::Moment::of(now));
+    }
+
+    /// How its canaries do, where that is watched.
+    pub(super) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_deref()
     }
 
     /// Lets those of the servers that it names go that are not among `those_that_stay`.
@@ -306,7 +307,7 @@ fn servers(
     definition: &LoadBalancer,
     parting: &[model::Server],
     previous: Option<&Balancer>,
-    state: &Arc<ServiceState>,
+    (state, trial): (&Arc<ServiceState>, Option<&Arc<Trial>>),
 ) -> Vec<Arc<Server>> {
     let mut known = KnownServers::new(definition, previous, state);
     let upgrades = Upgrades::new(&definition.upgrades);
@@ -323,6 +324,8 @@ fn servers(
             service: context.label.clone(),
             weight: server.weight,
             zone: server.zone.as_str().into(),
+            canary: server.canary,
+            trial: trial.cloned(),
             pass_host_header: definition.pass_host_header,
             upgrades: upgrades.clone(),
             preserve_path: server.preserve_path,
@@ -387,6 +390,7 @@ mod tests {
                 weight: *weight,
                 preserve_path: false,
                 zone: String::new(),
+                canary: false,
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
                 origin: None,

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod balancer;
+mod canary;
 mod clock;
 mod cookie;
 mod departure;
@@ -32,6 +33,7 @@ mod terms;
 mod turn;
 mod upgrades;
 mod weighted;
+mod window;
 mod zone;
 
 use std::sync::Arc;

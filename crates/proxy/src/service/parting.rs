@@ -33,6 +33,7 @@ pub(super) fn parting(definition: &LoadBalancer, before: Option<&Balancer>) -> V
         weight: server.weight,
         preserve_path: server.preserve_path,
         zone: server.zone.to_string(),
+        canary: server.canary,
         lifecycle: Lifecycle::Draining,
         reason: Some(LEFT.to_owned()),
         origin: Some(server.origin.clone()),

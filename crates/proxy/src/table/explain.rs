@@ -234,7 +234,7 @@ impl Chosen {
     fn new(route: &Route) -> Self {
         let middlewares = route.middlewares.iter().map(|middleware| StepExplanation {
             name: middleware.name.clone(),
-            kind: middleware.step.kind(),
+            kind: middleware.kind,
         });
         Self {
             router: route.name.clone(),

@@ -50,6 +50,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// It sees requests over TLS, and no others.
     pub secure: bool,
+    /// Some of its middlewares do more than look at heads.
+    pub(crate) has_around: bool,
     /// Place of its provider in the precedence; lower wins.
     pub(super) precedence: usize,
     pub(super) wildcard: bool,
@@ -90,6 +92,7 @@ impl From<RouteParts> for Route {
         Self {
             wildcard: has_wildcard(parts.rule.expr()),
             keys: Keys::of(parts.rule.expr()),
+            has_around: parts.middlewares.iter().any(|middleware| middleware.is_around()),
             name: parts.name,
             label: parts.label,
             rule: parts.rule,

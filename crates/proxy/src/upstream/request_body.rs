@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::kept::{Keeping, Kept, Replay, Tee};
 use crate::{
     entrypoint::{Broken, Incoming},
+    middleware::{Change, Changing, Unreadable},
     patience::{Patience, Timer, limit},
     sanitize::strip_trailers,
     settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
@@ -37,6 +38,9 @@ pub(crate) enum UploadError {
     /// It ended in what is refused in a header.
     #[error("a trailer of the request is refused")]
     Trailer,
+    /// It is not what a middleware expects.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// How far a body has come. Seen by the request while the connection to the server has the body.
@@ -137,6 +141,8 @@ pub(crate) struct RequestBody {
     /// What was read of it before it is sent.
     ahead: Option<Box<Replay>>,
     rest: Option<Receiving>,
+    /// What becomes of both.
+    changing: Option<Box<Changing>>,
 }
 
 #[derive(Debug)]
@@ -198,20 +204,42 @@ impl RequestBody {
             tee: None,
         };
         Self {
-            ahead: None,
             rest: Some(rest),
+            ..Self::default()
         }
     }
 
     /// All of `kept`.
     pub(crate) fn kept(kept: Rc<Kept>) -> Self {
         let ahead = (!kept.is_empty()).then(|| Box::new(Replay::new(kept)));
-        Self { ahead, rest: None }
+        Self {
+            ahead,
+            ..Self::default()
+        }
+    }
+
+    /// Changes what is still to be read of it. Its length is not known any more, and it cannot be kept.
+    pub(crate) fn change(&mut self, change: impl Change + 'static) {
+        if !self.is_empty() {
+            let before = std::mem::take(self);
+            self.changing = Some(Box::new(Changing::new(Box::new(change))));
+            (self.ahead, self.rest) = (before.ahead, before.rest);
+        }
     }
 
     /// True when there is nothing to send, so that it can be sent again.
     pub(crate) fn is_empty(&self) -> bool {
         self.ahead.is_none() && self.rest.is_none()
+    }
+
+    fn poll_unchanged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(frame) = self.ahead.as_mut().and_then(|ahead| ahead.next()) {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match &mut self.rest {
+            Some(receiving) => receiving.poll(cx),
+            None => Poll::Ready(None),
+        }
     }
 
     /// How far it has come; `None` without a body.
@@ -228,7 +256,7 @@ impl RequestBody {
         if is_too_long(self.size_hint().lower()) {
             return Ok(Keep::TooLong);
         }
-        if self.ahead.is_some() {
+        if self.ahead.is_some() || self.changing.is_some() {
             return Ok(Keep::NoRoom);
         }
         let Some(receiving) = &mut self.rest else {
@@ -259,7 +287,8 @@ impl RequestBody {
     /// Where it will be once all of it has passed on its way to a server, if it is no longer than `limit` and there is
     /// room for it; `None` if it is known that it will not.
     pub(crate) fn tee(&mut self, limit: u64) -> Option<oneshot::Receiver<Rc<Kept>>> {
-        let receiving = self.rest.as_mut().filter(|_| self.ahead.is_none())?;
+        let is_plain = self.ahead.is_none() && self.changing.is_none();
+        let receiving = self.rest.as_mut().filter(|_| is_plain)?;
         if receiving.size_hint().lower() > limit {
             return None;
         }
@@ -353,21 +382,28 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        if let Some(frame) = self.ahead.as_mut().and_then(|ahead| ahead.next()) {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match &mut self.rest {
-            Some(receiving) => receiving.poll(cx),
-            None => Poll::Ready(None),
+        match self.changing.take() {
+            None => self.poll_unchanged(cx),
+            Some(mut changing) => {
+                let polled = changing.poll(cx, |cx| self.poll_unchanged(cx));
+                self.changing = Some(changing);
+                polled
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(changing) = &self.changing {
+            return changing.is_over();
+        }
         self.ahead.as_ref().is_none_or(|ahead| ahead.is_over())
             && self.rest.as_ref().is_none_or(Receiving::is_over)
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.changing.is_some() {
+            return SizeHint::default();
+        }
         let rest = match &self.rest {
             Some(receiving) => receiving.size_hint(),
             None => SizeHint::with_exact(0),

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{AnswerError, Http1, Lease};
 use crate::{
+    middleware::Unreadable,
     patience::{Patience, Timer, limit},
     respond::X_MESH_REASON,
     service::InFlight,
@@ -38,6 +39,9 @@ pub(crate) enum BodyError {
     /// The same over HTTP/1.1.
     #[error("server broke off its answer: {0}")]
     Cut(#[from] AnswerError),
+    /// It is not what a middleware expects.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// A server's body. Holds the connection until it is read to its end.

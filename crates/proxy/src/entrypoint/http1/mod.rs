@@ -37,7 +37,10 @@ use super::{
     io::ClientIo,
     wire::Wire,
 };
-use crate::{drain::Stage, patience::Timer, request::serve_alone, respond::refused, upstream::Switched};
+use crate::{
+    drain::Stage, forward::Tunnel, patience::Timer, request::serve_alone, respond::refused,
+    upstream::Switched,
+};
 
 /// How long what comes of a request that was answered without it is read, so that the client is not reset before
 /// it has seen the answer (RFC 9112 9.6).
@@ -73,7 +76,12 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
         tracing::debug!(client = %client.address(), %error, "connection ended");
     }
     drop(conversation);
-    if let Some((server, in_flight)) = client.tunnel().filter(|_| is_done) {
+    if let Some(to) = client.tunnel().filter(|_| is_done) {
+        let Tunnel {
+            server,
+            in_flight,
+            held,
+        } = to;
         let early = connection.borrow_mut().take_rest();
         drop(connection);
         let tunnel = Box::pin(tunnel(&mut io, server, &early));
@@ -89,7 +97,7 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
             }
             () = client.entry.stage.reached(Stage::Cut) => {}
         }
-        drop(in_flight);
+        drop((in_flight, held));
         return;
     }
     let is_left = connection.borrow().is_left;

@@ -20,15 +20,20 @@ use tokio::{
 use crate::{
     drain::Stage,
     entrypoint::Client,
+    forward::Tunnel,
     patience::{Timer, limit},
-    service::InFlight,
     settings::RespondingTimeouts,
     upstream::Switched,
 };
 
-/// Carries bytes between `server` and the stream of `client` whose answer is being made, until both are done, it is
+/// Carries bytes between the server of `to` and the stream of `client` whose answer is being made, until both are done, it is
 /// silent for too long, or the drain runs out of patience.
-pub(crate) fn carry(client: &Rc<Client>, opening: OnUpgrade, server: Switched, in_flight: InFlight) {
+pub(crate) fn carry(client: &Rc<Client>, opening: OnUpgrade, to: Tunnel) {
+    let Tunnel {
+        server,
+        in_flight,
+        held,
+    } = to;
     let open = Open::new(client.clone());
     let pace = Rc::new(Pace::new(&client.settings().transport.responding_timeouts));
     client.entry.stop.live.spawn_local(async move {
@@ -48,7 +53,7 @@ pub(crate) fn carry(client: &Rc<Client>, opening: OnUpgrade, server: Switched, i
             }
             () = open.0.entry.stage.reached(Stage::Cut) => {}
         }
-        drop((in_flight, open));
+        drop((in_flight, held, open));
     });
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     brief::brief,
-    middleware::{Chain, Middleware, Step},
+    middleware::{Chain, Middleware},
 };
 
 /// Steps in a chain, laid flat; more is a mistake such as chains that name each other twice.
@@ -105,12 +105,15 @@ impl Update<'_> {
                 visiting.pop();
                 chain
             }
-            step => match before {
+            step => match &before {
                 Some(before) if Arc::ptr_eq(&before.entry, entry) => {
-                    self.known.insert(name.clone(), before);
+                    self.known.insert(name.clone(), before.clone());
                     return;
                 }
-                _ => one_step(name, step),
+                _ => match before.as_ref().and_then(|before| same(before, step)) {
+                    Some(chain) => Ok(chain),
+                    None => one_step(name, step),
+                },
             },
         };
         let known = before
@@ -156,19 +159,15 @@ impl Update<'_> {
     }
 }
 
+/// What serves, if it is as `definition` says: what only moved in its file goes on with the state it has.
+fn same(before: &MiddlewareVerdict, definition: &model::Middleware) -> Option<Chain> {
+    let is_same = before.errors.is_empty() && before.entry.value == *definition;
+    before.serving.clone().filter(|_| is_same)
+}
+
 fn one_step(name: &QualifiedName, definition: &model::Middleware) -> Result<Chain, String> {
-    match Step::new(definition) {
-        Ok(step) => Ok(step
-            .into_iter()
-            .map(|step| {
-                Arc::new(Middleware {
-                    name: name.clone(),
-                    step,
-                })
-            })
-            .collect()),
-        Err(error) => Err(error.to_string()),
-    }
+    let step = Middleware::new(name, definition)?;
+    Ok(step.into_iter().map(Arc::new).collect())
 }
 
 fn same_steps(a: &Chain, b: &Chain) -> bool {

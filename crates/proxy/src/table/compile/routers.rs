@@ -182,17 +182,19 @@ impl Surroundings<'_> {
         good: Good,
         mut errors: Vec<String>,
     ) -> Compiled {
+        let label = name.to_string();
         let own = good.parts.middlewares.iter().flat_map(|(_, chain)| chain.iter());
+        let own: Vec<_> = own.map(|step| step.for_owner(&label)).collect();
         let (target, service, middlewares) = match &good.parts.service {
             Answer::Service(service) => (
                 Target::Service(service.clone()),
                 service.label.clone(),
-                steps(own.chain(service.middlewares.iter())),
+                steps(own.iter().chain(service.middlewares.iter())),
             ),
             Answer::Internal(named) => (
                 Target::Internal(named.1.clone()),
                 named.0.to_string().into(),
-                steps(own),
+                steps(own.iter()),
             ),
         };
         errors.extend_from_slice(&frame.warnings);

@@ -368,12 +368,12 @@ impl Good {
         let chains = parts
             .middlewares
             .iter()
-            .flat_map(|(_, chain)| chain.iter().cloned());
+            .flat_map(|(_, chain)| chain.iter().map(|step| step.for_owner(&label)));
         let children: Vec<_> = parts.children.iter().map(|(_, child)| &**child).collect();
         let service = Service {
             name: name.clone(),
-            label,
             middlewares: chains.collect(),
+            label,
             kind,
             reports_health: composite::reports_health(&entry.value.kind),
             depth: 1 + demands::depth_below(&children),
