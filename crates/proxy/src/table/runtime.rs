@@ -237,7 +237,8 @@ impl Verdicts {
 
 impl ServiceVerdict {
     fn info(&self, used_by: Vec<QualifiedName>) -> ServiceInfo {
-        let (status, errors) = judge(self.serving.is_some(), self.errors.clone(), &self.entry);
+        let errors = self.errors.iter().cloned().chain(self.entry.value.warnings());
+        let (status, errors) = judge(self.serving.is_some(), errors.collect(), &self.entry);
         ServiceInfo {
             entry: Some(self.entry.clone()),
             status,

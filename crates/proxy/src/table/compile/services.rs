@@ -22,7 +22,7 @@ use super::{
 use crate::{
     brief::brief,
     middleware::Chain,
-    service::{Balancer, Context, Kind, Service},
+    service::{Balancer, Context, Kind, Service, end_sessions_elsewhere},
     upstream::Transport,
 };
 
@@ -118,6 +118,16 @@ impl Services {
             let next = self.known.get(&name).and_then(|next| next.good.as_ref());
             service.followed_by(next.map(|next| next.service.as_ref()));
         }
+        end_sessions_elsewhere(self.balancers());
+    }
+
+    /// The balancers of all services that serve.
+    fn balancers(&self) -> impl Iterator<Item = &Balancer> + Clone {
+        let serving = self.known.values().filter_map(|known| known.good.as_ref());
+        serving.filter_map(|good| match &good.service.kind {
+            Kind::Balancer(balancer) => Some(balancer.as_ref()),
+            _ => None,
+        })
     }
 
     /// True if the last update may have changed the service.
