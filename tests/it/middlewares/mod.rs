@@ -1,5 +1,6 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod cache;
 mod circuit_breaker;
 mod errors;
 mod retry;

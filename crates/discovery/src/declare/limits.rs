@@ -174,6 +174,7 @@ impl<'a> Limits<'a> {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::AddPrefix(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::Headers(_)
             | Middleware::RedirectScheme(_)

@@ -5,6 +5,7 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod cache;
 mod change;
 mod circuit_breaker;
 mod errors;
@@ -26,10 +27,10 @@ use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
-pub(crate) use self::visit::{End, Next, Visit, lead};
+pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, circuit_breaker::CircuitBreaker, errors::Errors, headers::Headers,
+    add_prefix::AddPrefix, cache::Cache, circuit_breaker::CircuitBreaker, errors::Errors, headers::Headers,
     instances::Instances, redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
@@ -180,6 +181,7 @@ impl Step {
     fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),

@@ -1,6 +1,7 @@
 //! Middlewares: what happens to a request on its way. The options of each kind are in a file of their own.
 
 mod add_prefix;
+mod cache;
 mod chain;
 mod circuit_breaker;
 mod errors;
@@ -12,6 +13,7 @@ mod strip_prefix;
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
+pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
 pub use self::errors::Errors;
@@ -27,6 +29,8 @@ pub use self::strip_prefix::StripPrefix;
 pub enum Middleware {
     /// Puts a prefix in front of the path.
     AddPrefix(AddPrefix),
+    /// Keeps answers, and gives them to who asks again.
+    Cache(Cache),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
@@ -48,6 +52,7 @@ impl Middleware {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AddPrefix(_) => "addPrefix",
+            Self::Cache(_) => "cache",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
             Self::Errors(_) => "errors",
