@@ -10,6 +10,7 @@ mod headers;
 mod instances;
 mod path;
 mod redirect_scheme;
+mod source;
 mod strip_prefix;
 mod visit;
 mod walk;

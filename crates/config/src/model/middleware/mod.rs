@@ -4,6 +4,7 @@ mod add_prefix;
 mod chain;
 mod headers;
 mod redirect_scheme;
+mod source_criterion;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ pub use self::add_prefix::AddPrefix;
 pub use self::chain::Chain;
 pub use self::headers::Headers;
 pub use self::redirect_scheme::RedirectScheme;
+pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
