@@ -8,6 +8,7 @@ mod add_prefix;
 mod basic_auth;
 mod change;
 mod credentials;
+mod digest_auth;
 mod forward_auth;
 mod headers;
 mod in_flight_req;
@@ -33,9 +34,9 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, basic_auth::BasicAuth, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
-    strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, basic_auth::BasicAuth, digest_auth::DigestAuth, forward_auth::ForwardAuth,
+    headers::Headers, in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit,
+    redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer};
 
@@ -163,6 +164,7 @@ impl Step {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
@@ -170,7 +172,6 @@ impl Step {
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
-            model::Middleware::BasicAuth(_) | model::Middleware::DigestAuth(_) => todo!(),
         }))
     }
 

@@ -17,7 +17,15 @@ const MAX_NAME: usize = 255;
 
 /// A line of a list of users.
 pub(super) trait User: Sized + Clone {
-    /// Reads what follows the name and a colon; fails with what to write.
+    /// What is wrong with a line that is none, and what to write.
+    const FORM: &'static str = "is no user; write name:hash";
+
+    /// The name, and what follows it and a colon.
+    fn split(line: &str) -> Option<(&str, &str)> {
+        line.split_once(':')
+    }
+
+    /// Reads what follows the name; fails with what to write.
     fn read(rest: &str) -> Result<Self, &'static str>;
 }
 
@@ -80,6 +88,11 @@ impl<U: User> Users<U> {
             users.file = Some(Watched { path, state });
         }
         Ok(users)
+    }
+
+    /// Those of the configuration.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (&str, &U)> {
+        self.listed.iter().map(|(name, user)| (&**name, user))
     }
 
     /// Everybody.
@@ -146,9 +159,7 @@ fn read<'l, U: User>(lines: impl Iterator<Item = &'l str>) -> Result<Known<U>, U
     let users = lines
         .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
         .map(|(line, number)| {
-            let (name, rest) = line
-                .split_once(':')
-                .ok_or(Unreadable::Line(number, "is no user; write name:hash"))?;
+            let (name, rest) = U::split(line).ok_or(Unreadable::Line(number, U::FORM))?;
             if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_control) {
                 return Err(Unreadable::Line(number, "has a name that no client can give"));
             }
