@@ -3,14 +3,17 @@
 mod add_prefix;
 mod basic_auth;
 mod chain;
+mod circuit_breaker;
 mod client_tls;
 mod digest_auth;
+mod errors;
 mod forward_auth;
 mod headers;
 mod hidden;
 mod in_flight_req;
 mod rate_limit;
 mod redirect_scheme;
+mod retry;
 mod source_criterion;
 mod strip_prefix;
 
@@ -19,14 +22,17 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::basic_auth::BasicAuth;
 pub use self::chain::Chain;
+pub use self::circuit_breaker::CircuitBreaker;
 pub use self::client_tls::ClientTls;
 pub use self::digest_auth::DigestAuth;
+pub use self::errors::Errors;
 pub use self::forward_auth::ForwardAuth;
 pub use self::headers::Headers;
 pub use self::hidden::Hidden;
 pub use self::in_flight_req::InFlightReq;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
+pub use self::retry::RetryMiddleware;
 pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 
@@ -41,8 +47,12 @@ pub enum Middleware {
     BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
+    /// Keeps requests from a service that fails, until it has recovered.
+    CircuitBreaker(CircuitBreaker),
     /// Lets those pass who know a name and its password, without sending that.
     DigestAuth(DigestAuth),
+    /// Puts a page of another service in place of an answer that tells of an error.
+    Errors(Errors),
     /// Asks another server whether a request may pass.
     ForwardAuth(Box<ForwardAuth>),
     /// Sets or removes headers.
@@ -53,6 +63,8 @@ pub enum Middleware {
     RateLimit(Box<RateLimit>),
     /// Sends the client to another scheme.
     RedirectScheme(RedirectScheme),
+    /// Sends requests again.
+    Retry(RetryMiddleware),
     /// Takes a prefix off the path.
     StripPrefix(StripPrefix),
 }
@@ -64,12 +76,15 @@ impl Middleware {
             Self::AddPrefix(_) => "addPrefix",
             Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
+            Self::CircuitBreaker(_) => "circuitBreaker",
             Self::DigestAuth(_) => "digestAuth",
+            Self::Errors(_) => "errors",
             Self::ForwardAuth(_) => "forwardAuth",
             Self::Headers(_) => "headers",
             Self::InFlightReq(_) => "inFlightReq",
             Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
+            Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
         }
     }

@@ -187,6 +187,7 @@ fn service(
             zone: String::new(),
             lifecycle: mesh_config::instance::Lifecycle::default(),
             reason: None,
+            canary: false,
             origin: None,
         }],
         hash: Hash::default(),
