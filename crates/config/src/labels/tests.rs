@@ -179,9 +179,9 @@ fn every_kind_of_service_can_be_declared() {
     );
 }
 
-#[test]
-fn middlewares_that_guard_can_be_declared() {
-    let declaration = labels(&[
+/// A middleware of each kind that guards, with lists, objects and secrets.
+fn guards() -> Declaration {
+    labels(&[
         (
             "mesh.http.middlewares.a.basicauth.users",
             "ann:$apr1$s3cr3t$x, bob:{SHA}s3cr3t=",
@@ -233,7 +233,12 @@ fn middlewares_that_guard_can_be_declared() {
         ("mesh.http.middlewares.r.ratelimit.redis.password", "s3cr3t"),
         ("mesh.http.middlewares.r.ratelimit.redis.dialTimeout", "1s"),
         ("mesh.http.middlewares.r.ratelimit.redis.onError", "allow"),
-    ]);
+    ])
+}
+
+#[test]
+fn middlewares_that_guard_can_be_declared() {
+    let declaration = guards();
     assert_eq!(broken(&declaration), Vec::<String>::new());
     let shown = format!("{:?}", declaration.middlewares);
     assert!(!shown.contains("s3cr3t"), "{shown}");
