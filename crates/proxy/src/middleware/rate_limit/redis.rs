@@ -54,7 +54,11 @@ pub(super) struct Redis {
 
 /// One connection.
 #[derive(Debug, Default)]
-struct Slot(Mutex<State>);
+struct Slot {
+    state: Mutex<State>,
+    /// What was there failed: whoever finds somebody connecting does not wait for that.
+    is_lost: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -259,9 +263,12 @@ impl Maker {
 }
 
 impl Slot {
-    /// The connection, made if there is none. Those who ask meanwhile wait for the first.
+    /// The connection, made if there is none. Those who ask meanwhile wait for the first one there ever was.
     async fn link(&self, redis: &Redis) -> Result<(Link, u64), Gone> {
-        let mut state = self.0.lock().await;
+        let mut state = match self.is_lost.load(Ordering::Relaxed) {
+            false => self.state.lock().await,
+            true => self.state.try_lock().map_err(|_| Gone::Paused)?,
+        };
         if let Some(link) = &state.link {
             return Ok((link.clone(), state.generation));
         }
@@ -277,10 +284,12 @@ impl Slot {
             Ok(link) => {
                 state.generation += 1;
                 state.link = Some(link.clone());
+                self.is_lost.store(false, Ordering::Relaxed);
                 Ok((link, state.generation))
             }
             Err(error) => {
                 state.failed = Some(Instant::now());
+                self.is_lost.store(true, Ordering::Relaxed);
                 Err(error)
             }
         }
@@ -288,9 +297,10 @@ impl Slot {
 
     /// A link failed; those that came after it may be better.
     async fn lose(&self, generation: u64) {
-        let mut state = self.0.lock().await;
+        let mut state = self.state.lock().await;
         if state.generation == generation && state.link.take().is_some() {
             state.failed = Some(Instant::now());
+            self.is_lost.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -408,6 +418,15 @@ mod tests {
         };
         let allow = redis(allow).unwrap();
         assert_eq!(allow.take(&law, &key).await, Some(Verdict::Pass(Duration::ZERO)));
+    }
+
+    #[tokio::test]
+    async fn who_finds_another_one_connecting_again_does_not_wait() {
+        let redis = redis(at(&["127.0.0.1:1"])).unwrap();
+        let (law, key) = (cases()[0].law(), Key::Text(b"a"));
+        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Redis(_))));
+        let _connecting = redis.slot().unwrap().state.lock().await;
+        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Paused)));
     }
 
     #[test]
