@@ -1,8 +1,13 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod basic_auth;
 mod cache;
 mod circuit_breaker;
+mod digest_auth;
 mod errors;
+mod forward_auth;
+mod in_flight_req;
+mod rate_limit;
 mod retry;
 
 use std::{

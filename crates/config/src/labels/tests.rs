@@ -1,5 +1,7 @@
 //! Labels and tags as users write them.
 
+mod middlewares;
+
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesh_config::{
     Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
-    model::{Middleware, Router},
+    model::{ClientTls, Middleware, Pem, Router},
     rule::{Expr, HostPattern, Matcher},
 };
 
@@ -173,10 +173,18 @@ impl<'a> Limits<'a> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
+            Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
+            Middleware::RateLimit(limit) => {
+                let redis = limit.redis.as_ref();
+                texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
+            }
             Middleware::AddPrefix(_)
             | Middleware::Cache(_)
+            | Middleware::BasicAuth(_)
             | Middleware::CircuitBreaker(_)
+            | Middleware::DigestAuth(_)
             | Middleware::Headers(_)
+            | Middleware::InFlightReq(_)
             | Middleware::RedirectScheme(_)
             | Middleware::Retry(_)
             | Middleware::StripPrefix(_) => Ok(()),
@@ -206,6 +214,19 @@ impl<'a> Limits<'a> {
             }),
             None => Ok(()),
         }
+    }
+}
+
+/// Fails for certificates and keys in files: those are the operator's, and would prove to others that a tenant is.
+fn texts_only(key: &'static str, tls: Option<&ClientTls>) -> Result<(), Violation> {
+    let pems = tls.into_iter().flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]);
+    match pems.flatten().any(|pem| matches!(pem, Pem::File(_))) {
+        false => Ok(()),
+        true => Err(Violation {
+            key,
+            message: "labels may not name files of certificates and keys".to_owned(),
+            help: "write the text in PEM format, or refer to a middleware in a file".to_owned(),
+        }),
     }
 }
 

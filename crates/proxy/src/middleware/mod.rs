@@ -5,17 +5,26 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod basic_auth;
 mod cache;
 mod change;
 mod circuit_breaker;
+mod credentials;
+mod digest_auth;
 mod errors;
 mod expression;
+mod forward_auth;
 mod headers;
+mod in_flight_req;
 mod instances;
 mod path;
+mod rate_limit;
 mod redirect_scheme;
 mod retry;
+mod source;
+mod sources;
 mod strip_prefix;
+mod users;
 mod visit;
 mod walk;
 
@@ -30,8 +39,10 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, cache::Cache, circuit_breaker::CircuitBreaker, errors::Errors, headers::Headers,
-    instances::Instances, redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, basic_auth::BasicAuth, cache::Cache, circuit_breaker::CircuitBreaker,
+    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
+    in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
+    retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -85,6 +96,16 @@ pub(crate) trait Around: Debug + Send + Sync {
         None
     }
 
+    /// Looks at the files that it was made of, and goes on with what they say now. True if there is anything to tell.
+    fn refresh(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with those files, while what they said before serves on.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// The service that it asks beside the one that its requests go to.
     fn asks(&self) -> Option<&Reference> {
         None
@@ -123,7 +144,7 @@ impl Middleware {
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
     pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(definition)?;
+        let step = Step::new(name, definition)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -154,6 +175,19 @@ impl Middleware {
         }
     }
 
+    /// Looks at the files that it was made of. True if there is anything to tell.
+    pub(crate) fn refresh(&self) -> bool {
+        matches!(&self.step, Step::Around(step) if step.refresh())
+    }
+
+    /// What is wrong with those files, while what they said before serves on.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.trouble(),
+        }
+    }
+
     /// The service that it asks beside the one that its requests go to.
     pub(crate) fn asks(&self) -> Option<QualifiedName> {
         match &self.step {
@@ -178,13 +212,18 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
+    fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
+            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
+            model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
+            model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
@@ -208,8 +247,12 @@ fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
 
 /// The same as it is.
 fn plain(status: StatusCode) -> Response<Bytes> {
-    let text = status.canonical_reason().unwrap_or_default();
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    answer_text(status, status.canonical_reason().unwrap_or_default())
+}
+
+/// An answer of `text`.
+fn answer_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
@@ -238,9 +281,14 @@ mod tests {
         }
     }
 
+    /// Compiles `definition`.
+    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, String> {
+        Step::new(&crate::fixture::name_of("it@file"), definition)
+    }
+
     /// Compiles `definition`, which is of a kind for heads.
     pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
-        match Step::new(definition).unwrap().unwrap() {
+        match compile(definition).unwrap().unwrap() {
             Step::Head(step) => step,
             Step::Around(step) => panic!("{step:?} is more"),
         }

@@ -1,25 +1,41 @@
 //! Middlewares: what happens to a request on its way. The options of each kind are in a file of their own.
 
 mod add_prefix;
+mod basic_auth;
 mod cache;
 mod chain;
 mod circuit_breaker;
+mod client_tls;
+mod digest_auth;
 mod errors;
+mod forward_auth;
 mod headers;
+mod hidden;
+mod in_flight_req;
+mod rate_limit;
 mod redirect_scheme;
 mod retry;
+mod source_criterion;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
+pub use self::basic_auth::BasicAuth;
 pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
+pub use self::client_tls::ClientTls;
+pub use self::digest_auth::DigestAuth;
 pub use self::errors::Errors;
+pub use self::forward_auth::ForwardAuth;
 pub use self::headers::Headers;
+pub use self::hidden::Hidden;
+pub use self::in_flight_req::InFlightReq;
+pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::retry::RetryMiddleware;
+pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
@@ -31,14 +47,24 @@ pub enum Middleware {
     AddPrefix(AddPrefix),
     /// Keeps answers, and gives them to who asks again.
     Cache(Cache),
+    /// Lets those pass who know a name and its password.
+    BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
     CircuitBreaker(CircuitBreaker),
+    /// Lets those pass who know a name and its password, without sending that.
+    DigestAuth(DigestAuth),
     /// Puts a page of another service in place of an answer that tells of an error.
     Errors(Errors),
+    /// Asks another server whether a request may pass.
+    ForwardAuth(Box<ForwardAuth>),
     /// Sets or removes headers.
     Headers(Headers),
+    /// Limits how many requests of one source are answered at a time.
+    InFlightReq(InFlightReq),
+    /// Limits how often one source may ask.
+    RateLimit(Box<RateLimit>),
     /// Sends the client to another scheme.
     RedirectScheme(RedirectScheme),
     /// Sends requests again.
@@ -48,15 +74,30 @@ pub enum Middleware {
 }
 
 impl Middleware {
+    /// True if files, which may change at any time, say what it does.
+    pub fn reads_files(&self) -> bool {
+        match self {
+            Self::BasicAuth(auth) => !auth.users_file.is_empty(),
+            Self::DigestAuth(auth) => !auth.users_file.is_empty(),
+            Self::ForwardAuth(auth) => auth.tls.is_some(),
+            _ => false,
+        }
+    }
+
     /// The kind as written in configuration.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AddPrefix(_) => "addPrefix",
             Self::Cache(_) => "cache",
+            Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
+            Self::DigestAuth(_) => "digestAuth",
             Self::Errors(_) => "errors",
+            Self::ForwardAuth(_) => "forwardAuth",
             Self::Headers(_) => "headers",
+            Self::InFlightReq(_) => "inFlightReq",
+            Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
