@@ -7,9 +7,13 @@
 mod add_prefix;
 mod change;
 mod headers;
+mod in_flight_req;
 mod instances;
 mod path;
+mod rate_limit;
 mod redirect_scheme;
+mod source;
+mod sources;
 mod strip_prefix;
 mod visit;
 mod walk;
@@ -25,7 +29,8 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, headers::Headers, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, headers::Headers, in_flight_req::InFlightReq, instances::Instances,
+    rate_limit::RateLimit, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer};
 
@@ -95,7 +100,7 @@ impl Middleware {
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
     pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(definition).map_err(|error| error.to_string())?;
+        let step = Step::new(name, definition).map_err(|error| error.to_string())?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -126,13 +131,18 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
+    fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
+            model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
+            model::Middleware::BasicAuth(_)
+            | model::Middleware::DigestAuth(_)
+            | model::Middleware::ForwardAuth(_) => todo!(),
         }))
     }
 
@@ -140,10 +150,6 @@ impl Step {
         Self::Head(Box::new(step))
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the first kind that needs it comes next")
-    )]
     fn around(step: impl Around + 'static) -> Self {
         Self::Around(Arc::new(step))
     }
@@ -151,12 +157,16 @@ impl Step {
 
 /// A short answer in text: the reason phrase of its status.
 fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
-    let text = status.canonical_reason().unwrap_or_default();
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    ControlFlow::Break(answer_text(status, status.canonical_reason().unwrap_or_default()))
+}
+
+/// An answer of `text`.
+fn answer_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
-    ControlFlow::Break(response)
+    response
 }
 
 #[cfg(test)]
@@ -181,9 +191,17 @@ mod tests {
         }
     }
 
+    /// Compiles `definition`.
+    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, InvalidMiddleware> {
+        Step::new(&crate::fixture::name_of("it@file"), definition)
+    }
+
     /// Compiles `definition`, which is of a kind for heads.
     pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
-        match Step::new(definition).unwrap().unwrap() {
+        match Step::new(&crate::fixture::name_of("it@file"), definition)
+            .unwrap()
+            .unwrap()
+        {
             Step::Head(step) => step,
             Step::Around(step) => panic!("{step:?} is more"),
         }

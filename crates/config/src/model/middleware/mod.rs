@@ -1,17 +1,33 @@
 //! Middlewares: what happens to a request on its way. The options of each kind are in a file of their own.
 
 mod add_prefix;
+mod basic_auth;
 mod chain;
+mod client_tls;
+mod digest_auth;
+mod forward_auth;
 mod headers;
+mod hidden;
+mod in_flight_req;
+mod rate_limit;
 mod redirect_scheme;
+mod source_criterion;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
+pub use self::basic_auth::BasicAuth;
 pub use self::chain::Chain;
+pub use self::client_tls::ClientTls;
+pub use self::digest_auth::DigestAuth;
+pub use self::forward_auth::ForwardAuth;
 pub use self::headers::Headers;
+pub use self::hidden::Hidden;
+pub use self::in_flight_req::InFlightReq;
+pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
+pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
@@ -21,10 +37,20 @@ pub use self::strip_prefix::StripPrefix;
 pub enum Middleware {
     /// Puts a prefix in front of the path.
     AddPrefix(AddPrefix),
+    /// Lets those pass who know a name and its password.
+    BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
+    /// Lets those pass who know a name and its password, without sending that.
+    DigestAuth(DigestAuth),
+    /// Asks another server whether a request may pass.
+    ForwardAuth(Box<ForwardAuth>),
     /// Sets or removes headers.
     Headers(Headers),
+    /// Limits how many requests of one source are answered at a time.
+    InFlightReq(InFlightReq),
+    /// Limits how often one source may ask.
+    RateLimit(Box<RateLimit>),
     /// Sends the client to another scheme.
     RedirectScheme(RedirectScheme),
     /// Takes a prefix off the path.
@@ -36,8 +62,13 @@ impl Middleware {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AddPrefix(_) => "addPrefix",
+            Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
+            Self::DigestAuth(_) => "digestAuth",
+            Self::ForwardAuth(_) => "forwardAuth",
             Self::Headers(_) => "headers",
+            Self::InFlightReq(_) => "inFlightReq",
+            Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::StripPrefix(_) => "stripPrefix",
         }
