@@ -173,9 +173,24 @@ impl<'a> Limits<'a> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
             Middleware::AddPrefix(_)
+            | Middleware::BasicAuth(_)
+            | Middleware::ContentType(_)
+            | Middleware::DigestAuth(_)
+            | Middleware::EncodedCharacters(_)
+            | Middleware::ForwardAuth(_)
             | Middleware::Headers(_)
+            | Middleware::InFlightReq(_)
+            | Middleware::IpAllowList(_)
+            | Middleware::IpDenyList(_)
+            | Middleware::IpWhiteList(_)
+            | Middleware::PassTlsClientCert(_)
+            | Middleware::RateLimit(_)
+            | Middleware::RedirectRegex(_)
             | Middleware::RedirectScheme(_)
-            | Middleware::StripPrefix(_) => Ok(()),
+            | Middleware::ReplacePath(_)
+            | Middleware::ReplacePathRegex(_)
+            | Middleware::StripPrefix(_)
+            | Middleware::StripPrefixRegex(_) => Ok(()),
         }
     }
 
