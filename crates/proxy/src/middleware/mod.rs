@@ -5,7 +5,11 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod basic_auth;
 mod change;
+mod credentials;
+mod digest_auth;
+mod forward_auth;
 mod headers;
 mod in_flight_req;
 mod instances;
@@ -15,6 +19,7 @@ mod redirect_scheme;
 mod source;
 mod sources;
 mod strip_prefix;
+mod users;
 mod visit;
 mod walk;
 
@@ -29,8 +34,9 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, headers::Headers, in_flight_req::InFlightReq, instances::Instances,
-    rate_limit::RateLimit, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, basic_auth::BasicAuth, digest_auth::DigestAuth, forward_auth::ForwardAuth,
+    headers::Headers, in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit,
+    redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer};
 
@@ -83,6 +89,16 @@ pub(crate) trait Around: Debug + Send + Sync {
         let _stateless = owner;
         None
     }
+
+    /// Looks at the files that it was made of, and goes on with what they say now. True if there is anything to tell.
+    fn refresh(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with those files, while what they said before serves on.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -123,6 +139,19 @@ impl Middleware {
         }
     }
 
+    /// Looks at the files that it was made of. True if there is anything to tell.
+    pub(crate) fn refresh(&self) -> bool {
+        matches!(&self.step, Step::Around(step) if step.refresh())
+    }
+
+    /// What is wrong with those files, while what they said before serves on.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.trouble(),
+        }
+    }
+
     /// True if it may take time, or more than heads.
     pub(crate) fn is_around(&self) -> bool {
         matches!(self.step, Step::Around(_))
@@ -134,15 +163,15 @@ impl Step {
     fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
+            model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
             model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
-            model::Middleware::BasicAuth(_)
-            | model::Middleware::DigestAuth(_)
-            | model::Middleware::ForwardAuth(_) => todo!(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{
-    Entry, Kind, QualifiedName,
+    Entry, Kind, Problem, QualifiedName,
     model::{self, Chain as ChainDefinition},
 };
 
@@ -50,6 +50,32 @@ impl Middlewares {
             update.compile(name, &mut Vec::new());
         }
         self.known = update.known;
+    }
+
+    /// Looks at the files of all of them, which take over what is new by themselves. True if there is anything to tell.
+    pub(super) fn refresh(&self) -> bool {
+        let steps = self.own_steps();
+        steps.filter(|(_, step)| step.refresh()).count() > 0
+    }
+
+    /// What is wrong with files while what they said before serves on.
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
+        self.own_steps().filter_map(|(verdict, step)| {
+            let key = format!("http.middlewares.{}", step.name.name);
+            Some(Problem::new(verdict.entry.origin.clone(), key, step.trouble()?))
+        })
+    }
+
+    /// Every middleware that is no chain, with what serves for it.
+    fn own_steps(&self) -> impl Iterator<Item = (&MiddlewareVerdict, &Middleware)> {
+        self.known.iter().filter_map(|(name, verdict)| {
+            let step = verdict
+                .serving
+                .as_ref()?
+                .first()
+                .filter(|step| step.name == *name)?;
+            Some((verdict.as_ref(), step.as_ref()))
+        })
     }
 
     /// The steps of a middleware.

@@ -80,9 +80,10 @@ impl Compiler {
         }
     }
 
-    /// Looks at the files of servers transports. True if a table is to be made of the same configuration once more.
+    /// Looks at the files of servers transports and middlewares. True if a table is to be made of the same configuration once more.
     pub fn refresh(&mut self) -> bool {
-        self.transports.refresh()
+        let has_news = self.middlewares.refresh();
+        self.transports.refresh() || has_news
     }
 
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
@@ -120,6 +121,7 @@ impl Compiler {
                     .iter()
                     .cloned()
                     .chain(self.transports.problems())
+                    .chain(self.middlewares.problems())
                     .collect(),
             },
             runtime: OnceLock::new(),
