@@ -59,7 +59,8 @@ pub(super) fn is_normal(path: &str) -> bool {
 /// True if every percent sign begins an escape.
 pub(super) fn has_whole_escapes(path: &str) -> bool {
     let mut escapes = path.split('%').skip(1);
-    escapes.all(|text| matches!(text.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    escapes
+        .all(|text| matches!(text.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
 /// True for `.` and `..`, with dots escaped or not, and with the parameters (`..;x`) that some servers drop; also
@@ -100,14 +101,27 @@ mod tests {
         ] {
             assert!(!is_normal(path), "{path:?} passed");
         }
-        for path in ["/", "/a/", "/a..b", "/...", "/.well-known/x", "/http:%2F%2Fa.test"] {
+        for path in [
+            "/",
+            "/a/",
+            "/a..b",
+            "/...",
+            "/.well-known/x",
+            "/http:%2F%2Fa.test",
+        ] {
             assert!(is_normal(path), "{path:?} was refused");
         }
     }
 
     #[test]
     fn broken_escapes_are_seen() {
-        for (path, is_whole) in [("/%2Fa%20", true), ("/", true), ("/%", false), ("/%2", false), ("/%zz", false)] {
+        for (path, is_whole) in [
+            ("/%2Fa%20", true),
+            ("/", true),
+            ("/%", false),
+            ("/%2", false),
+            ("/%zz", false),
+        ] {
             assert_eq!(has_whole_escapes(path), is_whole, "{path}");
         }
     }

@@ -8,7 +8,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request, uri::Auth
 use super::answer;
 
 /// Sends a client to `location`. Methods other than GET are kept.
-pub(super) fn redirect(method: &Method, permanent: bool, location: HeaderValue) -> ControlFlow<Response<Bytes>> {
+pub(super) fn redirect(
+    method: &Method,
+    permanent: bool,
+    location: HeaderValue,
+) -> ControlFlow<Response<Bytes>> {
     let answer = answer(match (permanent, method == Method::GET) {
         (true, true) => StatusCode::MOVED_PERMANENTLY,
         (false, true) => StatusCode::FOUND,

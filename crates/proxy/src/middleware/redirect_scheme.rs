@@ -38,7 +38,12 @@ impl RedirectScheme {
         };
         let port = match settings.port.trim() {
             "" => None,
-            port => Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(invalid_port)?),
+            port => Some(
+                port.parse()
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or_else(invalid_port)?,
+            ),
         };
         let port = port.filter(|port| default_port(&scheme) != Some(*port));
         Ok(Self {
@@ -55,7 +60,9 @@ impl Head for RedirectScheme {
             return answer(StatusCode::BAD_REQUEST);
         };
         let scheme = current_scheme(head);
-        let port = authority.port_u16().filter(|port| default_port(scheme) != Some(*port));
+        let port = authority
+            .port_u16()
+            .filter(|port| default_port(scheme) != Some(*port));
         if scheme == self.scheme && port == self.port {
             return ControlFlow::Continue(());
         }
@@ -137,7 +144,13 @@ mod tests {
 
     #[test]
     fn what_is_no_scheme_or_port_is_refused() {
-        for (scheme, port) in [("", ""), ("ht tp", ""), ("https", "x"), ("https", "0"), ("https", "70000")] {
+        for (scheme, port) in [
+            ("", ""),
+            ("ht tp", ""),
+            ("https", "x"),
+            ("https", "0"),
+            ("https", "70000"),
+        ] {
             let settings = model::RedirectScheme {
                 scheme: scheme.to_owned(),
                 port: port.to_owned(),

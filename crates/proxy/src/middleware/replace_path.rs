@@ -51,7 +51,9 @@ mod tests {
     use super::super::tests::{compile, path_after, peer, step};
 
     fn replace(path: &str) -> Middleware {
-        Middleware::ReplacePath(ReplacePath { path: path.to_owned() })
+        Middleware::ReplacePath(ReplacePath {
+            path: path.to_owned(),
+        })
     }
 
     #[test]
@@ -65,7 +67,11 @@ mod tests {
 
     #[test]
     fn servers_learn_which_path_there_was() {
-        let (mut head, ()) = http::Request::builder().uri("/a%2Fb?x").body(()).unwrap().into_parts();
+        let (mut head, ()) = http::Request::builder()
+            .uri("/a%2Fb?x")
+            .body(())
+            .unwrap()
+            .into_parts();
         assert!(step(&replace("/c")).request(&mut head, &peer()).is_continue());
         assert!(step(&replace("/d")).request(&mut head, &peer()).is_continue());
         let told: Vec<_> = head.headers.get_all("x-replaced-path").iter().collect();

@@ -95,10 +95,16 @@ mod tests {
             assert_eq!(path_after(&*strip, path), Err(StatusCode::BAD_REQUEST), "{path}");
         }
         // What was an escaped percent sign would become an escape.
-        assert_eq!(path_after(&*by("25", ""), "/%252e%252e/x"), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(
+            path_after(&*by("25", ""), "/%252e%252e/x"),
+            Err(StatusCode::BAD_REQUEST)
+        );
         assert_eq!(path_after(&*by("^/", ""), "/x"), Err(StatusCode::BAD_REQUEST));
         let broken = path_after(&*by("20", ""), "/a%20b");
-        assert_eq!(broken, Ok("/a%b".to_owned()).and(Err(StatusCode::INTERNAL_SERVER_ERROR)));
+        assert_eq!(
+            broken,
+            Ok("/a%b".to_owned()).and(Err(StatusCode::INTERNAL_SERVER_ERROR))
+        );
     }
 
     #[test]
@@ -109,15 +115,29 @@ mod tests {
 
     #[test]
     fn servers_learn_which_path_there_was() {
-        let (mut head, ()) = http::Request::builder().uri("/api/x").body(()).unwrap().into_parts();
+        let (mut head, ()) = http::Request::builder()
+            .uri("/api/x")
+            .body(())
+            .unwrap()
+            .into_parts();
         assert!(by("^/api", "").request(&mut head, &peer()).is_continue());
         assert_eq!(head.headers["x-replaced-path"], "/api/x");
     }
 
     #[test]
     fn what_is_no_replacement_of_a_path_is_refused() {
-        for replacement in ["/a?b=$1", "/a#b", "/a b", "/a\nb", &"$1".repeat(33), &"a".repeat(2049)] {
-            assert!(compile(&replace("a", replacement)).is_err(), "{replacement:?} was taken");
+        for replacement in [
+            "/a?b=$1",
+            "/a#b",
+            "/a b",
+            "/a\nb",
+            &"$1".repeat(33),
+            &"a".repeat(2049),
+        ] {
+            assert!(
+                compile(&replace("a", replacement)).is_err(),
+                "{replacement:?} was taken"
+            );
         }
     }
 }

@@ -185,6 +185,7 @@ fn service(
             weight: 1,
             preserve_path: false,
             zone: String::new(),
+            canary: false,
             lifecycle: mesh_config::instance::Lifecycle::default(),
             reason: None,
             origin: None,
