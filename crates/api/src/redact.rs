@@ -82,6 +82,9 @@ mod tests {
     fn hashes_keys_and_passwords_are_hidden_wherever_they_are() {
         let shown = definition(json!({
             "basicAuth": {"users": ["admin:$apr1$s3cret"], "realm": "r"},
+            "digestAuth": {"users": ["admin:r:s3cret"]},
+            "rateLimit": {"redis": {"username": "mesh", "password": "s3cret"}},
+            "forwardAuth": {"address": "http://u:s3cret@a/", "tls": {"key": "s3cret"}},
             "plugin": {"x": {"clientSecret": "s3cret", "deep": [{"apiKey": {"value": "s3cret"}}], "port": 1}},
             "tls": {"key": "s3cret", "certFile": "/a.pem"},
         }));

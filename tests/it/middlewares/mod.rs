@@ -1,5 +1,11 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod basic_auth;
+mod digest_auth;
+mod forward_auth;
+mod in_flight_req;
+mod rate_limit;
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesh_config::{
     Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
-    model::{Middleware, Router},
+    model::{ClientTls, Middleware, Pem, Router},
     rule::{Expr, HostPattern, Matcher},
 };
 
@@ -172,19 +172,22 @@ impl<'a> Limits<'a> {
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
+            Middleware::RateLimit(limit) => {
+                let redis = limit.redis.as_ref();
+                texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
+            }
             Middleware::AddPrefix(_)
             | Middleware::BasicAuth(_)
             | Middleware::ContentType(_)
             | Middleware::DigestAuth(_)
             | Middleware::EncodedCharacters(_)
-            | Middleware::ForwardAuth(_)
             | Middleware::Headers(_)
             | Middleware::InFlightReq(_)
             | Middleware::IpAllowList(_)
             | Middleware::IpDenyList(_)
             | Middleware::IpWhiteList(_)
             | Middleware::PassTlsClientCert(_)
-            | Middleware::RateLimit(_)
             | Middleware::RedirectRegex(_)
             | Middleware::RedirectScheme(_)
             | Middleware::ReplacePath(_)
@@ -217,6 +220,19 @@ impl<'a> Limits<'a> {
             }),
             None => Ok(()),
         }
+    }
+}
+
+/// Fails for certificates and keys in files: those are the operator's, and would prove to others that a tenant is.
+fn texts_only(key: &'static str, tls: Option<&ClientTls>) -> Result<(), Violation> {
+    let pems = tls.into_iter().flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]);
+    match pems.flatten().any(|pem| matches!(pem, Pem::File(_))) {
+        false => Ok(()),
+        true => Err(Violation {
+            key,
+            message: "labels may not name files of certificates and keys".to_owned(),
+            help: "write the text in PEM format, or refer to a middleware in a file".to_owned(),
+        }),
     }
 }
 

@@ -1,6 +1,12 @@
 //! Users with what proves who they are: listed in the configuration, or in a file that is read again when it changes.
 
-use std::{collections::HashMap, fs::File, io::Read, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use mesh_config::model::{Hidden, Pem};
@@ -138,11 +144,11 @@ impl<U: User> Users<U> {
     }
 }
 
-fn stamp(path: &PathBuf) -> Stamp {
-    Stamp::of_all([&Pem::File(path.clone())])
+fn stamp(path: &Path) -> Stamp {
+    Stamp::of_all([&Pem::File(path.to_owned())])
 }
 
-fn read_file<U: User>(path: &PathBuf) -> Result<Known<U>, Unreadable> {
+fn read_file<U: User>(path: &Path) -> Result<Known<U>, Unreadable> {
     let mut text = String::new();
     let file = File::open(path).map_err(|error| Unreadable::File(error.to_string()))?;
     let length = file.take(MAX_FILE + 1).read_to_string(&mut text);

@@ -72,6 +72,11 @@ impl Hash {
         }
     }
 
+    /// True if a check takes no time to speak of.
+    pub(super) fn is_quick(&self) -> bool {
+        matches!(self, Self::Sha1(_))
+    }
+
     /// How long a check takes, against others.
     pub(super) fn effort(&self) -> u32 {
         match self {

@@ -29,9 +29,6 @@ const MEMORY: Duration = Duration::from_secs(5 * 60);
 /// Checks that may wait for others, in the whole process.
 const MAX_WAITING: usize = 256;
 
-/// A hash that takes no more than this effort is checked at once.
-const SMALL_EFFORT: u32 = 0;
-
 /// Checks that run at a time, in the whole process: workers and control need the rest of the machine.
 static RUNNING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -76,7 +73,7 @@ impl Default for Verified {
 impl Verified {
     /// True if `password` is that of `hash`.
     pub(super) async fn verify(&self, hash: &Hash, password: &[u8]) -> Result<bool, Busy> {
-        if hash.effort() <= SMALL_EFFORT {
+        if hash.is_quick() {
             return Ok(hash.verify(password));
         }
         let who = self.print(hash, password);
@@ -192,11 +189,9 @@ mod tests {
     async fn equal_checks_run_once() {
         let verified = Verified::default();
         let who = verified.print(&hash(), b"123456");
-        let (mut pairs, _) = verified.pairs.lock(who);
-        let one = pairs.check(who, &hash(), b"123456");
-        let other = pairs.check(who, &hash(), b"123456");
+        let check = || verified.pairs.lock(who).0.check(who, &hash(), b"123456");
+        let (one, other) = (check(), check());
         assert!(one.ptr_eq(&other));
-        drop(pairs);
         drop(one);
         assert_eq!(other.await, Ok(true), "whoever waits goes on with it");
     }
