@@ -120,17 +120,29 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Options that are written and do nothing.
-    pub(super) fn without_effect(&self) -> Vec<&'static str> {
+    /// Options that are written and do nothing, each with what does something.
+    pub(super) fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
         let written = [
-            ("publicKey", self.public_key.is_some()),
-            ("featurePolicy", self.feature_policy.is_some()),
-            ("sslRedirect", self.ssl_redirect.is_some()),
-            ("sslTemporaryRedirect", self.ssl_temporary_redirect.is_some()),
-            ("sslHost", self.ssl_host.is_some()),
-            ("sslForceHost", self.ssl_force_host.is_some()),
+            (
+                "publicKey",
+                "browsers have given it up",
+                self.public_key.is_some(),
+            ),
+            (
+                "featurePolicy",
+                "use permissionsPolicy",
+                self.feature_policy.is_some(),
+            ),
+            ("sslRedirect", "use redirectScheme", self.ssl_redirect.is_some()),
+            (
+                "sslTemporaryRedirect",
+                "use redirectScheme",
+                self.ssl_temporary_redirect.is_some(),
+            ),
+            ("sslHost", "use redirectRegex", self.ssl_host.is_some()),
+            ("sslForceHost", "use redirectRegex", self.ssl_force_host.is_some()),
         ];
-        let written = written.into_iter().filter(|(_, is_written)| *is_written);
-        written.map(|(option, _)| option).collect()
+        let written = written.into_iter().filter(|(_, _, is_written)| *is_written);
+        written.map(|(option, instead, _)| (option, instead)).collect()
     }
 }

@@ -123,12 +123,16 @@ impl Middleware {
         }
     }
 
-    /// Options that are written, that old configurations have, and that do nothing.
-    pub fn without_effect(&self) -> Vec<&'static str> {
+    /// Options of old configurations that are written and do nothing, each with what to do instead.
+    pub fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Headers(headers) => headers.without_effect(),
-            Self::StripPrefix(strip) if strip.force_slash.is_some() => vec!["forceSlash"],
-            Self::ContentType(sniff) if sniff.auto_detect == Some(true) => vec!["autoDetect"],
+            Self::StripPrefix(strip) if strip.force_slash.is_some() => {
+                vec![("forceSlash", "paths always begin with a slash")]
+            }
+            Self::ContentType(sniff) if sniff.auto_detect == Some(true) => {
+                vec![("autoDetect", "it is on wherever the middleware is")]
+            }
             _ => Vec::new(),
         }
     }

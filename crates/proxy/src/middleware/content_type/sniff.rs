@@ -154,7 +154,7 @@ mod tests {
             (b" \r\n\t<!doctype html>", "text/html; charset=utf-8"),
             (b"<p class=x>", "text/html; charset=utf-8"),
             (b"<html><meta charset=latin1>", "text/html"),
-            (b"<html>\xE9", "text/html"),
+            (b"<html>\xE9 noir", "text/html"),
             (b"<pre>", "text/plain; charset=utf-8"),
             (b"<p", "text/plain; charset=utf-8"),
             (b"<?xml version='1.0'?>", "text/xml; charset=utf-8"),
