@@ -17,8 +17,8 @@ pub(super) struct AddPrefix {
 
 impl AddPrefix {
     pub(super) fn new(settings: &model::AddPrefix) -> Result<Self, InvalidMiddleware> {
-        let bare = settings.prefix.trim_matches('/');
-        if bare.is_empty() {
+        let written = settings.prefix.trim_end_matches('/');
+        if written.is_empty() {
             return Err(InvalidMiddleware {
                 key: "prefix",
                 found: settings.prefix.clone(),
@@ -26,7 +26,7 @@ impl AddPrefix {
             });
         }
         Ok(Self {
-            prefix: path::written("prefix", bare)?,
+            prefix: path::written("prefix", written)?,
         })
     }
 }

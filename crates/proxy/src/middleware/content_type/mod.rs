@@ -130,6 +130,7 @@ mod tests {
         tell_type(&mut answer).await;
         assert_eq!(answer.head.headers["content-type"], "text/html; charset=utf-8");
         assert_eq!(answer.head.headers["content-length"], "14");
+        assert_eq!(answer.body.size_hint().exact(), Some(14));
         let part = answer.body.next().await.unwrap().unwrap();
         assert_eq!(part.into_data().unwrap(), "<html><p>hello");
         assert!(answer.body.next().await.is_none());
