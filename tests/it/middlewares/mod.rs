@@ -2,9 +2,11 @@
 
 mod add_prefix;
 mod basic_auth;
+mod circuit_breaker;
 mod content_type;
 mod digest_auth;
 mod encoded_characters;
+mod errors;
 mod forward_auth;
 mod headers;
 mod in_flight_req;
@@ -15,6 +17,7 @@ mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
+mod retry;
 mod strip_prefix_regex;
 
 use std::{

@@ -10,7 +10,7 @@ use crate::{
     instance::LabelSet,
     model::{
         Canary, CanaryStop, Hash, HashKey, HealthCheckMode, Hidden, Middleware, OnError, SameSite, ServerUrl,
-        Strategy, ZonePreference,
+        StickyCookie, Strategy, ZonePreference,
     },
     origin::Origin,
 };
@@ -177,6 +177,106 @@ fn every_kind_of_service_can_be_declared() {
         children.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["web", "next@file"]
     );
+}
+
+#[test]
+fn middlewares_for_heads_can_be_declared() {
+    let declaration = labels(&[
+        (
+            "mesh.http.middlewares.a.ipallowlist.sourcerange",
+            "10.0.0.0/8,::1",
+        ),
+        ("mesh.http.middlewares.a.ipallowlist.ipstrategy.depth", "1"),
+        ("mesh.http.middlewares.a.ipallowlist.rejectstatuscode", "404"),
+        ("mesh.http.middlewares.c.contenttype", "true"),
+        ("mesh.http.middlewares.d.ipdenylist.sourcerange[0]", "10.0.0.1"),
+        (
+            "mesh.http.middlewares.e.encodedcharacters.allowencodedslash",
+            "true",
+        ),
+        (
+            "mesh.http.middlewares.h.headers.customrequestheaders.X-Team",
+            "shop, blue",
+        ),
+        (
+            "mesh.http.middlewares.h.headers.accesscontrolalloworiginlist",
+            "https://a.test,https://b.test",
+        ),
+        (
+            "mesh.http.middlewares.h.headers.accesscontrolalloworiginlistregex",
+            "https://[a-z]+\\.a\\.test",
+        ),
+        ("mesh.http.middlewares.h.headers.accesscontrolmaxage", "-1"),
+        (
+            "mesh.http.middlewares.h.headers.contentsecuritypolicy",
+            "default-src 'self', img-src *",
+        ),
+        ("mesh.http.middlewares.h.headers.customBrowserXSSValue", "0"),
+        ("mesh.http.middlewares.h.headers.forcestsheader", "true"),
+        (
+            "mesh.http.middlewares.h.headers.sslproxyheaders.X-Forwarded-Proto",
+            "https",
+        ),
+        (
+            "mesh.http.middlewares.p.passtlsclientcert.info.subject.commonname",
+            "true",
+        ),
+        ("mesh.http.middlewares.p.passtlsclientcert.pem", "true"),
+        ("mesh.http.middlewares.r.redirectregex.permanent", "true"),
+        (
+            "mesh.http.middlewares.r.redirectregex.regex",
+            "^http://(a|b)/(.{1,3})",
+        ),
+        (
+            "mesh.http.middlewares.r.redirectregex.replacement",
+            "https://$${1}/",
+        ),
+        (
+            "mesh.http.middlewares.s.stripprefixregex.regex",
+            "^/v[0-9]+,^/api",
+        ),
+        ("mesh.http.middlewares.w.ipwhitelist.sourcerange", "10.0.0.0/8"),
+        ("mesh.http.middlewares.x.replacepathregex.regex", "^/api/(.*)"),
+        ("mesh.http.middlewares.x.replacepathregex.replacement", "/$1"),
+        ("mesh.http.middlewares.y.replacepath.path", "/x"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let of = |name: &str| declaration.middlewares[name].value.clone();
+    let kinds: Vec<_> = declaration
+        .middlewares
+        .values()
+        .map(|it| it.value.kind())
+        .collect();
+    assert_eq!(
+        kinds.join(" "),
+        "ipAllowList contentType ipDenyList encodedCharacters headers passTLSClientCert redirectRegex stripPrefixRegex ipWhiteList replacePathRegex replacePath"
+    );
+    assert!(
+        matches!(of("a"), Middleware::IpAllowList(it) if it.source_range.len() == 2
+        && it.ip_strategy.as_ref().unwrap().depth == 1 && it.reject_status_code == 404)
+    );
+    assert!(
+        matches!(of("e"), Middleware::EncodedCharacters(it) if it.allow_encoded_slash && !it.allow_encoded_hash)
+    );
+    let Middleware::Headers(headers) = of("h") else {
+        panic!("no headers")
+    };
+    assert_eq!(headers.custom_request_headers["X-Team"], "shop, blue");
+    assert_eq!(headers.access_control_allow_origin_list.len(), 2);
+    assert_eq!(headers.access_control_max_age, Some(-1));
+    assert_eq!(headers.content_security_policy, "default-src 'self', img-src *");
+    assert_eq!(
+        (
+            headers.custom_browser_xss_value.as_str(),
+            headers.force_sts_header
+        ),
+        ("0", true)
+    );
+    assert!(
+        matches!(of("p"), Middleware::PassTlsClientCert(it) if it.pem && it.info.as_ref().unwrap().subject.unwrap().common_name)
+    );
+    assert!(matches!(of("r"), Middleware::RedirectRegex(it) if it.regex.text() == "^http://(a|b)/(.{1,3})"));
+    assert!(matches!(of("s"), Middleware::StripPrefixRegex(it) if it.regex.len() == 2));
 }
 
 #[test]
@@ -347,6 +447,8 @@ fn simple_tags_make_one_router_and_one_service() {
         ("mesh.canary.stop.minrequests", "50"),
         ("mesh.healthcheck.path", "/healthz"),
         ("mesh.healthcheck.timeout", "2s"),
+        ("mesh.sticky", "true"),
+        ("mesh.strategy", "p2c"),
     ]);
     assert_eq!(
         rule(&declaration),
@@ -372,6 +474,10 @@ fn simple_tags_make_one_router_and_one_service() {
         service.load_balancer.health_check.as_ref().unwrap().path,
         "/healthz"
     );
+    let balancer = &service.load_balancer;
+    assert_eq!(balancer.strategy, Strategy::P2c);
+    let cookie = balancer.sticky.as_ref().unwrap().cookie.as_ref();
+    assert_eq!(cookie, Some(&StickyCookie::default()));
     assert_eq!(declaration.group.as_deref(), Some("shop"));
     let stop = CanaryStop {
         min_requests: 50,
@@ -382,6 +488,28 @@ fn simple_tags_make_one_router_and_one_service() {
         stop: Some(stop),
     };
     assert_eq!((declaration.canary, declaration.canaries), (true, canaries));
+}
+
+#[test]
+fn a_simple_cookie_may_have_attributes_and_a_strategy_that_is_none_lists_those_there_are() {
+    let declaration = labels(&[("mesh.sticky.name", "shop"), ("mesh.sticky.httponly", "true")]);
+    let sticky = declaration.services[""].value.load_balancer.sticky.clone();
+    let cookie = sticky.unwrap().cookie.unwrap();
+    assert!(cookie.name == "shop" && cookie.http_only && !cookie.secure);
+    assert_eq!(
+        labels(&[("mesh.sticky", "false"), ("mesh.port", "80")]).services[""]
+            .value
+            .load_balancer
+            .sticky,
+        None
+    );
+    let declaration = labels(&[("mesh.strategy", "random")]);
+    let aside = &declaration.set_aside[0].problem;
+    let help = aside.help.as_deref().unwrap();
+    assert!(
+        help.ends_with("known: wrr, p2c, leasttime, leastconn, hrw, consistentHash"),
+        "{help}"
+    );
 }
 
 #[test]

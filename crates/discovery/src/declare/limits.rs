@@ -172,6 +172,7 @@ impl<'a> Limits<'a> {
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
             Middleware::RateLimit(limit) => {
                 let redis = limit.redis.as_ref();
@@ -179,6 +180,7 @@ impl<'a> Limits<'a> {
             }
             Middleware::AddPrefix(_)
             | Middleware::BasicAuth(_)
+            | Middleware::CircuitBreaker(_)
             | Middleware::ContentType(_)
             | Middleware::DigestAuth(_)
             | Middleware::EncodedCharacters(_)
@@ -192,6 +194,7 @@ impl<'a> Limits<'a> {
             | Middleware::RedirectScheme(_)
             | Middleware::ReplacePath(_)
             | Middleware::ReplacePathRegex(_)
+            | Middleware::Retry(_)
             | Middleware::StripPrefix(_)
             | Middleware::StripPrefixRegex(_) => Ok(()),
         }

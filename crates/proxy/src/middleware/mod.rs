@@ -7,10 +7,13 @@
 mod add_prefix;
 mod basic_auth;
 mod change;
+mod circuit_breaker;
 mod content_type;
 mod credentials;
 mod digest_auth;
 mod encoded_characters;
+mod errors;
+mod expression;
 mod forward_auth;
 mod headers;
 mod in_flight_req;
@@ -25,6 +28,7 @@ mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
 mod replacement;
+mod retry;
 mod source;
 mod sources;
 mod strip_prefix;
@@ -38,7 +42,7 @@ use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
-use mesh_config::{QualifiedName, model};
+use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
@@ -46,9 +50,11 @@ pub(crate) use self::walk::{meet, unwind};
 use self::{
     add_prefix::AddPrefix,
     basic_auth::BasicAuth,
+    circuit_breaker::CircuitBreaker,
     content_type::ContentType,
     digest_auth::DigestAuth,
     encoded_characters::EncodedCharacters,
+    errors::Errors,
     forward_auth::ForwardAuth,
     headers::Headers,
     in_flight_req::InFlightReq,
@@ -60,10 +66,11 @@ use self::{
     redirect_scheme::RedirectScheme,
     replace_path::ReplacePath,
     replace_path_regex::ReplacePathRegex,
+    retry::Retry,
     strip_prefix::StripPrefix,
     strip_prefix_regex::StripPrefixRegex,
 };
-use crate::{forward::Answer, sanitize::Peer};
+use crate::{forward::Answer, sanitize::Peer, service::Service};
 
 /// Middlewares in the order a request meets them; an answer meets them the other way round.
 pub type Chain = Arc<[Arc<Middleware>]>;
@@ -124,6 +131,22 @@ pub(crate) trait Around: Debug + Send + Sync {
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    /// The service that it asks beside the one that its requests go to.
+    fn asks(&self) -> Option<&Reference> {
+        None
+    }
+
+    /// The same asking `service`.
+    fn asking(&self, service: Arc<Service>) -> Option<Arc<dyn Around>> {
+        let _asks_none = service;
+        None
+    }
+
+    /// What [`Self::asks`] stands for.
+    fn asked(&self) -> Option<&Arc<Service>> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -135,13 +158,19 @@ pub(crate) struct InvalidMiddleware {
     reason: &'static str,
 }
 
+impl From<InvalidMiddleware> for String {
+    fn from(error: InvalidMiddleware) -> Self {
+        error.to_string()
+    }
+}
+
 impl Middleware {
     /// Compiles one middleware; `None` for a chain, which is no step of its own.
     ///
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
     pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(name, definition).map_err(|error| error.to_string())?;
+        let step = Step::new(name, definition)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -149,12 +178,20 @@ impl Middleware {
         }))
     }
 
-    /// The same with the state that belongs to the router, or service, called `owner`.
-    pub(crate) fn for_owner(self: &Arc<Self>, owner: &str) -> Arc<Self> {
+    /// The same for the router, or service, called `owner`: with its state, and asking what is to be `found` under the
+    /// name of a service.
+    pub(crate) fn for_owner(
+        self: &Arc<Self>,
+        owner: &str,
+        found: impl Fn(&QualifiedName) -> Option<Arc<Service>>,
+    ) -> Arc<Self> {
         let Step::Around(step) = &self.step else {
             return self.clone();
         };
-        match step.for_owner(owner) {
+        let with_state = step.for_owner(owner);
+        let step = with_state.as_ref().unwrap_or(step);
+        let asking = self.asks().and_then(|name| step.asking(found(&name)?));
+        match asking.or(with_state) {
             None => self.clone(),
             Some(step) => Arc::new(Self {
                 name: self.name.clone(),
@@ -177,6 +214,22 @@ impl Middleware {
         }
     }
 
+    /// The service that it asks beside the one that its requests go to.
+    pub(crate) fn asks(&self) -> Option<QualifiedName> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => Some(step.asks()?.resolve(&self.name.provider)),
+        }
+    }
+
+    /// What [`Self::asks`] stands for.
+    pub(crate) fn asked(&self) -> Option<&Arc<Service>> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.asked(),
+        }
+    }
+
     /// True if it may take time, or more than heads.
     pub(crate) fn is_around(&self) -> bool {
         matches!(self.step, Step::Around(_))
@@ -185,13 +238,15 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
+    fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::EncodedCharacters(settings) => Self::head(EncodedCharacters::new(settings)),
+            model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::Headers(settings) => Headers::step(settings)?,
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
@@ -205,6 +260,7 @@ impl Step {
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::ReplacePath(settings) => Self::head(ReplacePath::new(settings)?),
             model::Middleware::ReplacePathRegex(settings) => Self::head(ReplacePathRegex::new(settings)?),
+            model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
@@ -222,7 +278,12 @@ impl Step {
 
 /// A short answer in text: the reason phrase of its status.
 fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
-    ControlFlow::Break(answer_text(status, status.canonical_reason().unwrap_or_default()))
+    ControlFlow::Break(plain(status))
+}
+
+/// The same as it is.
+fn plain(status: StatusCode) -> Response<Bytes> {
+    answer_text(status, status.canonical_reason().unwrap_or_default())
 }
 
 /// An answer of `text`.
@@ -257,7 +318,7 @@ mod tests {
     }
 
     /// Compiles `definition`.
-    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, InvalidMiddleware> {
+    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, String> {
         Step::new(&crate::fixture::name_of("it@file"), definition)
     }
 

@@ -3,10 +3,12 @@
 mod add_prefix;
 mod basic_auth;
 mod chain;
+mod circuit_breaker;
 mod client_tls;
 mod content_type;
 mod digest_auth;
 mod encoded_characters;
+mod errors;
 mod forward_auth;
 mod headers;
 mod hidden;
@@ -18,6 +20,7 @@ mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
+mod retry;
 mod source_criterion;
 mod strip_prefix;
 mod strip_prefix_regex;
@@ -27,10 +30,12 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::basic_auth::BasicAuth;
 pub use self::chain::Chain;
+pub use self::circuit_breaker::CircuitBreaker;
 pub use self::client_tls::ClientTls;
 pub use self::content_type::ContentType;
 pub use self::digest_auth::DigestAuth;
 pub use self::encoded_characters::EncodedCharacters;
+pub use self::errors::Errors;
 pub use self::forward_auth::ForwardAuth;
 pub use self::headers::Headers;
 pub use self::hidden::Hidden;
@@ -44,6 +49,7 @@ pub use self::redirect_regex::RedirectRegex;
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::replace_path::ReplacePath;
 pub use self::replace_path_regex::ReplacePathRegex;
+pub use self::retry::RetryMiddleware;
 pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 pub use self::strip_prefix_regex::StripPrefixRegex;
@@ -59,12 +65,16 @@ pub enum Middleware {
     BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
+    /// Keeps requests from a service that fails, until it has recovered.
+    CircuitBreaker(CircuitBreaker),
     /// Tells clients what an answer is that does not say so itself.
     ContentType(ContentType),
     /// Lets those pass who know a name and its password, without sending that.
     DigestAuth(DigestAuth),
     /// Refuses paths with characters in encoded form.
     EncodedCharacters(EncodedCharacters),
+    /// Puts a page of another service in place of an answer that tells of an error.
+    Errors(Errors),
     /// Asks another server whether a request may pass.
     ForwardAuth(Box<ForwardAuth>),
     /// Sets or removes headers.
@@ -90,6 +100,8 @@ pub enum Middleware {
     ReplacePath(ReplacePath),
     /// Puts something else in the place of what is found in the path.
     ReplacePathRegex(ReplacePathRegex),
+    /// Sends requests again.
+    Retry(RetryMiddleware),
     /// Takes a prefix off the path.
     StripPrefix(StripPrefix),
     /// Takes off the path what matches at its beginning.
@@ -103,9 +115,11 @@ impl Middleware {
             Self::AddPrefix(_) => "addPrefix",
             Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
+            Self::CircuitBreaker(_) => "circuitBreaker",
             Self::ContentType(_) => "contentType",
             Self::DigestAuth(_) => "digestAuth",
             Self::EncodedCharacters(_) => "encodedCharacters",
+            Self::Errors(_) => "errors",
             Self::ForwardAuth(_) => "forwardAuth",
             Self::Headers(_) => "headers",
             Self::InFlightReq(_) => "inFlightReq",
@@ -118,6 +132,7 @@ impl Middleware {
             Self::RedirectScheme(_) => "redirectScheme",
             Self::ReplacePath(_) => "replacePath",
             Self::ReplacePathRegex(_) => "replacePathRegex",
+            Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
             Self::StripPrefixRegex(_) => "stripPrefixRegex",
         }
