@@ -249,7 +249,7 @@ fn middlewares_for_heads_can_be_declared() {
         .collect();
     assert_eq!(
         kinds.join(" "),
-        "ipAllowList contentType ipDenyList encodedCharacters headers passTLSClientCert redirectRegex stripPrefixRegex ipWhiteList replacePathRegex replacePath"
+        "ipAllowList contentType ipDenyList encodedCharacters headers passTLSClientCert redirectRegex stripPrefixRegex stripPrefixRegex ipWhiteList replacePathRegex replacePath"
     );
     assert!(
         matches!(of("a"), Middleware::IpAllowList(it) if it.source_range.len() == 2
