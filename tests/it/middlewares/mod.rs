@@ -18,6 +18,7 @@ mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
 mod retry;
+mod strip_prefix;
 mod strip_prefix_regex;
 
 use std::{
