@@ -324,10 +324,7 @@ mod tests {
 
     /// Compiles `definition`, which is of a kind for heads.
     pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
-        match Step::new(&crate::fixture::name_of("it@file"), definition)
-            .unwrap()
-            .unwrap()
-        {
+        match compile(definition).unwrap().unwrap() {
             Step::Head(step) => step,
             Step::Around(step) => panic!("{step:?} is more"),
         }
