@@ -57,6 +57,7 @@ impl Head for ReplacePathRegex {
 mod tests {
     use http::StatusCode;
     use mesh_config::model::{Middleware, ReplacePathRegex};
+    use proptest::{prelude::*, sample::select};
 
     use super::super::{
         Head,
@@ -138,6 +139,24 @@ mod tests {
                 compile(&replace("a", replacement)).is_err(),
                 "{replacement:?} was taken"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leads_a_careless_server_out_of_its_place(
+            path in r"/([ab./;\\]|%2e|%2E|%2F|%5C|%25|25|2e){0,16}",
+            regex in select(vec!["^/a", "25", "a", r"[/\\]", "^/", "b|2e", "%2F"]),
+            replacement in select(vec!["", "/", ".", "/b", "%2F", "%"]),
+        ) {
+            let Ok(replaced) = path_after(&*by(regex, replacement), &path) else { return Ok(()) };
+            if replaced != path {
+                let careless = replaced.replace("%2e", ".").replace("%2E", ".");
+                let careless = careless.replace("%2F", "/").replace("%5C", "/").replace('\\', "/");
+                let mut segments = careless.split('/').map(|segment| segment.split(';').next().unwrap());
+                prop_assert!(!segments.any(|segment| matches!(segment, "." | "..")), "{path} became {replaced}");
+                prop_assert!(!replaced.contains("//") && replaced.starts_with('/'), "{path} became {replaced}");
+            }
         }
     }
 }
