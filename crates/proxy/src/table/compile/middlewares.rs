@@ -29,6 +29,8 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Middleware>>>;
 pub(super) struct Middlewares {
     known: Known,
     changed: bool,
+    /// Files of one that could not be used are in order.
+    mended: bool,
 }
 
 type Known = BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>;
@@ -37,6 +39,8 @@ impl Middlewares {
     pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing) {
         let same = |known: &Arc<MiddlewareVerdict>, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         self.changed = !Difference::new(&self.known, definitions, same).is_empty();
+        let mended = std::mem::take(&mut self.mended);
+        self.changed |= mended;
         if !self.changed && !missing.changed() {
             return;
         }
@@ -45,6 +49,7 @@ impl Middlewares {
             missing,
             before: std::mem::take(&mut self.known),
             known: Known::new(),
+            mended,
         };
         for name in definitions.keys() {
             update.compile(name, &mut Vec::new());
@@ -52,10 +57,14 @@ impl Middlewares {
         self.known = update.known;
     }
 
-    /// Looks at the files of all of them, which take over what is new by themselves. True if there is anything to tell.
-    pub(super) fn refresh(&self) -> bool {
-        let steps = self.own_steps();
-        steps.filter(|(_, step)| step.refresh()).count() > 0
+    /// Looks at the files of all of them, which take over what is new by themselves; what could not be used on account
+    /// of its files is tried again. True if there is anything to tell.
+    pub(super) fn refresh(&mut self) -> bool {
+        let has_news = self.own_steps().filter(|(_, step)| step.refresh()).count() > 0;
+        let broken = self.known.values().filter(|verdict| !verdict.errors.is_empty());
+        let mut of_files = broken.filter(|verdict| verdict.entry.value.reads_files());
+        self.mended |= of_files.any(|verdict| one_step(&verdict.name, &verdict.entry.value).is_ok());
+        has_news || self.mended
     }
 
     /// What is wrong with files while what they said before serves on.
@@ -113,6 +122,8 @@ struct Update<'d> {
     missing: &'d Missing,
     before: Known,
     known: Known,
+    /// What could not be used is tried again.
+    mended: bool,
 }
 
 impl Update<'_> {
@@ -132,7 +143,7 @@ impl Update<'_> {
                 chain
             }
             step => match &before {
-                Some(before) if Arc::ptr_eq(&before.entry, entry) => {
+                Some(before) if self.may_stay(before, entry) => {
                     self.known.insert(name.clone(), before.clone());
                     return;
                 }
@@ -160,6 +171,12 @@ impl Update<'_> {
             errors,
         };
         self.known.insert(name.clone(), Arc::new(verdict));
+    }
+
+    /// True if there is nothing new to be said of a middleware.
+    fn may_stay(&self, before: &MiddlewareVerdict, entry: &Arc<Entry<model::Middleware>>) -> bool {
+        let is_tried_again = self.mended && !before.errors.is_empty();
+        Arc::ptr_eq(&before.entry, entry) && !is_tried_again
     }
 
     /// The steps of a chain's members, in order.
