@@ -2,6 +2,7 @@
 
 mod add_prefix;
 mod basic_auth;
+mod cache;
 mod circuit_breaker;
 mod content_type;
 mod digest_auth;

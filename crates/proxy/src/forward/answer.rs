@@ -143,6 +143,12 @@ impl Answer {
         self.put_ahead(change, None);
     }
 
+    /// Lets `change` see the body that follows; it leaves it as it is.
+    pub(crate) fn watch(&mut self, change: impl Change + 'static) {
+        let left = self.body.size_hint().exact();
+        self.put_ahead(change, left);
+    }
+
     /// Puts parts that were read of the body back in front of it.
     pub(crate) fn put_back(&mut self, parts: Parts) {
         if parts.is_empty() {
