@@ -1,5 +1,6 @@
 //! Labels and tags as users write them.
 
+mod head_middlewares;
 mod middlewares;
 
 use std::time::Duration;

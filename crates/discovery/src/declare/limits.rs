@@ -181,13 +181,25 @@ impl<'a> Limits<'a> {
             Middleware::AddPrefix(_)
             | Middleware::Cache(_)
             | Middleware::BasicAuth(_)
+            | Middleware::BasicAuth(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
+            | Middleware::ContentType(_)
             | Middleware::DigestAuth(_)
+            | Middleware::EncodedCharacters(_)
             | Middleware::Headers(_)
             | Middleware::InFlightReq(_)
+            | Middleware::IpAllowList(_)
+            | Middleware::IpDenyList(_)
+            | Middleware::IpWhiteList(_)
+            | Middleware::PassTlsClientCert(_)
+            | Middleware::RedirectRegex(_)
             | Middleware::RedirectScheme(_)
+            | Middleware::ReplacePath(_)
+            | Middleware::ReplacePathRegex(_)
             | Middleware::Retry(_)
-            | Middleware::StripPrefix(_) => Ok(()),
+            | Middleware::StripPrefix(_)
+            | Middleware::StripPrefixRegex(_) => Ok(()),
         }
     }
 

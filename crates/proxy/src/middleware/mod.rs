@@ -9,21 +9,31 @@ mod basic_auth;
 mod cache;
 mod change;
 mod circuit_breaker;
+mod content_type;
 mod credentials;
 mod digest_auth;
+mod encoded_characters;
 mod errors;
 mod expression;
 mod forward_auth;
 mod headers;
 mod in_flight_req;
 mod instances;
+mod ip_list;
+mod pass_tls_client_cert;
 mod path;
 mod rate_limit;
+mod redirect;
+mod redirect_regex;
 mod redirect_scheme;
+mod replace_path;
+mod replace_path_regex;
+mod replacement;
 mod retry;
 mod source;
 mod sources;
 mod strip_prefix;
+mod strip_prefix_regex;
 mod users;
 mod visit;
 mod walk;
@@ -43,6 +53,28 @@ use self::{
     digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
     in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
     retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix,
+    basic_auth::BasicAuth,
+    cache::Cache,
+    circuit_breaker::CircuitBreaker,
+    content_type::ContentType,
+    digest_auth::DigestAuth,
+    encoded_characters::EncodedCharacters,
+    errors::Errors,
+    forward_auth::ForwardAuth,
+    headers::Headers,
+    in_flight_req::InFlightReq,
+    instances::Instances,
+    ip_list::{IpList, Listed},
+    pass_tls_client_cert::PassTlsClientCert,
+    rate_limit::RateLimit,
+    redirect_regex::RedirectRegex,
+    redirect_scheme::RedirectScheme,
+    replace_path::ReplacePath,
+    replace_path_regex::ReplacePathRegex,
+    retry::Retry,
+    strip_prefix::StripPrefix,
+    strip_prefix_regex::StripPrefixRegex,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -218,15 +250,26 @@ impl Step {
             model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
+            model::Middleware::EncodedCharacters(settings) => Self::head(EncodedCharacters::new(settings)),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
-            model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::Headers(settings) => Headers::step(settings)?,
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
+            model::Middleware::IpAllowList(settings) | model::Middleware::IpWhiteList(settings) => {
+                Self::head(IpList::new(settings, Listed::Allowed)?)
+            }
+            model::Middleware::IpDenyList(settings) => Self::head(IpList::new(settings, Listed::Denied)?),
+            model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
             model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
+            model::Middleware::RedirectRegex(settings) => Self::head(RedirectRegex::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
+            model::Middleware::ReplacePath(settings) => Self::head(ReplacePath::new(settings)?),
+            model::Middleware::ReplacePathRegex(settings) => Self::head(ReplacePathRegex::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
+            model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
         }))
     }

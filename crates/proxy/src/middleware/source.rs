@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use mesh_config::model;
 
 use super::InvalidMiddleware;
@@ -137,6 +137,7 @@ pub(super) fn ranges(key: &'static str, texts: &[String]) -> Result<Vec<IpNet>, 
     let ranges = texts.iter().map(|text| {
         let range = text.trim().parse::<IpNet>();
         range
+            .map(canonical)
             .or_else(|_| text.trim().parse().map(|ip: IpAddr| ip.to_canonical().into()))
             .map_err(|_| {
                 invalid(
@@ -147,6 +148,19 @@ pub(super) fn ranges(key: &'static str, texts: &[String]) -> Result<Vec<IpNet>, 
             })
     });
     ranges.collect()
+}
+
+/// A range of IPv4 addresses written as one of IPv6 is one of IPv4: so are the addresses it is compared with.
+fn canonical(range: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = range else {
+        return range;
+    };
+    let (bits, ip) = (
+        mapped.prefix_len().checked_sub(96),
+        mapped.network().to_ipv4_mapped(),
+    );
+    let range_of_ipv4 = bits.zip(ip).and_then(|(bits, ip)| Ipv4Net::new(ip, bits).ok());
+    range_of_ipv4.map_or(range, IpNet::V4)
 }
 
 /// The entries of `X-Forwarded-For`, last first: without this hop, which is added later.

@@ -159,8 +159,8 @@ impl Update<'_> {
             .unwrap_or_default();
         let good = before.and_then(|before| before.serving.clone());
         let (serving, errors) = match (chain, good) {
-            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), Vec::new()),
-            (Ok(chain), _) => (Some(chain), Vec::new()),
+            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), warnings(&entry.value)),
+            (Ok(chain), _) => (Some(chain), warnings(&entry.value)),
             (Err(error), good) => (good, vec![error]),
         };
         tell(Kind::Middleware, name, &entry.origin, &known, &errors);
@@ -211,6 +211,14 @@ fn same(before: &MiddlewareVerdict, definition: &model::Middleware) -> Option<Ch
 fn one_step(name: &QualifiedName, definition: &model::Middleware) -> Result<Chain, String> {
     let step = Middleware::new(name, definition)?;
     Ok(step.into_iter().map(Arc::new).collect())
+}
+
+/// What is written in vain.
+fn warnings(definition: &model::Middleware) -> Vec<String> {
+    let options = definition.without_effect().into_iter();
+    options
+        .map(|(option, instead)| format!("{option} has no effect: leave it out, {instead}"))
+        .collect()
 }
 
 fn same_steps(a: &Chain, b: &Chain) -> bool {
