@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     instance::LabelSet,
     model::{
-        Canary, CanaryStop, Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, Strategy,
-        ZonePreference,
+        Canary, CanaryStop, Hash, HashKey, HealthCheckMode, JwtAlgorithm, Middleware, SameSite, ServerUrl,
+        Strategy, ZonePreference,
     },
     origin::Origin,
 };
@@ -100,6 +100,60 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         matches!(&declaration.middlewares["strip"].value, Middleware::StripPrefix(strip) if strip.prefixes.len() == 2)
     );
     assert_eq!(declaration.routers["Web"].origin.as_str(), "tags of web");
+}
+
+#[test]
+fn what_guards_a_router_can_be_declared() {
+    let declaration = labels(&[
+        (
+            "mesh.http.middlewares.token.jwt.jwks.url",
+            "https://idp.example/keys",
+        ),
+        ("mesh.http.middlewares.token.jwt.jwks.refreshinterval", "5m"),
+        ("mesh.http.middlewares.token.jwt.algorithms", "ES256,EdDSA"),
+        ("mesh.http.middlewares.token.jwt.issuers", "https://idp.example"),
+        (
+            "mesh.http.middlewares.token.jwt.claims[0].name",
+            "realm_access.roles",
+        ),
+        ("mesh.http.middlewares.token.jwt.claims.0.values", "admin,editor"),
+        ("mesh.http.middlewares.token.jwt.headers.x-user", "sub"),
+        (
+            "mesh.http.middlewares.secret.jwt.keys[0].secret",
+            "s3cr3t, with a comma",
+        ),
+        ("mesh.http.middlewares.key.apikey.keys[0].id", "shop"),
+        ("mesh.http.middlewares.key.apikey.keys[0].hash", "abc"),
+        ("mesh.http.middlewares.key.apikey.keys[0].metadata.team", "a"),
+        ("mesh.http.middlewares.key.apikey.headers.x-team", "team"),
+        ("mesh.http.middlewares.size.requestlimits.maxbodybytes", "1024"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let Middleware::Jwt(jwt) = &declaration.middlewares["token"].value else {
+        panic!("no jwt")
+    };
+    assert_eq!(jwt.algorithms, [JwtAlgorithm::ES256, JwtAlgorithm::EdDSA]);
+    let jwks = jwt.jwks.as_ref().unwrap();
+    assert_eq!(jwks.refresh_interval, Duration::from_secs(300));
+    assert_eq!(jwt.claims[0].values, ["admin", "editor"]);
+    assert_eq!(jwt.headers["x-user"], "sub");
+    let Middleware::Jwt(jwt) = &declaration.middlewares["secret"].value else {
+        panic!("no jwt")
+    };
+    let secret = jwt.keys[0].secret.as_ref().unwrap();
+    assert_eq!(secret.expose(), "s3cr3t, with a comma");
+    assert!(!format!("{jwt:?}").contains("s3cr3t"), "{jwt:?}");
+    let Middleware::ApiKey(key) = &declaration.middlewares["key"].value else {
+        panic!("no apiKey")
+    };
+    assert_eq!(
+        (key.keys[0].id.as_str(), &*key.keys[0].metadata["team"]),
+        ("shop", "a")
+    );
+    let Middleware::RequestLimits(limits) = &declaration.middlewares["size"].value else {
+        panic!("no requestLimits")
+    };
+    assert_eq!(limits.max_body_bytes, 1024);
 }
 
 #[test]

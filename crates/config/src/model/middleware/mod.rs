@@ -1,17 +1,25 @@
 //! Middlewares: what happens to a request on its way. The options of each kind are in a file of their own.
 
 mod add_prefix;
+mod api_key;
 mod chain;
+mod credential;
 mod headers;
+mod jwt;
 mod redirect_scheme;
+mod request_limits;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
+pub use self::api_key::{ApiKey, KeysFile, KnownKey};
 pub use self::chain::Chain;
+pub use self::credential::Credential;
 pub use self::headers::Headers;
+pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
 pub use self::redirect_scheme::RedirectScheme;
+pub use self::request_limits::RequestLimits;
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
@@ -21,12 +29,18 @@ pub use self::strip_prefix::StripPrefix;
 pub enum Middleware {
     /// Puts a prefix in front of the path.
     AddPrefix(AddPrefix),
+    /// Lets requests pass that carry a known key.
+    ApiKey(ApiKey),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Sets or removes headers.
     Headers(Headers),
+    /// Lets requests pass that carry a signed token.
+    Jwt(Box<Jwt>),
     /// Sends the client to another scheme.
     RedirectScheme(RedirectScheme),
+    /// Refuses requests that are larger than a service wants.
+    RequestLimits(RequestLimits),
     /// Takes a prefix off the path.
     StripPrefix(StripPrefix),
 }
@@ -36,9 +50,12 @@ impl Middleware {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AddPrefix(_) => "addPrefix",
+            Self::ApiKey(_) => "apiKey",
             Self::Chain(_) => "chain",
             Self::Headers(_) => "headers",
+            Self::Jwt(_) => "jwt",
             Self::RedirectScheme(_) => "redirectScheme",
+            Self::RequestLimits(_) => "requestLimits",
             Self::StripPrefix(_) => "stripPrefix",
         }
     }
