@@ -5,14 +5,20 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod api_key;
+mod background;
 mod change;
 mod headers;
+mod identity;
 mod instances;
+mod jwt;
 mod path;
 mod redirect_scheme;
+mod request_limits;
 mod strip_prefix;
 mod visit;
 mod walk;
+mod watched_file;
 
 use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 
@@ -21,11 +27,13 @@ use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, model};
 
+pub(crate) use self::background::Background;
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, headers::Headers, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, api_key::ApiKey, headers::Headers, jwt::Jwt, redirect_scheme::RedirectScheme,
+    request_limits::RequestLimits, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer};
 
@@ -78,6 +86,17 @@ pub(crate) trait Around: Debug + Send + Sync {
         let _stateless = owner;
         None
     }
+
+    /// Looks again at what it depends on, such as files. True if what is wrong with that has changed. Workers never ask
+    /// it: it may have to wait for a disk.
+    fn refresh(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with what it depends on, though it serves on.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -89,13 +108,23 @@ pub(crate) struct InvalidMiddleware {
     reason: &'static str,
 }
 
+impl From<InvalidMiddleware> for String {
+    fn from(error: InvalidMiddleware) -> Self {
+        error.to_string()
+    }
+}
+
 impl Middleware {
     /// Compiles one middleware; `None` for a chain, which is no step of its own.
     ///
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
-    pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(definition).map_err(|error| error.to_string())?;
+    pub(crate) fn new(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
+        let step = Step::of(name, definition, background)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -118,6 +147,22 @@ impl Middleware {
         }
     }
 
+    /// Looks again at what it depends on. True if what is wrong with that has changed.
+    pub(crate) fn refresh(&self) -> bool {
+        match &self.step {
+            Step::Head(_) => false,
+            Step::Around(step) => step.refresh(),
+        }
+    }
+
+    /// What is wrong with what it depends on, though it serves on.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.trouble(),
+        }
+    }
+
     /// True if it may take time, or more than heads.
     pub(crate) fn is_around(&self) -> bool {
         matches!(self.step, Step::Around(_))
@@ -126,11 +171,20 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
+    fn of(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::Jwt(settings) => {
+                Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
+            model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
         }))
@@ -140,10 +194,13 @@ impl Step {
         Self::Head(Box::new(step))
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the first kind that needs it comes next")
-    )]
+    /// The same for a middleware of a file, with nothing in the background.
+    #[cfg(test)]
+    fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
+        let name = QualifiedName::new("m", mesh_config::ProviderName::new("file"));
+        Self::of(&name, definition, &Background::default())
+    }
+
     fn around(step: impl Around + 'static) -> Self {
         Self::Around(Arc::new(step))
     }
@@ -151,12 +208,17 @@ impl Step {
 
 /// A short answer in text: the reason phrase of its status.
 fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
+    ControlFlow::Break(plain(status))
+}
+
+/// The same as it is.
+fn plain(status: StatusCode) -> Response<Bytes> {
     let text = status.canonical_reason().unwrap_or_default();
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
-    ControlFlow::Break(response)
+    response
 }
 
 #[cfg(test)]

@@ -64,6 +64,6 @@ pub struct KnownKey {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct KeysFile {
-    /// Keys that are known.
-    pub keys: Vec<KnownKey>,
+    /// Keys that are known; an empty list means none, no list a mistake.
+    pub keys: Option<Vec<KnownKey>>,
 }

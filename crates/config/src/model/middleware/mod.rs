@@ -59,4 +59,20 @@ impl Middleware {
             Self::StripPrefix(_) => "stripPrefix",
         }
     }
+    /// True if it names files that are read: it may be usable later as it is.
+    pub fn reads_files(&self) -> bool {
+        match self {
+            Self::ApiKey(api_key) => api_key.keys_file.is_some(),
+            Self::Jwt(jwt) => {
+                let ca = jwt.jwks.as_ref().and_then(|jwks| jwks.ca.as_ref());
+                jwt.keys.iter().any(|key| key.file().is_some()) || matches!(ca, Some(super::Pem::File(_)))
+            }
+            Self::AddPrefix(_)
+            | Self::Chain(_)
+            | Self::Headers(_)
+            | Self::RedirectScheme(_)
+            | Self::RequestLimits(_)
+            | Self::StripPrefix(_) => false,
+        }
+    }
 }
