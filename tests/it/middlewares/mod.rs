@@ -1,5 +1,11 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod api_key;
+mod gateway;
+mod issuer;
+mod jwt;
+mod request_limits;
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
