@@ -315,3 +315,39 @@ http:
     // What was kept is free again.
     assert_eq!(ask(20 * MEBIBYTE), (200, (20 * MEBIBYTE).to_string()));
 }
+
+#[test]
+fn a_task_of_ecs_knows_its_zone_from_its_metadata_unless_it_is_written() {
+    let (here, there) = (Server::named("here"), Server::named("there"));
+    let metadata = Server::named(r#"{"Cluster": "c", "AvailabilityZone": "eu-central-1a"}"#);
+    let place = Place::new();
+    let text = format!(
+        r#"
+http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: all}}}}
+  services:
+    all:
+      loadBalancer:
+        zonePreference: {{threshold: 1}}
+        servers:
+          - {{url: "{}", zone: eu-central-1a}}
+          - {{url: "{}", zone: eu-central-1b}}
+"#,
+        here.url(),
+        there.url()
+    );
+    let file = place.write("routes.yml", &text);
+    for (zone, expected) in [(None, "here"), (Some("--zone=eu-central-1b"), "there")] {
+        let flags = flags(&file);
+        let mut arguments = words(&flags);
+        arguments.extend(zone);
+        arguments.push("--log.format=json");
+        let mut command = place.command(&arguments);
+        command.env("ECS_CONTAINER_METADATA_URI_V4", metadata.url());
+        let mesh = Mesh::start(&mut command);
+        mesh.eventually("a.test", "/", |answer| answer.body == expected);
+        for _ in 0..6 {
+            assert_eq!(mesh.get("a.test", "/").body, expected);
+        }
+    }
+}

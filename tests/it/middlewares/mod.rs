@@ -1,10 +1,13 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
 mod api_key;
+mod circuit_breaker;
+mod errors;
 mod gateway;
 mod issuer;
 mod jwt;
 mod request_limits;
+mod retry;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

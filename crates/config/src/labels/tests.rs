@@ -10,7 +10,7 @@ use crate::{
     instance::LabelSet,
     model::{
         Canary, CanaryStop, Hash, HashKey, HealthCheckMode, JwtAlgorithm, Middleware, SameSite, ServerUrl,
-        Strategy, ZonePreference,
+        StickyCookie, Strategy, ZonePreference,
     },
     origin::Origin,
 };
@@ -287,6 +287,8 @@ fn simple_tags_make_one_router_and_one_service() {
         ("mesh.canary.stop.minrequests", "50"),
         ("mesh.healthcheck.path", "/healthz"),
         ("mesh.healthcheck.timeout", "2s"),
+        ("mesh.sticky", "true"),
+        ("mesh.strategy", "p2c"),
     ]);
     assert_eq!(
         rule(&declaration),
@@ -312,6 +314,10 @@ fn simple_tags_make_one_router_and_one_service() {
         service.load_balancer.health_check.as_ref().unwrap().path,
         "/healthz"
     );
+    let balancer = &service.load_balancer;
+    assert_eq!(balancer.strategy, Strategy::P2c);
+    let cookie = balancer.sticky.as_ref().unwrap().cookie.as_ref();
+    assert_eq!(cookie, Some(&StickyCookie::default()));
     assert_eq!(declaration.group.as_deref(), Some("shop"));
     let stop = CanaryStop {
         min_requests: 50,
@@ -322,6 +328,28 @@ fn simple_tags_make_one_router_and_one_service() {
         stop: Some(stop),
     };
     assert_eq!((declaration.canary, declaration.canaries), (true, canaries));
+}
+
+#[test]
+fn a_simple_cookie_may_have_attributes_and_a_strategy_that_is_none_lists_those_there_are() {
+    let declaration = labels(&[("mesh.sticky.name", "shop"), ("mesh.sticky.httponly", "true")]);
+    let sticky = declaration.services[""].value.load_balancer.sticky.clone();
+    let cookie = sticky.unwrap().cookie.unwrap();
+    assert!(cookie.name == "shop" && cookie.http_only && !cookie.secure);
+    assert_eq!(
+        labels(&[("mesh.sticky", "false"), ("mesh.port", "80")]).services[""]
+            .value
+            .load_balancer
+            .sticky,
+        None
+    );
+    let declaration = labels(&[("mesh.strategy", "random")]);
+    let aside = &declaration.set_aside[0].problem;
+    let help = aside.help.as_deref().unwrap();
+    assert!(
+        help.ends_with("known: wrr, p2c, leasttime, leastconn, hrw, consistentHash"),
+        "{help}"
+    );
 }
 
 #[test]

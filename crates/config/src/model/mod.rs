@@ -8,6 +8,7 @@ mod canary;
 mod certificate;
 mod composite;
 mod health_check;
+mod idle_options;
 mod middleware;
 mod retry;
 mod router;

@@ -178,10 +178,13 @@ impl<'a> Limits<'a> {
                 no_file("jwt.keys", jwt.keys.iter().find_map(JwtKey::file))?;
                 jwt.jwks.as_ref().map_or(Ok(()), key_set)
             }
+            Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::AddPrefix(_)
+            | Middleware::CircuitBreaker(_)
             | Middleware::Headers(_)
             | Middleware::RedirectScheme(_)
             | Middleware::RequestLimits(_)
+            | Middleware::Retry(_)
             | Middleware::StripPrefix(_) => Ok(()),
         }
     }

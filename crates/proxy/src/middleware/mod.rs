@@ -8,6 +8,9 @@ mod add_prefix;
 mod api_key;
 mod background;
 mod change;
+mod circuit_breaker;
+mod errors;
+mod expression;
 mod headers;
 mod identity;
 mod instances;
@@ -15,6 +18,7 @@ mod jwt;
 mod path;
 mod redirect_scheme;
 mod request_limits;
+mod retry;
 mod strip_prefix;
 mod visit;
 mod walk;
@@ -25,17 +29,18 @@ use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
-use mesh_config::{QualifiedName, model};
+use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::background::Background;
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, api_key::ApiKey, headers::Headers, jwt::Jwt, redirect_scheme::RedirectScheme,
-    request_limits::RequestLimits, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, api_key::ApiKey, circuit_breaker::CircuitBreaker, errors::Errors,
+    headers::Headers, instances::Instances, jwt::Jwt, redirect_scheme::RedirectScheme,
+    request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
 };
-use crate::{forward::Answer, sanitize::Peer};
+use crate::{forward::Answer, sanitize::Peer, service::Service};
 
 /// Middlewares in the order a request meets them; an answer meets them the other way round.
 pub type Chain = Arc<[Arc<Middleware>]>;
@@ -97,6 +102,22 @@ pub(crate) trait Around: Debug + Send + Sync {
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    /// The service that it asks beside the one that its requests go to.
+    fn asks(&self) -> Option<&Reference> {
+        None
+    }
+
+    /// The same asking `service`.
+    fn asking(&self, service: Arc<Service>) -> Option<Arc<dyn Around>> {
+        let _asks_none = service;
+        None
+    }
+
+    /// What [`Self::asks`] stands for.
+    fn asked(&self) -> Option<&Arc<Service>> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -132,12 +153,20 @@ impl Middleware {
         }))
     }
 
-    /// The same with the state that belongs to the router, or service, called `owner`.
-    pub(crate) fn for_owner(self: &Arc<Self>, owner: &str) -> Arc<Self> {
+    /// The same for the router, or service, called `owner`: with its state, and asking what is to be `found` under the
+    /// name of a service.
+    pub(crate) fn for_owner(
+        self: &Arc<Self>,
+        owner: &str,
+        found: impl Fn(&QualifiedName) -> Option<Arc<Service>>,
+    ) -> Arc<Self> {
         let Step::Around(step) = &self.step else {
             return self.clone();
         };
-        match step.for_owner(owner) {
+        let with_state = step.for_owner(owner);
+        let step = with_state.as_ref().unwrap_or(step);
+        let asking = self.asks().and_then(|name| step.asking(found(&name)?));
+        match asking.or(with_state) {
             None => self.clone(),
             Some(step) => Arc::new(Self {
                 name: self.name.clone(),
@@ -163,6 +192,22 @@ impl Middleware {
         }
     }
 
+    /// The service that it asks beside the one that its requests go to.
+    pub(crate) fn asks(&self) -> Option<QualifiedName> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => Some(step.asks()?.resolve(&self.name.provider)),
+        }
+    }
+
+    /// What [`Self::asks`] stands for.
+    pub(crate) fn asked(&self) -> Option<&Arc<Service>> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.asked(),
+        }
+    }
+
     /// True if it may take time, or more than heads.
     pub(crate) fn is_around(&self) -> bool {
         matches!(self.step, Step::Around(_))
@@ -179,12 +224,15 @@ impl Step {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
+            model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
             }
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
+            model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
         }))

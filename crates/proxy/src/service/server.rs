@@ -100,6 +100,7 @@ impl Server {
             ejected: self.passive.as_ref().is_some_and(|passive| passive.is_ejected()),
             stopped: self.is_stopped(),
             drained: self.lifecycle == Lifecycle::Draining && self.state.departure.is_over(),
+            deserted: self.lifecycle == Lifecycle::Draining && self.state.departure.is_deserted(),
         }
         .verdict()
     }
@@ -128,6 +129,7 @@ impl Server {
                 format!("canary stopped: {}", reason.unwrap_or_default())
             }
             Cause::Drained => provider("drained"),
+            Cause::Deserted => provider("draining, and takes nobody back"),
             Cause::Leaving => provider("draining"),
             Cause::Unprobed => "no health check answered yet".to_owned(),
             Cause::Starting => provider("starting"),
@@ -146,6 +148,9 @@ impl Server {
     /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
     /// The clock is asked only by who needs it.
     pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
+        if outcome == Outcome::Unreachable {
+            self.state.end_sessions();
+        }
         if let Some(failed) = outcome.failed() {
             if let Some(passive) = &self.passive {
                 self.judge(passive, failed, began, &clock);
@@ -296,6 +301,17 @@ impl ServerState {
     /// The server stays, or has come back.
     pub(super) fn stay(&self) {
         self.departure.stay();
+    }
+
+    /// If the server leaves, clients that know it go elsewhere from now on: it does not answer, or somebody else is at
+    /// its address.
+    pub(crate) fn end_sessions(&self) {
+        self.departure.desert();
+    }
+
+    /// True if the server leaves, or has left.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.departure.has_begun()
     }
 
     /// Counts one request until the returned guard is dropped.

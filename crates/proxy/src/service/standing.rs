@@ -49,6 +49,8 @@ pub(crate) struct Known {
     pub(crate) stopped: bool,
     /// It has drained for as long as it may.
     pub(crate) drained: bool,
+    /// It drains, and clients are not to come back to it.
+    pub(crate) deserted: bool,
 }
 
 /// What a server's standing comes from.
@@ -68,6 +70,8 @@ pub enum Cause {
     Canary,
     /// It has drained for as long as it may.
     Drained,
+    /// It drains and does not answer, or somebody else is at its address.
+    Deserted,
     /// Its provider takes it away.
     Leaving,
     /// No probe was answered yet.
@@ -88,6 +92,7 @@ impl Known {
             (_, Some(CheckStatus::Down)) => (Out, Cause::Probes),
             _ if self.ejected => (Out, Cause::Requests),
             _ if draining && self.drained => (Out, Cause::Drained),
+            _ if draining && self.deserted => (Out, Cause::Deserted),
             _ if draining && self.stopped => (Out, Cause::Canary),
             _ if draining => (Draining, Cause::Leaving),
             _ if self.stopped => (Stopped, Cause::Canary),
@@ -125,6 +130,7 @@ mod tests {
             ejected: *ejected == b'e',
             stopped: false,
             drained: false,
+            deserted: false,
         };
         assert_eq!(
             Known {
@@ -134,14 +140,16 @@ mod tests {
             .verdict(),
             (Standing::Out, Cause::Weight)
         );
-        let (drained, cause) = Known {
-            drained: true,
-            ..known
-        }
-        .verdict();
-        match known.verdict() {
-            (Standing::Draining, _) => assert_eq!((drained, cause), (Standing::Out, Cause::Drained)),
-            same => assert_eq!((drained, cause), same, "only what drains can have drained"),
+        for (drained, deserted, cause) in [(true, false, Cause::Drained), (false, true, Cause::Deserted)] {
+            let over = Known {
+                drained,
+                deserted,
+                ..known
+            };
+            match known.verdict() {
+                (Standing::Draining, _) => assert_eq!(over.verdict(), (Standing::Out, cause)),
+                same => assert_eq!(over.verdict(), same, "only what drains can have drained"),
+            }
         }
         let stopped = Known {
             stopped: true,

@@ -3,11 +3,14 @@
 mod add_prefix;
 mod api_key;
 mod chain;
+mod circuit_breaker;
 mod credential;
+mod errors;
 mod headers;
 mod jwt;
 mod redirect_scheme;
 mod request_limits;
+mod retry;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
@@ -15,11 +18,14 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::api_key::{ApiKey, KeysFile, KnownKey};
 pub use self::chain::Chain;
+pub use self::circuit_breaker::CircuitBreaker;
 pub use self::credential::Credential;
+pub use self::errors::Errors;
 pub use self::headers::Headers;
 pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::request_limits::RequestLimits;
+pub use self::retry::RetryMiddleware;
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
@@ -33,6 +39,10 @@ pub enum Middleware {
     ApiKey(ApiKey),
     /// Runs other middlewares in order.
     Chain(Chain),
+    /// Keeps requests from a service that fails, until it has recovered.
+    CircuitBreaker(CircuitBreaker),
+    /// Puts a page of another service in place of an answer that tells of an error.
+    Errors(Errors),
     /// Sets or removes headers.
     Headers(Headers),
     /// Lets requests pass that carry a signed token.
@@ -41,6 +51,8 @@ pub enum Middleware {
     RedirectScheme(RedirectScheme),
     /// Refuses requests that are larger than a service wants.
     RequestLimits(RequestLimits),
+    /// Sends requests again.
+    Retry(RetryMiddleware),
     /// Takes a prefix off the path.
     StripPrefix(StripPrefix),
 }
@@ -52,10 +64,13 @@ impl Middleware {
             Self::AddPrefix(_) => "addPrefix",
             Self::ApiKey(_) => "apiKey",
             Self::Chain(_) => "chain",
+            Self::CircuitBreaker(_) => "circuitBreaker",
+            Self::Errors(_) => "errors",
             Self::Headers(_) => "headers",
             Self::Jwt(_) => "jwt",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::RequestLimits(_) => "requestLimits",
+            Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
         }
     }
@@ -69,9 +84,12 @@ impl Middleware {
             }
             Self::AddPrefix(_)
             | Self::Chain(_)
+            | Self::CircuitBreaker(_)
+            | Self::Errors(_)
             | Self::Headers(_)
             | Self::RedirectScheme(_)
             | Self::RequestLimits(_)
+            | Self::Retry(_)
             | Self::StripPrefix(_) => false,
         }
     }
