@@ -11,8 +11,8 @@ use serde_json::Value;
 /// Takes secrets out of the definition of one object. What holds all of it is its kind, and no option.
 pub(crate) fn definition(mut value: Value) -> Value {
     let only = value.as_object_mut().filter(|fields| fields.len() == 1);
-    match only.and_then(|fields| fields.values_mut().next()) {
-        Some(options @ Value::Object(_)) => walk(options, false),
+    match only.and_then(|fields| fields.iter_mut().next()) {
+        Some((kind, options @ Value::Object(_))) => walk(options, kind == "headers"),
         _ => walk(&mut value, false),
     }
     value
@@ -86,6 +86,9 @@ mod tests {
     fn hashes_keys_and_passwords_are_hidden_wherever_they_are() {
         let shown = definition(json!({
             "basicAuth": {"users": ["admin:$apr1$s3cret"], "realm": "r"},
+            "digestAuth": {"users": ["admin:r:s3cret"]},
+            "rateLimit": {"redis": {"username": "mesh", "password": "s3cret"}},
+            "forwardAuth": {"address": "http://u:s3cret@a/", "tls": {"key": "s3cret"}},
             "plugin": {"x": {"clientSecret": "s3cret", "deep": [{"apiKey": {"value": "s3cret"}}], "port": 1}},
             "tls": {"key": "s3cret", "certFile": "/a.pem"},
         }));

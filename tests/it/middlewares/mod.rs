@@ -1,11 +1,16 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
 mod api_key;
+mod basic_auth;
 mod circuit_breaker;
+mod digest_auth;
 mod errors;
+mod forward_auth;
 mod gateway;
+mod in_flight_req;
 mod issuer;
 mod jwt;
+mod rate_limit;
 mod request_limits;
 mod retry;
 

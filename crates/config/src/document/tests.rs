@@ -48,7 +48,7 @@ fn a_broken_object_is_set_aside_and_its_neighbours_live() {
     bad: {loadBalancer: {servers: [{url: 10.0.0.1}], healthCheck: {interval: often}}}
   middlewares:
     strip: {stripPrefix: {prefixes: /api}}
-    nope: {digestAuth: {}}
+    nope: {teapot: {}}
   serversTransports:
     t: {forwardingTimeouts: {dialTimeout: 3}}
   router: {}

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use mesh_config::{
     Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
-    model::{Jwks, JwtKey, Middleware, Pem, Router},
+    model::{ClientTls, Jwks, JwtKey, Middleware, Pem, Router},
     redact,
     rule::{Expr, HostPattern, Matcher},
 };
@@ -179,9 +179,17 @@ impl<'a> Limits<'a> {
                 jwt.jwks.as_ref().map_or(Ok(()), key_set)
             }
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
+            Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
+            Middleware::RateLimit(limit) => {
+                let redis = limit.redis.as_ref();
+                texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
+            }
             Middleware::AddPrefix(_)
             | Middleware::CircuitBreaker(_)
+            | Middleware::BasicAuth(_)
+            | Middleware::DigestAuth(_)
             | Middleware::Headers(_)
+            | Middleware::InFlightReq(_)
             | Middleware::RedirectScheme(_)
             | Middleware::RequestLimits(_)
             | Middleware::Retry(_)
@@ -246,6 +254,19 @@ fn key_set(jwks: &Jwks) -> Result<(), Violation> {
             message: format!("labels may not ask {:?}", redact::text(&jwks.url)),
             help: "write an https URL with a host name, or declare the middleware in a file and refer to it with @file"
                 .to_owned(),
+        }),
+    }
+}
+
+/// Fails for certificates and keys in files: those are the operator's, and would prove to others that a tenant is.
+fn texts_only(key: &'static str, tls: Option<&ClientTls>) -> Result<(), Violation> {
+    let pems = tls.into_iter().flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]);
+    match pems.flatten().any(|pem| matches!(pem, Pem::File(_))) {
+        false => Ok(()),
+        true => Err(Violation {
+            key,
+            message: "labels may not name files of certificates and keys".to_owned(),
+            help: "write the text in PEM format, or refer to a middleware in a file".to_owned(),
         }),
     }
 }

@@ -55,10 +55,7 @@ impl Head for AddPrefix {
 mod tests {
     use mesh_config::model::{AddPrefix, Middleware};
 
-    use super::super::{
-        Step,
-        tests::{path_after, step},
-    };
+    use super::super::tests::{compile, path_after, step};
 
     fn add(prefix: &str) -> Middleware {
         Middleware::AddPrefix(AddPrefix {
@@ -77,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_no_prefix_is_refused() {
         for prefix in ["", "/", "/a/../b", "/a?b", "/a b"] {
-            assert!(Step::new(&add(prefix)).is_err(), "{prefix:?} was taken");
+            assert!(compile(&add(prefix)).is_err(), "{prefix:?} was taken");
         }
     }
 }

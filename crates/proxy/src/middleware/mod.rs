@@ -7,19 +7,28 @@
 mod add_prefix;
 mod api_key;
 mod background;
+mod basic_auth;
 mod change;
 mod circuit_breaker;
+mod credentials;
+mod digest_auth;
 mod errors;
 mod expression;
+mod forward_auth;
 mod headers;
 mod identity;
+mod in_flight_req;
 mod instances;
 mod jwt;
 mod path;
+mod rate_limit;
 mod redirect_scheme;
 mod request_limits;
 mod retry;
+mod source;
+mod sources;
 mod strip_prefix;
+mod users;
 mod visit;
 mod walk;
 mod watched_file;
@@ -36,9 +45,10 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, api_key::ApiKey, circuit_breaker::CircuitBreaker, errors::Errors,
-    headers::Headers, instances::Instances, jwt::Jwt, redirect_scheme::RedirectScheme,
-    request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
+    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
+    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, rate_limit::RateLimit,
+    redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -92,8 +102,9 @@ pub(crate) trait Around: Debug + Send + Sync {
         None
     }
 
-    /// Looks again at what it depends on, such as files. True if what is wrong with that has changed. Workers never ask
+    /// Looks again at what it depends on, such as files, and goes on with that. True if there is anything to tell. Workers never ask
     /// it: it may have to wait for a disk.
+    /// Looks at the files that it was made of, and goes on with what they say now. True if there is anything to tell.
     fn refresh(&self) -> bool {
         false
     }
@@ -145,7 +156,7 @@ impl Middleware {
         definition: &model::Middleware,
         background: &Background,
     ) -> Result<Option<Self>, String> {
-        let step = Step::of(name, definition, background)?;
+        let step = Step::new(name, definition, background)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -176,12 +187,9 @@ impl Middleware {
         }
     }
 
-    /// Looks again at what it depends on. True if what is wrong with that has changed.
+    /// Looks again at what it depends on. True if there is anything to tell.
     pub(crate) fn refresh(&self) -> bool {
-        match &self.step {
-            Step::Head(_) => false,
-            Step::Around(step) => step.refresh(),
-        }
+        matches!(&self.step, Step::Around(step) if step.refresh())
     }
 
     /// What is wrong with what it depends on, though it serves on.
@@ -216,7 +224,7 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn of(
+    fn new(
         name: &QualifiedName,
         definition: &model::Middleware,
         background: &Background,
@@ -224,29 +232,27 @@ impl Step {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
+            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
+            model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
             }
+            model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
-            model::Middleware::Chain(_) => return Ok(None),
         }))
     }
 
     fn head(step: impl Head + 'static) -> Self {
         Self::Head(Box::new(step))
-    }
-
-    /// The same for a middleware of a file, with nothing in the background.
-    #[cfg(test)]
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let name = QualifiedName::new("m", mesh_config::ProviderName::new("file"));
-        Self::of(&name, definition, &Background::default())
     }
 
     fn around(step: impl Around + 'static) -> Self {
@@ -261,8 +267,12 @@ fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
 
 /// The same as it is.
 fn plain(status: StatusCode) -> Response<Bytes> {
-    let text = status.canonical_reason().unwrap_or_default();
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    answer_text(status, status.canonical_reason().unwrap_or_default())
+}
+
+/// An answer of `text`.
+fn answer_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
@@ -291,9 +301,15 @@ mod tests {
         }
     }
 
+    /// Compiles `definition` as a file says it, with nothing in the background.
+    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, String> {
+        let name = crate::fixture::name_of("it@file");
+        Step::new(&name, definition, &Background::default())
+    }
+
     /// Compiles `definition`, which is of a kind for heads.
     pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
-        match Step::new(definition).unwrap().unwrap() {
+        match compile(definition).unwrap().unwrap() {
             Step::Head(step) => step,
             Step::Around(step) => panic!("{step:?} is more"),
         }

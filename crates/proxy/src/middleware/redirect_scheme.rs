@@ -112,10 +112,7 @@ mod tests {
 
     use mesh_config::model::{self, Middleware};
 
-    use super::super::{
-        Step,
-        tests::{peer, step},
-    };
+    use super::super::tests::{compile, peer, step};
 
     /// Status and location of the redirect; `None` when the request passes.
     fn redirect(
@@ -179,7 +176,7 @@ mod tests {
                 permanent: false,
             };
             assert!(
-                Step::new(&Middleware::RedirectScheme(settings)).is_err(),
+                compile(&Middleware::RedirectScheme(settings)).is_err(),
                 "{scheme:?} {port:?}"
             );
         }

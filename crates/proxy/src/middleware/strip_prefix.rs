@@ -80,10 +80,7 @@ mod tests {
     use http::StatusCode;
     use mesh_config::model::{Middleware, StripPrefix};
 
-    use super::super::{
-        Step,
-        tests::{path_after, peer, step},
-    };
+    use super::super::tests::{compile, path_after, peer, step};
 
     fn strip(prefixes: &[&str]) -> Middleware {
         Middleware::StripPrefix(StripPrefix {
@@ -137,7 +134,7 @@ mod tests {
     #[test]
     fn what_is_no_prefix_is_refused() {
         for prefixes in [&[][..], &[""], &["api"], &["/a\nb"]] {
-            assert!(Step::new(&strip(prefixes)).is_err(), "{prefixes:?} was taken");
+            assert!(compile(&strip(prefixes)).is_err(), "{prefixes:?} was taken");
         }
     }
 }

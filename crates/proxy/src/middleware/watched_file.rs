@@ -1,13 +1,15 @@
 //! Files that middlewares read, looked at again while they serve.
 
 use std::{
-    fs::{self, Metadata},
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arc_swap::{ArcSwap, Guard};
+use mesh_config::model::Pem;
+use mesh_tls::Stamp;
 use parking_lot::Mutex;
 
 /// The largest file that is read, in bytes.
@@ -27,17 +29,8 @@ type Make<T> = dyn Fn() -> Result<T, String> + Send + Sync;
 
 #[derive(Debug)]
 struct Seen {
-    stamps: Vec<Option<Stamp>>,
+    stamp: Stamp,
     trouble: Option<String>,
-}
-
-/// What tells that a file may have changed, without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<std::time::SystemTime>,
-    length: u64,
-    #[cfg(unix)]
-    inode: (u64, i64, i64),
 }
 
 impl<T> Watched<T> {
@@ -50,16 +43,13 @@ impl<T> Watched<T> {
         make: impl Fn() -> Result<T, String> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         // Before the files are read: what changes meanwhile is read again.
-        let stamps = stamps(&paths);
+        let stamp = stamp(&paths);
         let made = make()?;
         Ok(Self {
             paths,
             make: Box::new(make),
             made: ArcSwap::from_pointee(made),
-            seen: Mutex::new(Seen {
-                stamps,
-                trouble: None,
-            }),
+            seen: Mutex::new(Seen { stamp, trouble: None }),
         })
     }
 
@@ -75,11 +65,11 @@ impl<T> Watched<T> {
             return false;
         }
         let mut seen = self.seen.lock();
-        let stamps = stamps(&self.paths);
-        if stamps == seen.stamps && seen.trouble.is_none() {
+        let stamp = stamp(&self.paths);
+        if stamp == seen.stamp && seen.trouble.is_none() {
             return false;
         }
-        seen.stamps = stamps;
+        seen.stamp = stamp;
         let trouble = match (self.make)() {
             Ok(made) => {
                 self.made.store(Arc::new(made));
@@ -88,6 +78,11 @@ impl<T> Watched<T> {
             Err(error) => Some(error),
         };
         let is_news = trouble != seen.trouble;
+        match &trouble {
+            Some(error) if is_news => tracing::warn!(%error, "files of a middleware cannot be used"),
+            None => tracing::info!(files = ?self.paths, "files of a middleware are in use"),
+            Some(_) => {}
+        }
         seen.trouble = trouble;
         is_news
     }
@@ -122,22 +117,9 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     whole.map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn stamps(paths: &[PathBuf]) -> Vec<Option<Stamp>> {
-    let stamp = |path: &PathBuf| fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata));
-    paths.iter().map(stamp).collect()
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        use std::os::unix::fs::MetadataExt;
-        Self {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            #[cfg(unix)]
-            inode: (metadata.ino(), metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
+fn stamp(paths: &[PathBuf]) -> Stamp {
+    let files: Vec<_> = paths.iter().cloned().map(Pem::File).collect();
+    Stamp::of_all(&files)
 }
 
 #[cfg(test)]

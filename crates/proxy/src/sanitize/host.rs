@@ -40,7 +40,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// The port at the end of a valid host.
-pub(super) fn port(host: &str) -> Option<&str> {
+pub(crate) fn port(host: &str) -> Option<&str> {
     let after = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
     after
         .rsplit_once(':')

@@ -23,5 +23,5 @@ pub(crate) use request_body::{Keep, RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;
-pub(crate) use transport::Renewed;
 pub use transport::Transport;
+pub(crate) use transport::{Renewed, is_metadata};

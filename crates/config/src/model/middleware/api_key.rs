@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Credential;
+use super::Hidden;
 use crate::model::is_default;
 
 /// Lets requests pass that carry a known key.
@@ -54,7 +54,7 @@ pub struct KnownKey {
     /// What it is called in logs and towards servers.
     pub id: String,
     /// Its SHA-256, in hexadecimal or base64.
-    pub hash: Credential,
+    pub hash: Hidden,
     /// What servers may be told.
     #[serde(skip_serializing_if = "is_default")]
     pub metadata: BTreeMap<String, String>,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Credential;
+use super::Hidden;
 use crate::model::{Pem, is_default};
 
 /// Lets requests pass that carry a signed token.
@@ -124,13 +124,13 @@ pub struct JwtKey {
     pub pem: Option<Pem>,
     /// A JSON Web Key, or a set of them.
     #[serde(skip_serializing_if = "is_default")]
-    pub jwk: Option<Credential>,
+    pub jwk: Option<Hidden>,
     /// A file with the same.
     #[serde(skip_serializing_if = "is_default")]
     pub jwk_file: Option<PathBuf>,
     /// A secret that is shared with the issuer.
     #[serde(skip_serializing_if = "is_default")]
-    pub secret: Option<Credential>,
+    pub secret: Option<Hidden>,
     /// A file with the same.
     #[serde(skip_serializing_if = "is_default")]
     pub secret_file: Option<PathBuf>,

@@ -2,30 +2,44 @@
 
 mod add_prefix;
 mod api_key;
+mod basic_auth;
 mod chain;
 mod circuit_breaker;
-mod credential;
+mod client_tls;
+mod digest_auth;
 mod errors;
+mod forward_auth;
 mod headers;
+mod hidden;
+mod in_flight_req;
 mod jwt;
+mod rate_limit;
 mod redirect_scheme;
 mod request_limits;
 mod retry;
+mod source_criterion;
 mod strip_prefix;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
 pub use self::api_key::{ApiKey, KeysFile, KnownKey};
+pub use self::basic_auth::BasicAuth;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
-pub use self::credential::Credential;
+pub use self::client_tls::ClientTls;
+pub use self::digest_auth::DigestAuth;
 pub use self::errors::Errors;
+pub use self::forward_auth::ForwardAuth;
 pub use self::headers::Headers;
+pub use self::hidden::Hidden;
+pub use self::in_flight_req::InFlightReq;
 pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
+pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::request_limits::RequestLimits;
 pub use self::retry::RetryMiddleware;
+pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
 
 /// One step between a router and its service. Written with exactly one kind:
@@ -37,16 +51,26 @@ pub enum Middleware {
     AddPrefix(AddPrefix),
     /// Lets requests pass that carry a known key.
     ApiKey(ApiKey),
+    /// Lets those pass who know a name and its password.
+    BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
     CircuitBreaker(CircuitBreaker),
+    /// Lets those pass who know a name and its password, without sending that.
+    DigestAuth(DigestAuth),
     /// Puts a page of another service in place of an answer that tells of an error.
     Errors(Errors),
+    /// Asks another server whether a request may pass.
+    ForwardAuth(Box<ForwardAuth>),
     /// Sets or removes headers.
     Headers(Headers),
+    /// Limits how many requests of one source are answered at a time.
+    InFlightReq(InFlightReq),
     /// Lets requests pass that carry a signed token.
     Jwt(Box<Jwt>),
+    /// Limits how often one source may ask.
+    RateLimit(Box<RateLimit>),
     /// Sends the client to another scheme.
     RedirectScheme(RedirectScheme),
     /// Refuses requests that are larger than a service wants.
@@ -63,34 +87,20 @@ impl Middleware {
         match self {
             Self::AddPrefix(_) => "addPrefix",
             Self::ApiKey(_) => "apiKey",
+            Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
+            Self::DigestAuth(_) => "digestAuth",
             Self::Errors(_) => "errors",
+            Self::ForwardAuth(_) => "forwardAuth",
             Self::Headers(_) => "headers",
+            Self::InFlightReq(_) => "inFlightReq",
             Self::Jwt(_) => "jwt",
+            Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::RequestLimits(_) => "requestLimits",
             Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
-        }
-    }
-    /// True if it names files that are read: it may be usable later as it is.
-    pub fn reads_files(&self) -> bool {
-        match self {
-            Self::ApiKey(api_key) => api_key.keys_file.is_some(),
-            Self::Jwt(jwt) => {
-                let ca = jwt.jwks.as_ref().and_then(|jwks| jwks.ca.as_ref());
-                jwt.keys.iter().any(|key| key.file().is_some()) || matches!(ca, Some(super::Pem::File(_)))
-            }
-            Self::AddPrefix(_)
-            | Self::Chain(_)
-            | Self::CircuitBreaker(_)
-            | Self::Errors(_)
-            | Self::Headers(_)
-            | Self::RedirectScheme(_)
-            | Self::RequestLimits(_)
-            | Self::Retry(_)
-            | Self::StripPrefix(_) => false,
         }
     }
 }

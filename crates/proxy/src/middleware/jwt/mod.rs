@@ -65,11 +65,6 @@ impl Jwt {
     ) -> Result<Self, String> {
         let algorithms = algorithms(settings)?;
         let place = Place::new(settings)?;
-        let fetched = settings.jwks.as_ref().map(|jwks| {
-            check(jwks)?;
-            let set = sets.of(jwks, provider);
-            set.map_err(|error| format!("jwks: {error}"))
-        });
         let headers = Told::new("headers", &settings.headers)?;
         if let Some(rule) = settings.claims.iter().find(|rule| rule.name.is_empty()) {
             return Err(format!(
@@ -80,6 +75,13 @@ impl Jwt {
         let (definitions, allowed) = (settings.keys.clone(), algorithms.clone());
         let files = settings.keys.iter().filter_map(model::JwtKey::file).cloned();
         let own = Watched::new(files.collect(), move || own_keys(&definitions, &allowed))?;
+        let realm = realm(&settings.realm)?;
+        // Last: nobody is asked for what cannot be used.
+        let fetched = settings.jwks.as_ref().map(|jwks| {
+            check(jwks)?;
+            let set = sets.of(jwks, provider);
+            set.map_err(|error| format!("jwks: {error}"))
+        });
         Ok(Self {
             own,
             fetched: fetched.transpose()?,
@@ -90,7 +92,7 @@ impl Jwt {
             user_claim: settings.user_claim.clone(),
             place,
             forwards: settings.forward_token,
-            realm: realm(&settings.realm)?,
+            realm,
         })
     }
 

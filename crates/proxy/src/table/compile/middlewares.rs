@@ -33,7 +33,7 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Middleware>>>;
 pub(super) struct Middlewares {
     background: Background,
     known: Known,
-    /// Those that could not be used, and can be as their files are now.
+    /// Those that could not be used, and can be now: a file that they read has come.
     mended: BTreeSet<QualifiedName>,
     changed: bool,
 }
@@ -49,36 +49,17 @@ impl Middlewares {
     /// Looks again at what they depend on, such as files. True if something is to be done about it: an update takes over
     /// what can be used now, and problems are told anew.
     pub(super) fn refresh(&mut self) -> bool {
-        let mut is_news = false;
+        let is_news = self.own_steps().filter(|(_, step)| step.refresh()).count() > 0;
         for (name, verdict) in &self.known {
             let definition = &verdict.entry.value;
-            if matches!(definition, model::Middleware::Chain(_)) {
-                continue;
-            }
-            for step in verdict.serving.iter().flat_map(|chain| chain.iter()) {
-                is_news |= step.refresh();
-            }
-            let is_broken = !verdict.errors.is_empty() && definition.reads_files();
+            let is_chain = matches!(definition, model::Middleware::Chain(_));
+            let is_broken = !verdict.errors.is_empty() && !is_chain;
+            // What it lacked may be there now.
             if is_broken && Middleware::new(name, definition, &self.background).is_ok() {
                 self.mended.insert(name.clone());
             }
         }
         is_news || !self.mended.is_empty()
-    }
-
-    /// What is wrong with what they depend on while they serve on.
-    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
-        let own = self
-            .known
-            .values()
-            .filter(|verdict| !matches!(verdict.entry.value, model::Middleware::Chain(_)));
-        own.flat_map(|verdict| {
-            let steps = verdict.serving.iter().flat_map(|chain| chain.iter());
-            steps.filter_map(|step| {
-                let key = format!("http.middlewares.{}", verdict.name.name);
-                Some(Problem::new(verdict.entry.origin.clone(), key, step.trouble()?))
-            })
-        })
     }
 
     pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing) {
@@ -101,6 +82,26 @@ impl Middlewares {
             update.compile(name, &mut Vec::new());
         }
         self.known = update.known;
+    }
+
+    /// What is wrong with what they depend on while they serve on.
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
+        self.own_steps().filter_map(|(verdict, step)| {
+            let key = format!("http.middlewares.{}", step.name.name);
+            Some(Problem::new(verdict.entry.origin.clone(), key, step.trouble()?))
+        })
+    }
+
+    /// Every middleware that is no chain, with what serves for it.
+    fn own_steps(&self) -> impl Iterator<Item = (&MiddlewareVerdict, &Middleware)> {
+        self.known.iter().filter_map(|(name, verdict)| {
+            let step = verdict
+                .serving
+                .as_ref()?
+                .first()
+                .filter(|step| step.name == *name)?;
+            Some((verdict.as_ref(), step.as_ref()))
+        })
     }
 
     /// The steps of a middleware.

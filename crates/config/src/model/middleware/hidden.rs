@@ -1,4 +1,4 @@
-//! Credentials in definitions of middlewares.
+//! Texts that are secret, and part of a definition.
 
 use std::fmt;
 
@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::redact::REDACTED;
 
-/// A credential as it was written. It is hidden in Debug, and views hide it by the name of its option. Unlike a
-/// [`Secret`](crate::Secret) it is written to the snapshot as it is: what is read back from there has to work.
+/// A password, or a hash of one. Debug does not show it, and views hide it by the name of its option. Unlike a
+/// [`Secret`](crate::Secret) it is kept in snapshots, as keys of certificates are: without it a definition that was
+/// read back would be another one.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Credential(String);
+#[serde(transparent)]
+pub struct Hidden(String);
 
-impl Credential {
+impl Hidden {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
@@ -23,7 +25,7 @@ impl Credential {
     }
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
     }
