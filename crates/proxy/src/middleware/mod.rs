@@ -102,9 +102,8 @@ pub(crate) trait Around: Debug + Send + Sync {
         None
     }
 
-    /// Looks again at what it depends on, such as files, and goes on with that. True if there is anything to tell. Workers never ask
-    /// it: it may have to wait for a disk.
-    /// Looks at the files that it was made of, and goes on with what they say now. True if there is anything to tell.
+    /// Looks again at what it depends on, such as files, and goes on with that. True if there is anything to tell. Workers
+    /// never ask it: it may have to wait for a disk.
     fn refresh(&self) -> bool {
         false
     }
