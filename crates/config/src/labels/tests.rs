@@ -127,6 +127,12 @@ fn what_guards_a_router_can_be_declared() {
         ("mesh.http.middlewares.key.apikey.keys[0].metadata.team", "a"),
         ("mesh.http.middlewares.key.apikey.headers.x-team", "team"),
         ("mesh.http.middlewares.size.requestlimits.maxbodybytes", "1024"),
+        ("mesh.http.middlewares.plan.quota.limit", "1000"),
+        ("mesh.http.middlewares.plan.quota.period", "24h"),
+        (
+            "mesh.http.middlewares.plan.quota.sourcecriterion.requestheadername",
+            "X-Team",
+        ),
     ]);
     assert_eq!(broken(&declaration), Vec::<String>::new());
     let Middleware::Jwt(jwt) = &declaration.middlewares["token"].value else {
@@ -154,6 +160,14 @@ fn what_guards_a_router_can_be_declared() {
         panic!("no requestLimits")
     };
     assert_eq!(limits.max_body_bytes, 1024);
+    let Middleware::Quota(quota) = &declaration.middlewares["plan"].value else {
+        panic!("no quota")
+    };
+    assert_eq!((quota.limit, quota.period), (1000, Duration::from_secs(86_400)));
+    assert_eq!(
+        quota.source_criterion.as_ref().unwrap().request_header_name,
+        "X-Team"
+    );
 }
 
 #[test]

@@ -190,6 +190,7 @@ impl<'a> Limits<'a> {
             | Middleware::DigestAuth(_)
             | Middleware::Headers(_)
             | Middleware::InFlightReq(_)
+            | Middleware::Quota(_)
             | Middleware::RedirectScheme(_)
             | Middleware::RequestLimits(_)
             | Middleware::Retry(_)

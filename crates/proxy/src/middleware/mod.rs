@@ -21,6 +21,7 @@ mod in_flight_req;
 mod instances;
 mod jwt;
 mod path;
+mod quota;
 mod rate_limit;
 mod redirect_scheme;
 mod request_limits;
@@ -47,7 +48,7 @@ pub(crate) use self::walk::{meet, unwind};
 use self::{
     add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
     digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, rate_limit::RateLimit,
+    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota, rate_limit::RateLimit,
     redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
@@ -241,6 +242,9 @@ impl Step {
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
+            model::Middleware::Quota(settings) => {
+                Self::around(Quota::new(name, settings, &background.quotas)?)
             }
             model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),

@@ -13,6 +13,7 @@ mod headers;
 mod hidden;
 mod in_flight_req;
 mod jwt;
+mod quota;
 mod rate_limit;
 mod redirect_scheme;
 mod request_limits;
@@ -35,6 +36,7 @@ pub use self::headers::Headers;
 pub use self::hidden::Hidden;
 pub use self::in_flight_req::InFlightReq;
 pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
+pub use self::quota::Quota;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::request_limits::RequestLimits;
@@ -69,6 +71,8 @@ pub enum Middleware {
     InFlightReq(InFlightReq),
     /// Lets requests pass that carry a signed token.
     Jwt(Box<Jwt>),
+    /// Limits how many requests one source may make in a period.
+    Quota(Quota),
     /// Limits how often one source may ask.
     RateLimit(Box<RateLimit>),
     /// Sends the client to another scheme.
@@ -96,6 +100,7 @@ impl Middleware {
             Self::Headers(_) => "headers",
             Self::InFlightReq(_) => "inFlightReq",
             Self::Jwt(_) => "jwt",
+            Self::Quota(_) => "quota",
             Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::RequestLimits(_) => "requestLimits",

@@ -99,7 +99,8 @@ impl KeySets {
             settings: settings.clone(),
             found: ArcSwap::new(found),
             fetches: watch::Sender::new(0),
-            is_fetching: AtomicBool::new(false),
+            // Whoever comes before the first fetch has begun waits for that one.
+            is_fetching: AtomicBool::new(self.runtime.is_some()),
             wanted: Notify::new(),
         });
         let task = self.runtime.as_ref().map(|runtime| {
