@@ -17,7 +17,10 @@ const CASES: &str = include_str!("../../crates/proxy/src/middleware/rate_limit/c
 /// A document whose only router counts its requests in `redis`.
 fn document(backend: &Backend, limit: &Value, redis: &Value) -> String {
     let mut limit = limit.clone();
-    limit["redis"] = redis.clone();
+    limit
+        .as_object_mut()
+        .unwrap()
+        .insert("redis".to_owned(), redis.clone());
     json!({"http": {
         "routers": {"a": {"rule": "PathPrefix(`/`)", "service": "a", "middlewares": ["limit"]}},
         "services": {"a": {"loadBalancer": {"servers": [{"url": format!("http://{}", backend.address())}]}}},

@@ -21,6 +21,7 @@ use redis::{
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::Mutex,
+    task::spawn_blocking,
     time::{Instant, timeout},
 };
 
@@ -53,7 +54,11 @@ pub(super) struct Redis {
 
 /// One connection.
 #[derive(Debug, Default)]
-struct Slot(Mutex<State>);
+struct Slot {
+    state: Mutex<State>,
+    /// What was there failed: whoever finds somebody connecting does not wait for that.
+    is_lost: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -169,7 +174,7 @@ impl Redis {
                 Link::Cluster(link) => invocation.invoke_async(link).await,
             }
         };
-        let answer: RedisResult<(u8, u64)> = match self.patience() {
+        let answer: RedisResult<(u8, u64)> = match patience(&self.settings) {
             None => asking.await,
             Some(limit) => match timeout(limit, asking).await {
                 Ok(answer) => answer,
@@ -187,11 +192,6 @@ impl Redis {
                 Err(error.into())
             }
         }
-    }
-
-    /// How long a question may take.
-    fn patience(&self) -> Option<Duration> {
-        Some(limit(self.settings.write_timeout)?.saturating_add(limit(self.settings.read_timeout)?))
     }
 
     /// The key of a source's bucket.
@@ -212,66 +212,63 @@ impl Redis {
     }
 
     async fn connect(&self) -> Result<Link, Gone> {
-        let tls = self.settings.tls.as_ref();
-        let certificates = tls.map(certificates).transpose().map_err(Gone::File)?;
-        let nodes = self.endpoints.iter().map(|(host, port)| self.node(host, *port));
-        let nodes = nodes.collect::<RedisResult<Vec<_>>>()?;
-        match <[_; 1]>::try_from(nodes) {
-            Ok([node]) => {
-                let client = match certificates {
-                    Some(certificates) => Client::build_with_tls(node, certificates)?,
-                    None => Client::open(node)?,
-                };
+        let (settings, endpoints) = (self.settings.clone(), self.endpoints.clone());
+        // Files are read, and whom the system believes.
+        let made = spawn_blocking(move || Maker::new(&settings, &endpoints)).await;
+        match made.map_err(|_| Gone::Late)?? {
+            Maker::One(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(limit(self.settings.dial_timeout))
                     .set_response_timeout(None);
-                let link = client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?;
-                Ok(Link::One(link))
+                let link = client.get_multiplexed_async_connection_with_config(&config);
+                Ok(Link::One(link.await?))
             }
+            Maker::Cluster(client) => Ok(Link::Cluster(client.get_async_connection().await?)),
+        }
+    }
+}
+
+/// Makes connections.
+enum Maker {
+    One(Client),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Maker {
+    fn new(settings: &model::RateLimitRedis, endpoints: &[(String, u16)]) -> Result<Self, Gone> {
+        let certificates = settings.tls.as_ref().map(certificates).transpose();
+        let certificates = certificates.map_err(Gone::File)?;
+        let nodes = endpoints.iter().map(|(host, port)| node(settings, host, *port));
+        let nodes = nodes.collect::<RedisResult<Vec<_>>>()?;
+        match <[_; 1]>::try_from(nodes) {
+            Ok([node]) => Ok(Self::One(match certificates {
+                Some(certificates) => Client::build_with_tls(node, certificates)?,
+                None => Client::open(node)?,
+            })),
             Err(nodes) => {
                 let mut builder = ClusterClientBuilder::new(nodes).retries(1);
-                if let Some(limit) = limit(self.settings.dial_timeout) {
+                if let Some(limit) = limit(settings.dial_timeout) {
                     builder = builder.connection_timeout(limit);
                 }
-                if let Some(limit) = self.patience() {
+                if let Some(limit) = patience(settings) {
                     builder = builder.response_timeout(limit);
                 }
                 if let Some(certificates) = certificates {
                     builder = builder.certs(certificates);
                 }
-                let client: ClusterClient = builder.build()?;
-                Ok(Link::Cluster(client.get_async_connection().await?))
+                Ok(Self::Cluster(Box::new(builder.build()?)))
             }
         }
-    }
-
-    fn node(&self, host: &str, port: u16) -> RedisResult<ConnectionInfo> {
-        let address = match &self.settings.tls {
-            None => ConnectionAddr::Tcp(host.to_owned(), port),
-            Some(tls) => ConnectionAddr::TcpTls {
-                host: host.to_owned(),
-                port,
-                insecure: tls.insecure_skip_verify,
-                tls_params: None,
-            },
-        };
-        let mut session = RedisConnectionInfo::default().set_db(self.settings.db);
-        if !self.settings.username.is_empty() {
-            session = session.set_username(&self.settings.username);
-        }
-        if !self.settings.password.expose().is_empty() {
-            session = session.set_password(self.settings.password.expose());
-        }
-        Ok(address.into_connection_info()?.set_redis_settings(session))
     }
 }
 
 impl Slot {
-    /// The connection, made if there is none. Those who ask meanwhile wait for the first.
+    /// The connection, made if there is none. Those who ask meanwhile wait for the first one there ever was.
     async fn link(&self, redis: &Redis) -> Result<(Link, u64), Gone> {
-        let mut state = self.0.lock().await;
+        let mut state = match self.is_lost.load(Ordering::Relaxed) {
+            false => self.state.lock().await,
+            true => self.state.try_lock().map_err(|_| Gone::Paused)?,
+        };
         if let Some(link) = &state.link {
             return Ok((link.clone(), state.generation));
         }
@@ -287,10 +284,12 @@ impl Slot {
             Ok(link) => {
                 state.generation += 1;
                 state.link = Some(link.clone());
+                self.is_lost.store(false, Ordering::Relaxed);
                 Ok((link, state.generation))
             }
             Err(error) => {
                 state.failed = Some(Instant::now());
+                self.is_lost.store(true, Ordering::Relaxed);
                 Err(error)
             }
         }
@@ -298,11 +297,38 @@ impl Slot {
 
     /// A link failed; those that came after it may be better.
     async fn lose(&self, generation: u64) {
-        let mut state = self.0.lock().await;
+        let mut state = self.state.lock().await;
         if state.generation == generation && state.link.take().is_some() {
             state.failed = Some(Instant::now());
+            self.is_lost.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// How long a question may take.
+fn patience(settings: &model::RateLimitRedis) -> Option<Duration> {
+    Some(limit(settings.write_timeout)?.saturating_add(limit(settings.read_timeout)?))
+}
+
+/// One server, and how to begin with it.
+fn node(settings: &model::RateLimitRedis, host: &str, port: u16) -> RedisResult<ConnectionInfo> {
+    let address = match &settings.tls {
+        None => ConnectionAddr::Tcp(host.to_owned(), port),
+        Some(tls) => ConnectionAddr::TcpTls {
+            host: host.to_owned(),
+            port,
+            insecure: tls.insecure_skip_verify,
+            tls_params: None,
+        },
+    };
+    let mut session = RedisConnectionInfo::default().set_db(settings.db);
+    if !settings.username.is_empty() {
+        session = session.set_username(&settings.username);
+    }
+    if !settings.password.expose().is_empty() {
+        session = session.set_password(settings.password.expose());
+    }
+    Ok(address.into_connection_info()?.set_redis_settings(session))
 }
 
 /// How many connections there may be.
@@ -392,6 +418,15 @@ mod tests {
         };
         let allow = redis(allow).unwrap();
         assert_eq!(allow.take(&law, &key).await, Some(Verdict::Pass(Duration::ZERO)));
+    }
+
+    #[tokio::test]
+    async fn who_finds_another_one_connecting_again_does_not_wait() {
+        let redis = redis(at(&["127.0.0.1:1"])).unwrap();
+        let (law, key) = (cases()[0].law(), Key::Text(b"a"));
+        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Redis(_))));
+        let _connecting = redis.slot().unwrap().state.lock().await;
+        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Paused)));
     }
 
     #[test]
