@@ -310,7 +310,8 @@ mod tests {
             assert_eq!(super::hash(text), Some(hash), "{text}");
             assert_eq!(super::hash(&format!("sha256:{text}")), Some(hash));
         }
-        for text in ["", "key", &HEX[1..], &format!("+{}", &HEX[1..]), "AAAA"] {
+        let signed = HEX.replacen('2', "+", 1);
+        for text in ["", "key", HEX.trim_end_matches('3'), &signed, "AAAA"] {
             assert_eq!(super::hash(text), None, "{text}");
         }
     }

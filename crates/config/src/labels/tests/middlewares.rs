@@ -127,9 +127,9 @@ fn options_of_middlewares_that_are_wrong_are_named_without_secrets() {
     assert!(!said.contains("s3cr3t"), "{said}");
 }
 
-#[test]
-fn what_guards_a_router_can_be_declared() {
-    let declaration = labels(&[
+/// A middleware of each kind of a gateway.
+fn gateway() -> Declaration {
+    labels(&[
         (
             "mesh.http.middlewares.token.jwt.jwks.url",
             "https://idp.example/keys",
@@ -158,7 +158,12 @@ fn what_guards_a_router_can_be_declared() {
             "mesh.http.middlewares.plan.quota.sourcecriterion.requestheadername",
             "X-Team",
         ),
-    ]);
+    ])
+}
+
+#[test]
+fn what_guards_a_router_can_be_declared() {
+    let declaration = gateway();
     assert_eq!(broken(&declaration), Vec::<String>::new());
     let Middleware::Jwt(jwt) = &declaration.middlewares["token"].value else {
         panic!("no jwt")

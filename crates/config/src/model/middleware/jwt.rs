@@ -160,7 +160,7 @@ pub struct ClaimRule {
 
 /// A signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, clippy::upper_case_acronyms, reason = "the names of RFC 7518")]
+#[expect(missing_docs, reason = "the names of RFC 7518")]
 pub enum JwtAlgorithm {
     HS256,
     HS384,
