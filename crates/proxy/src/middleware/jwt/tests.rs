@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, crypto};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 
 use super::*;
@@ -31,6 +31,15 @@ impl Issuer {
         }
     }
 
+    /// One with a key of 2048 bits, which signs with `algorithm`.
+    pub(super) fn rsa(id: &'static str, algorithm: Algorithm) -> Self {
+        Self {
+            id,
+            pair: KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap(),
+            algorithm,
+        }
+    }
+
     pub(super) fn pem(&self) -> String {
         self.pair.public_key_pem()
     }
@@ -45,6 +54,10 @@ impl Issuer {
         match self.algorithm {
             Algorithm::ES256 => json!({
                 "kty": "EC", "crv": "P-256", "kid": self.id, "x": part(&raw[1..33]), "y": part(&raw[33..]),
+            }),
+            // Modulus and exponent stand at their places in a key of this length.
+            Algorithm::RS256 | Algorithm::PS256 => json!({
+                "kty": "RSA", "kid": self.id, "n": part(&raw[9..265]), "e": part(&raw[267..]),
             }),
             _ => json!({"kty": "OKP", "crv": "Ed25519", "kid": self.id, "x": part(raw)}),
         }
@@ -65,6 +78,7 @@ impl Issuer {
         let pem = self.private_pem();
         let key = match self.algorithm {
             Algorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+            Algorithm::RS256 | Algorithm::PS256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
             _ => EncodingKey::from_ed_pem(pem.as_bytes()),
         };
         sign(head, claims, &key.unwrap(), self.algorithm)

@@ -143,7 +143,12 @@ mod tests {
         *,
     };
 
-    const ALL: &[Algorithm] = &[Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
+    const ALL: &[Algorithm] = &[
+        Algorithm::ES256,
+        Algorithm::EdDSA,
+        Algorithm::RS256,
+        Algorithm::PS256,
+    ];
 
     fn keys(issuers: &[&Issuer]) -> Keys {
         let keys = issuers
@@ -165,6 +170,18 @@ mod tests {
             assert_eq!(verified(&token, &keys, ALL).unwrap()["sub"], "me");
             let unnamed = issuer.token_without_id(&json!({"sub": "me"}));
             assert!(verified(&unnamed, &keys, ALL).is_ok());
+        }
+        for algorithm in [Algorithm::RS256, Algorithm::PS256] {
+            let issuer = Issuer::rsa("r", algorithm);
+            let token = issuer.token(&json!({"sub": "me"}));
+            let of_pem = Keys::new(vec![Key::of_pem(&issuer.pem()).unwrap()]);
+            for keys in [self::keys(&[&issuer]), of_pem] {
+                assert!(verified(&token, &keys, ALL).is_ok(), "{algorithm:?}");
+                assert_eq!(
+                    verified(&token, &keys, &[Algorithm::ES256]),
+                    Err(Refusal::Algorithm)
+                );
+            }
         }
         let stranger = Issuer::p256("a").token(&json!({}));
         assert_eq!(verified(&stranger, &keys, ALL), Err(Refusal::Signature));
