@@ -1,6 +1,7 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
 mod basic_auth;
+mod cache;
 mod circuit_breaker;
 mod digest_auth;
 mod errors;

@@ -180,6 +180,7 @@ impl<'a> Limits<'a> {
             }
             Middleware::AddPrefix(_)
             | Middleware::BasicAuth(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::DigestAuth(_)
             | Middleware::Headers(_)

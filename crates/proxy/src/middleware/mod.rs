@@ -6,6 +6,7 @@
 
 mod add_prefix;
 mod basic_auth;
+mod cache;
 mod change;
 mod circuit_breaker;
 mod credentials;
@@ -35,13 +36,13 @@ use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
-pub(crate) use self::visit::{End, Next, Visit, lead};
+pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker, digest_auth::DigestAuth,
-    errors::Errors, forward_auth::ForwardAuth, headers::Headers, in_flight_req::InFlightReq,
-    instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme, retry::Retry,
-    strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, basic_auth::BasicAuth, cache::Cache, circuit_breaker::CircuitBreaker,
+    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
+    in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
+    retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -215,6 +216,7 @@ impl Step {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),

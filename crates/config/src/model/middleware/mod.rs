@@ -2,6 +2,7 @@
 
 mod add_prefix;
 mod basic_auth;
+mod cache;
 mod chain;
 mod circuit_breaker;
 mod client_tls;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
 pub use self::basic_auth::BasicAuth;
+pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
 pub use self::client_tls::ClientTls;
@@ -45,6 +47,8 @@ pub enum Middleware {
     AddPrefix(AddPrefix),
     /// Lets those pass who know a name and its password.
     BasicAuth(BasicAuth),
+    /// Keeps answers, and gives them to who asks again.
+    Cache(Cache),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
@@ -85,6 +89,7 @@ impl Middleware {
         match self {
             Self::AddPrefix(_) => "addPrefix",
             Self::BasicAuth(_) => "basicAuth",
+            Self::Cache(_) => "cache",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
             Self::DigestAuth(_) => "digestAuth",
