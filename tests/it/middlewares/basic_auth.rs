@@ -65,6 +65,16 @@ fn a_file_of_users_is_read_again_and_stays_in_use_while_it_is_broken() {
 }
 
 #[test]
+fn a_file_of_users_that_comes_late_opens_the_router() {
+    let behind = Behind::of(&[("auth", json!({"basicAuth": {"usersFile": "users"}}))]);
+    let ask = || behind.ask(&format!("GET / HTTP/1.1\r\n{ANN}")).status;
+    assert_eq!(ask(), 503);
+    behind.place().write("users", &format!("ann:{APR1}\n"));
+    eventually("the users", || (ask() == 200).then_some(()));
+    assert_eq!(behind.state("auth")["status"], "enabled");
+}
+
+#[test]
 fn the_access_log_has_the_name_of_who_failed_too() {
     let (place, server) = (Place::new(), Noting::new(|_| ok("hello")));
     let auth = json!({"basicAuth": {"users": [format!("bob:{APR1}")]}});

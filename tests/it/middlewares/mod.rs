@@ -2,6 +2,7 @@
 
 mod api_key;
 mod basic_auth;
+mod cache;
 mod circuit_breaker;
 mod digest_auth;
 mod errors;

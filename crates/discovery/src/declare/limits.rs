@@ -185,6 +185,7 @@ impl<'a> Limits<'a> {
                 texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
             }
             Middleware::AddPrefix(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::BasicAuth(_)
             | Middleware::DigestAuth(_)

@@ -141,6 +141,11 @@ impl Answer {
         self.put_ahead(change);
     }
 
+    /// Lets `change` see the body that follows; it leaves it as it is.
+    pub(crate) fn watch(&mut self, change: impl Change + 'static) {
+        self.put_ahead(change);
+    }
+
     /// Puts parts that were read of the body back in front of it.
     pub(crate) fn put_back(&mut self, parts: Parts) {
         if !parts.is_empty() {

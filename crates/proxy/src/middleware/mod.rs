@@ -8,6 +8,7 @@ mod add_prefix;
 mod api_key;
 mod background;
 mod basic_auth;
+mod cache;
 mod change;
 mod circuit_breaker;
 mod credentials;
@@ -43,13 +44,14 @@ use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::background::Background;
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
-pub(crate) use self::visit::{End, Next, Visit, lead};
+pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
-    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota, rate_limit::RateLimit,
-    redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, cache::Cache,
+    circuit_breaker::CircuitBreaker, digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth,
+    headers::Headers, in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota,
+    rate_limit::RateLimit, redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry,
+    strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -234,6 +236,7 @@ impl Step {
             model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
+            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),

@@ -173,6 +173,8 @@ fn invalid(key: &'static str, found: &str, reason: &'static str) -> InvalidMiddl
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{super::tests::peer, *};
     use crate::settings::ForwardedHeaders;
 
@@ -267,6 +269,19 @@ mod tests {
         };
         assert!(of(both).unwrap_err().to_string().contains("keep one of"));
         assert!(of(header("a b")).unwrap_err().to_string().contains("a b"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_breaks_it_and_only_the_depth_counts(
+            told in prop::collection::vec("[0-9a-f.:\\[\\]]{0,12}|unknown|192\\.0\\.2\\.[0-9]", 0..5),
+            depth in 1..6_u32,
+        ) {
+            let place = told.len().checked_sub(usize::try_from(depth).unwrap());
+            let entry = place.map(|place| told[place].as_str());
+            let found = strategy(depth, &["192.0.2.0/24"], None).client(&headers(&told.join(", ")), &peer());
+            prop_assert_eq!(found, entry.and_then(address));
+        }
     }
 
     #[test]

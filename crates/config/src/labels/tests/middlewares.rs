@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE};
+
 use super::{broken, labels};
 use crate::{
     labels::Declaration,
@@ -105,6 +107,20 @@ fn middlewares_that_guard_can_be_declared() {
     let redis = limit.redis.as_ref().unwrap();
     assert_eq!((redis.endpoints.len(), redis.on_error), (2, OnError::Allow));
     assert_eq!(of("d").kind(), "digestAuth");
+}
+
+#[test]
+fn hashes_that_tags_cannot_carry_are_written_in_base64() {
+    let user = "ann:$2y$05$abcdefghijklmnopqrstuu1Z..wm/IlVbtpza52hgqCBArL1cvSg6";
+    let declaration = labels(&[(
+        "mesh.http.middlewares.a.basicauth.users.0@b64",
+        &URL_SAFE.encode(user),
+    )]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let Middleware::BasicAuth(basic) = &declaration.middlewares["a"].value else {
+        panic!()
+    };
+    assert_eq!(basic.users, [Hidden::new(user)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod add_prefix;
 mod api_key;
 mod basic_auth;
+mod cache;
 mod chain;
 mod circuit_breaker;
 mod client_tls;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::api_key::{ApiKey, KeysFile, KnownKey};
 pub use self::basic_auth::BasicAuth;
+pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
 pub use self::client_tls::ClientTls;
@@ -55,6 +57,8 @@ pub enum Middleware {
     ApiKey(ApiKey),
     /// Lets those pass who know a name and its password.
     BasicAuth(BasicAuth),
+    /// Keeps answers, and gives them to who asks again.
+    Cache(Cache),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
@@ -92,6 +96,7 @@ impl Middleware {
             Self::AddPrefix(_) => "addPrefix",
             Self::ApiKey(_) => "apiKey",
             Self::BasicAuth(_) => "basicAuth",
+            Self::Cache(_) => "cache",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
             Self::DigestAuth(_) => "digestAuth",

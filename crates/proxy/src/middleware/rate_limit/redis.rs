@@ -230,7 +230,7 @@ impl Redis {
 
 /// Makes connections.
 enum Maker {
-    One(Client),
+    One(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -241,10 +241,10 @@ impl Maker {
         let nodes = endpoints.iter().map(|(host, port)| node(settings, host, *port));
         let nodes = nodes.collect::<RedisResult<Vec<_>>>()?;
         match <[_; 1]>::try_from(nodes) {
-            Ok([node]) => Ok(Self::One(match certificates {
+            Ok([node]) => Ok(Self::One(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(node, certificates)?,
                 None => Client::open(node)?,
-            })),
+            }))),
             Err(nodes) => {
                 let mut builder = ClusterClientBuilder::new(nodes).retries(1);
                 if let Some(limit) = limit(settings.dial_timeout) {
