@@ -83,6 +83,11 @@ use self::{
     retry::Retry,
     strip_prefix::StripPrefix,
     strip_prefix_regex::StripPrefixRegex,
+    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, cache::Cache,
+    circuit_breaker::CircuitBreaker, digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth,
+    headers::Headers, in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota,
+    rate_limit::RateLimit, redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry,
+    strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -295,10 +300,7 @@ impl Step {
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
-            model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
-            model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
-            model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
         }))
     }
 

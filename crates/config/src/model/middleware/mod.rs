@@ -129,16 +129,6 @@ pub enum Middleware {
 }
 
 impl Middleware {
-    /// True if files, which may change at any time, say what it does.
-    pub fn reads_files(&self) -> bool {
-        match self {
-            Self::BasicAuth(auth) => !auth.users_file.is_empty(),
-            Self::DigestAuth(auth) => !auth.users_file.is_empty(),
-            Self::ForwardAuth(auth) => auth.tls.is_some(),
-            _ => false,
-        }
-    }
-
     /// The kind as written in configuration.
     pub fn kind(&self) -> &'static str {
         match self {
