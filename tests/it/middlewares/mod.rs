@@ -10,6 +10,7 @@ mod gateway;
 mod in_flight_req;
 mod issuer;
 mod jwt;
+mod oidc;
 mod quota;
 mod rate_limit;
 mod request_limits;

@@ -20,6 +20,7 @@ mod identity;
 mod in_flight_req;
 mod instances;
 mod jwt;
+mod oidc;
 mod path;
 mod quota;
 mod rate_limit;
@@ -48,8 +49,9 @@ pub(crate) use self::walk::{meet, unwind};
 use self::{
     add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
     digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota, rate_limit::RateLimit,
-    redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry, strip_prefix::StripPrefix,
+    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, oidc::Oidc, quota::Quota,
+    rate_limit::RateLimit, redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry,
+    strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -242,6 +244,9 @@ impl Step {
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
+            model::Middleware::Oidc(settings) => {
+                Self::around(Oidc::new(settings, &name.provider, background)?)
             }
             model::Middleware::Quota(settings) => {
                 Self::around(Quota::new(name, settings, &background.quotas)?)

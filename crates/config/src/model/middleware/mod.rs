@@ -13,6 +13,7 @@ mod headers;
 mod hidden;
 mod in_flight_req;
 mod jwt;
+mod oidc;
 mod quota;
 mod rate_limit;
 mod redirect_scheme;
@@ -36,6 +37,7 @@ pub use self::headers::Headers;
 pub use self::hidden::Hidden;
 pub use self::in_flight_req::InFlightReq;
 pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
+pub use self::oidc::{ClientAuthentication, Oidc, OidcSession};
 pub use self::quota::Quota;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_scheme::RedirectScheme;
@@ -71,6 +73,8 @@ pub enum Middleware {
     InFlightReq(InFlightReq),
     /// Lets requests pass that carry a signed token.
     Jwt(Box<Jwt>),
+    /// Lets requests pass of users who logged in, and sends others to do so.
+    Oidc(Box<Oidc>),
     /// Limits how many requests one source may make in a period.
     Quota(Quota),
     /// Limits how often one source may ask.
@@ -100,6 +104,7 @@ impl Middleware {
             Self::Headers(_) => "headers",
             Self::InFlightReq(_) => "inFlightReq",
             Self::Jwt(_) => "jwt",
+            Self::Oidc(_) => "oidc",
             Self::Quota(_) => "quota",
             Self::RateLimit(_) => "rateLimit",
             Self::RedirectScheme(_) => "redirectScheme",
