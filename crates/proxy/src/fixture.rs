@@ -233,7 +233,12 @@ impl Serving {
 
     /// From now on it answers this to everything.
     pub(crate) fn answer(&self, path: &'static str, answer: String) {
-        *self.answers.lock() = vec![(path, answer)];
+        self.answers(vec![(path, answer)]);
+    }
+
+    /// From now on it answers this, by path.
+    pub(crate) fn answers(&self, answers: Vec<(&'static str, String)>) {
+        *self.answers.lock() = answers;
     }
 
     /// How often it was asked.

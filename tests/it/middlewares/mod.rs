@@ -18,6 +18,7 @@ mod ip_lists;
 mod issuer;
 mod jwt;
 mod pass_tls_client_cert;
+mod oidc;
 mod quota;
 mod rate_limit;
 mod rate_limit;

@@ -179,6 +179,10 @@ impl<'a> Limits<'a> {
                 jwt.jwks.as_ref().map_or(Ok(()), key_set)
             }
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
+            Middleware::Oidc(oidc) => {
+                no_file("oidc", oidc.file())?;
+                name_over_tls("oidc.issuer", &oidc.issuer)
+            }
             Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
             Middleware::RateLimit(limit) => {
                 let redis = limit.redis.as_ref();
@@ -253,7 +257,11 @@ fn key_set(jwks: &Jwks) -> Result<(), Violation> {
     if let Some(Pem::File(file)) = &jwks.ca {
         no_file("jwt.jwks.ca", Some(file))?;
     }
-    let host = jwks.url.strip_prefix("https://").map(|rest| {
+    name_over_tls("jwt.jwks.url", &jwks.url)
+}
+
+fn name_over_tls(key: &'static str, url: &str) -> Result<(), Violation> {
+    let host = url.strip_prefix("https://").map(|rest| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
         host.split(':').next().unwrap_or_default()
@@ -262,8 +270,8 @@ fn key_set(jwks: &Jwks) -> Result<(), Violation> {
     match host {
         Some(host) if !host.is_empty() && !host.starts_with('[') && !ends_in_a_number(host) => Ok(()),
         _ => Err(Violation {
-            key: "jwt.jwks.url",
-            message: format!("labels may not ask {:?}", redact::text(&jwks.url)),
+            key,
+            message: format!("labels may not ask {:?}", redact::text(url)),
             help: "write an https URL with a host name, or declare the middleware in a file and refer to it with @file"
                 .to_owned(),
         }),

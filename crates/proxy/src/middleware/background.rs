@@ -8,6 +8,7 @@ use super::{Instances, jwt::KeySets, quota::Counts};
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     pub(super) key_sets: KeySets,
+    runtime: Option<Handle>,
     /// What quotas have counted, by the name of the middleware: a quota that is raised is not used anew.
     pub(super) quotas: Instances<Counts>,
 }
@@ -15,6 +16,12 @@ pub(crate) struct Background {
 impl Background {
     /// Work is done on `runtime` from now on.
     pub(crate) fn work_on(&mut self, runtime: Handle) {
-        self.key_sets.work_on(runtime);
+        self.key_sets.work_on(runtime.clone());
+        self.runtime = Some(runtime);
+    }
+
+    /// Where to work.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.runtime.clone()
     }
 }

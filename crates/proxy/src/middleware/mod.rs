@@ -25,6 +25,7 @@ mod instances;
 mod ip_list;
 mod jwt;
 mod pass_tls_client_cert;
+mod oidc;
 mod path;
 mod quota;
 mod rate_limit;
@@ -86,6 +87,9 @@ use self::{
     add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, cache::Cache,
     circuit_breaker::CircuitBreaker, digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth,
     headers::Headers, in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota,
+    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
+    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
+    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, oidc::Oidc, quota::Quota,
     rate_limit::RateLimit, redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry,
     strip_prefix::StripPrefix,
 };
@@ -288,6 +292,9 @@ impl Step {
             model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
+            model::Middleware::Oidc(settings) => {
+                Self::around(Oidc::new(settings, &name.provider, background)?)
             }
             model::Middleware::Quota(settings) => {
                 Self::around(Quota::new(name, settings, &background.quotas)?)

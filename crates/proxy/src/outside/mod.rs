@@ -9,8 +9,9 @@ mod reach;
 use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 use mesh_config::{ProviderName, model::Pem, redact};
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::{Certificate, Client, RequestBuilder, Url, redirect};
 
 pub(crate) use self::reach::Reach;
 
@@ -90,11 +91,42 @@ impl Outside {
     /// # Errors
     /// In words for a log, without the query of the URL.
     pub(crate) async fn get(&self) -> Result<Bytes, String> {
-        let response = self.client.get(self.url.clone()).send().await;
-        let mut response = response.map_err(|error| chain(&error.without_url()))?;
-        if response.status() != http::StatusCode::OK {
-            return Err(format!("it answered with status {}", response.status().as_u16()));
+        only_ok(self.answer(self.client.get(self.url.clone())).await?)
+    }
+
+    /// The same for whoever `authorization` shows.
+    ///
+    /// # Errors
+    /// As those of [`get`](Self::get).
+    pub(crate) async fn get_as(&self, authorization: HeaderValue) -> Result<Bytes, String> {
+        let request = self.client.get(self.url.clone());
+        only_ok(
+            self.answer(request.header(header::AUTHORIZATION, authorization))
+                .await?,
+        )
+    }
+
+    /// The answer to `form`, whatever its status is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn post(
+        &self,
+        form: String,
+        authorization: Option<HeaderValue>,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let mut request = self.client.post(self.url.clone()).body(form);
+        request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
         }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Bytes), String> {
+        let response = request.header(header::ACCEPT, "application/json").send().await;
+        let mut response = response.map_err(|error| chain(&error.without_url()))?;
+        let status = response.status();
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -102,10 +134,17 @@ impl Outside {
                     return Err(format!("its answer is larger than {MAX_ANSWER} bytes"));
                 }
                 Ok(Some(part)) => body.extend_from_slice(&part),
-                Ok(None) => return Ok(body.into()),
+                Ok(None) => return Ok((status, body.into())),
                 Err(error) => return Err(format!("its answer was cut: {}", chain(&error.without_url()))),
             }
         }
+    }
+}
+
+fn only_ok((status, body): (StatusCode, Bytes)) -> Result<Bytes, String> {
+    match status {
+        StatusCode::OK => Ok(body),
+        other => Err(format!("it answered with status {}", other.as_u16())),
     }
 }
 

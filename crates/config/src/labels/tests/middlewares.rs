@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE};
 use super::{broken, labels};
 use crate::{
     labels::Declaration,
-    model::{Hidden, JwtAlgorithm, Middleware, OnError},
+    model::{ClientAuthentication, Hidden, JwtAlgorithm, Middleware, Oidc, OnError},
 };
 
 /// A middleware of each kind that guards, with lists, objects and secrets.
@@ -214,4 +214,49 @@ fn what_guards_a_router_can_be_declared() {
         quota.source_criterion.as_ref().unwrap().request_header_name,
         "X-Team"
     );
+}
+
+#[test]
+fn logins_can_be_declared() {
+    let declaration = labels(&[
+        ("mesh.http.middlewares.login.oidc.issuer", "https://idp.example"),
+        ("mesh.http.middlewares.login.oidc.clientid", "shop"),
+        (
+            "mesh.http.middlewares.login.oidc.clientsecret",
+            "s3cr3t, with a comma",
+        ),
+        ("mesh.http.middlewares.login.oidc.clientauthentication", "post"),
+        ("mesh.http.middlewares.login.oidc.scopes", "openid,groups"),
+        ("mesh.http.middlewares.login.oidc.loginparameters.prompt", "login"),
+        (
+            "mesh.http.middlewares.login.oidc.session.secrets[0]",
+            "new s3cr3t",
+        ),
+        (
+            "mesh.http.middlewares.login.oidc.session.secrets[1]",
+            "old s3cr3t",
+        ),
+        ("mesh.http.middlewares.login.oidc.session.lifetime", "8h"),
+        ("mesh.http.middlewares.login.oidc.claims[0].name", "groups"),
+        ("mesh.http.middlewares.login.oidc.claims[0].values", "staff"),
+        ("mesh.http.middlewares.login.oidc.headers.x-user", "email"),
+        ("mesh.http.middlewares.login.oidc.forwardaccesstoken", "true"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let Middleware::Oidc(oidc) = &declaration.middlewares["login"].value else {
+        panic!("no oidc")
+    };
+    assert_eq!((oidc.scopes.len(), oidc.session.secrets.len()), (2, 2));
+    assert_eq!(oidc.client_authentication, ClientAuthentication::Post);
+    assert_eq!(oidc.login_parameters["prompt"], "login");
+    assert_eq!(oidc.session.lifetime, Duration::from_secs(8 * 60 * 60));
+    assert_eq!(
+        (&*oidc.claims[0].name, &*oidc.headers["x-user"]),
+        ("groups", "email")
+    );
+    assert!(oidc.forward_access_token);
+    assert!(!format!("{oidc:?}").contains("s3cr3t"), "{oidc:?}");
+    // What is read back from the snapshot has to work.
+    let written = serde_json::to_string(oidc).unwrap();
+    assert_eq!(serde_json::from_str::<Box<Oidc>>(&written).unwrap(), *oidc);
 }

@@ -18,6 +18,7 @@ mod in_flight_req;
 mod ip_list;
 mod jwt;
 mod pass_tls_client_cert;
+mod oidc;
 mod quota;
 mod rate_limit;
 mod redirect_regex;
@@ -52,6 +53,7 @@ pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
 pub use self::pass_tls_client_cert::{
     PassTlsClientCert, TlsClientCertInfo, TlsClientCertIssuer, TlsClientCertSubject,
 };
+pub use self::oidc::{ClientAuthentication, Oidc, OidcSession};
 pub use self::quota::Quota;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_regex::RedirectRegex;
@@ -106,6 +108,8 @@ pub enum Middleware {
     PassTlsClientCert(PassTlsClientCert),
     /// Lets requests pass that carry a signed token.
     Jwt(Box<Jwt>),
+    /// Lets requests pass of users who logged in, and sends others to do so.
+    Oidc(Box<Oidc>),
     /// Limits how many requests one source may make in a period.
     Quota(Quota),
     /// Limits how often one source may ask.
@@ -150,6 +154,7 @@ impl Middleware {
             Self::IpWhiteList(_) => "ipWhiteList",
             Self::PassTlsClientCert(_) => "passTLSClientCert",
             Self::Jwt(_) => "jwt",
+            Self::Oidc(_) => "oidc",
             Self::Quota(_) => "quota",
             Self::RateLimit(_) => "rateLimit",
             Self::RedirectRegex(_) => "redirectRegex",

@@ -5,15 +5,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use mesh_config::model;
 use serde_json::Value;
 
-use super::token::{Claims, Refusal};
+use super::{
+    super::identity::Told,
+    token::{Claims, Refusal},
+};
 
 /// What a token has to say to count.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(in crate::middleware) struct Terms {
     issuers: Vec<String>,
     audiences: Vec<String>,
     leeway: f64,
@@ -22,7 +25,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(settings: &model::Jwt) -> Self {
+    pub(in crate::middleware) fn new(settings: &model::Jwt) -> Self {
         Self {
             issuers: settings.issuers.clone(),
             audiences: settings.audiences.clone(),
@@ -33,7 +36,7 @@ impl Terms {
     }
 
     /// Refuses `claims` that do not hold `now`.
-    pub(super) fn check(&self, claims: &Claims, now: SystemTime) -> Result<(), Refusal> {
+    pub(in crate::middleware) fn check(&self, claims: &Claims, now: SystemTime) -> Result<(), Refusal> {
         let now = now
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
@@ -78,7 +81,7 @@ fn time(claims: &Claims, name: &str) -> Result<Option<f64>, Refusal> {
 }
 
 /// The claim called `name`, or the one at the end of the way that `name` tells: `realm_access.roles`.
-pub(super) fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
+pub(in crate::middleware) fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     if let Some(found) = claims.get(name) {
         return Some(found);
     }
@@ -87,7 +90,8 @@ pub(super) fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     names.try_fold(first, |value, name| value.as_object()?.get(name))
 }
 
-fn holds(rule: &model::ClaimRule, claims: &Claims) -> bool {
+/// True if `claims` say what `rule` asks for.
+pub(in crate::middleware) fn holds(rule: &model::ClaimRule, claims: &Claims) -> bool {
     let Some(found) = find(claims, &rule.name).filter(|found| !found.is_null()) else {
         return false;
     };
@@ -111,9 +115,25 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Tells in the headers of `told` what `claims` say; what clients said there is gone already.
+pub(in crate::middleware) fn tell(
+    told: &Told,
+    claims: &Claims,
+    headers: &mut HeaderMap,
+) -> Result<(), Refusal> {
+    for (name, claim) in told.iter() {
+        if let Some(claim) = find(claims, claim).filter(|claim| !claim.is_null()) {
+            // What no header can carry is not told by halves.
+            let value = header_value(claim).ok_or(Refusal::Claims)?;
+            headers.insert(name, value);
+        }
+    }
+    Ok(())
+}
+
 /// A claim as a header: a text as it is, a list with commas between its items, all else as JSON. A list that would read as
 /// another one, because an item has a comma, is JSON as well. `None` for what no header can carry.
-pub(super) fn header_value(claim: &Value) -> Option<HeaderValue> {
+fn header_value(claim: &Value) -> Option<HeaderValue> {
     let text = match claim {
         Value::Null => return None,
         Value::Array(all) => {

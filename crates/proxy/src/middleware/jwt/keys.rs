@@ -20,11 +20,11 @@ const MIN_MODULUS: usize = 256;
 
 /// Keys in the order in which they are tried.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Vec<Key>);
+pub(in crate::middleware) struct Keys(Vec<Key>);
 
 /// One key.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(in crate::middleware) struct Key {
     /// What tokens call it; `None` if they do not name it.
     pub(super) id: Option<Box<str>>,
     algorithms: &'static [Algorithm],
@@ -43,7 +43,7 @@ const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS51
 
 /// Where a set comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(in crate::middleware) enum Origin {
     /// The operator's own word.
     Own,
     /// A place that everybody may ask: a secret in it is none.
@@ -51,7 +51,7 @@ pub(super) enum Origin {
 }
 
 impl Keys {
-    pub(super) fn new(keys: Vec<Key>) -> Self {
+    pub(in crate::middleware) fn new(keys: Vec<Key>) -> Self {
         Self(keys)
     }
 
@@ -96,7 +96,7 @@ impl Keys {
     ///
     /// # Errors
     /// When it is no such text, or nothing in it can be used.
-    pub(super) fn parse(text: &[u8], origin: Origin) -> Result<Vec<Key>, &'static str> {
+    pub(in crate::middleware) fn parse(text: &[u8], origin: Origin) -> Result<Vec<Key>, &'static str> {
         let mut value: Value = serde_json::from_slice(text).map_err(|_| "is no JSON")?;
         let listed = match value.get_mut("keys").map(Value::take) {
             Some(Value::Array(keys)) => keys,

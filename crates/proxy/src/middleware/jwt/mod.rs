@@ -19,13 +19,13 @@ use jsonwebtoken::Algorithm;
 use mesh_config::{ProviderName, model};
 use parking_lot::Mutex;
 
-pub(super) use self::key_set::KeySets;
-use self::{
-    claims::{Terms, find, header_value},
-    key_set::KeySet,
-    keys::{Key, Keys, Origin},
+pub(super) use self::{
+    claims::{Terms, find, holds, tell},
+    key_set::KeySets,
+    keys::{Keys, Origin},
     token::{Claims, Refusal, Token},
 };
+use self::{key_set::KeySet, keys::Key};
 use super::{
     Around, InvalidMiddleware, Next, Visit,
     identity::{Told, realm},
@@ -127,18 +127,6 @@ impl Jwt {
         }
     }
 
-    /// Puts what `claims` say in place of whatever the client said.
-    fn tell(&self, claims: &Claims, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        for (name, claim) in self.headers.iter() {
-            if let Some(claim) = find(claims, claim).filter(|claim| !claim.is_null()) {
-                // What no header can carry is not told by halves.
-                let value = header_value(claim).ok_or(Refusal::Claims)?;
-                headers.insert(name, value);
-            }
-        }
-        Ok(())
-    }
-
     fn refuse(&self, refusal: Refusal, visit: &Visit<'_>) -> Answer {
         if refusal == Refusal::NoKeys {
             let why = Arc::from("keys to verify tokens with could not be fetched");
@@ -176,7 +164,7 @@ impl Around for Jwt {
             self.headers.remove_forged(&mut visit.head.headers);
             let admitted = self.admit(&visit.head.headers).await;
             let told = admitted.and_then(|claims| {
-                self.tell(&claims, &mut visit.head.headers)?;
+                tell(&self.headers, &claims, &mut visit.head.headers)?;
                 Ok(claims)
             });
             match told {
@@ -332,7 +320,7 @@ fn algorithms(settings: &model::Jwt) -> Result<Vec<Algorithm>, String> {
     Ok(algorithms)
 }
 
-fn algorithm(model: model::JwtAlgorithm) -> Algorithm {
+pub(super) fn algorithm(model: model::JwtAlgorithm) -> Algorithm {
     use model::JwtAlgorithm as Written;
     match model {
         Written::HS256 => Algorithm::HS256,

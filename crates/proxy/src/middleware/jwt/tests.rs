@@ -301,7 +301,7 @@ async fn who_carries_a_good_token_is_told_to_servers() {
     let sent = headers(&[("authorization", &format!("Bearer {}", issuer.token(&claims)))]);
     let said = jwt.admit(&sent).await.unwrap();
     let mut told = HeaderMap::new();
-    jwt.tell(&said, &mut told).unwrap();
+    tell(&jwt.headers, &said, &mut told).unwrap();
     assert_eq!(
         (&told["x-user"], &told["x-groups"]),
         (&"you".parse().unwrap(), &"a,b".parse().unwrap())

@@ -11,11 +11,11 @@ use super::keys::Keys;
 const MAX_TOKEN: usize = 64 * 1024;
 
 /// What a token says.
-pub(super) type Claims = Map<String, Value>;
+pub(in crate::middleware) type Claims = Map<String, Value>;
 
 /// Why a token does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::middleware) enum Refusal {
     /// There is none.
     Missing,
     /// It is none.
@@ -44,7 +44,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// For clients; tells nothing that helps to forge a token.
-    pub(super) fn text(self) -> &'static str {
+    pub(in crate::middleware) fn text(self) -> &'static str {
         match self {
             Self::Missing => "a token is required",
             Self::Malformed => "the token is malformed",
@@ -63,7 +63,7 @@ impl Refusal {
 
 /// A token that may be any.
 #[derive(Debug)]
-pub(super) struct Token<'t> {
+pub(in crate::middleware) struct Token<'t> {
     algorithm: Algorithm,
     key: Option<String>,
     signed: &'t str,
@@ -82,7 +82,7 @@ struct Head {
 
 impl<'t> Token<'t> {
     /// Takes `text` apart.
-    pub(super) fn parse(text: &'t str, allowed: &[Algorithm]) -> Result<Self, Refusal> {
+    pub(in crate::middleware) fn parse(text: &'t str, allowed: &[Algorithm]) -> Result<Self, Refusal> {
         if text.len() > MAX_TOKEN {
             return Err(Refusal::Malformed);
         }
@@ -110,7 +110,7 @@ impl<'t> Token<'t> {
     }
 
     /// What it says, if one of `keys` signed it.
-    pub(super) fn verify(&self, keys: &Keys) -> Result<Claims, Refusal> {
+    pub(in crate::middleware) fn verify(&self, keys: &Keys) -> Result<Claims, Refusal> {
         let mut candidates = keys.candidates(self.key.as_deref(), self.algorithm);
         let is_signed = candidates.any(|key| {
             let verified = crypto::verify(self.signature, self.signed.as_bytes(), key, self.algorithm);
