@@ -179,6 +179,8 @@ impl<'a> Limits<'a> {
                 texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
             }
             Middleware::AddPrefix(_)
+            | Middleware::Cache(_)
+            | Middleware::BasicAuth(_)
             | Middleware::BasicAuth(_)
             | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)

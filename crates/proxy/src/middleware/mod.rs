@@ -49,6 +49,10 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
+    add_prefix::AddPrefix, basic_auth::BasicAuth, cache::Cache, circuit_breaker::CircuitBreaker,
+    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
+    in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
+    retry::Retry, strip_prefix::StripPrefix,
     add_prefix::AddPrefix,
     basic_auth::BasicAuth,
     cache::Cache,
@@ -243,8 +247,8 @@ impl Step {
     fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
-            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
+            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),

@@ -63,10 +63,10 @@ pub use self::strip_prefix_regex::StripPrefixRegex;
 pub enum Middleware {
     /// Puts a prefix in front of the path.
     AddPrefix(AddPrefix),
-    /// Lets those pass who know a name and its password.
-    BasicAuth(BasicAuth),
     /// Keeps answers, and gives them to who asks again.
     Cache(Cache),
+    /// Lets those pass who know a name and its password.
+    BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
@@ -127,8 +127,8 @@ impl Middleware {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::AddPrefix(_) => "addPrefix",
-            Self::BasicAuth(_) => "basicAuth",
             Self::Cache(_) => "cache",
+            Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
             Self::ContentType(_) => "contentType",
