@@ -181,8 +181,6 @@ impl<'a> Limits<'a> {
             Middleware::AddPrefix(_)
             | Middleware::Cache(_)
             | Middleware::BasicAuth(_)
-            | Middleware::BasicAuth(_)
-            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::ContentType(_)
             | Middleware::DigestAuth(_)

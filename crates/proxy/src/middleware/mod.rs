@@ -49,10 +49,6 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, basic_auth::BasicAuth, cache::Cache, circuit_breaker::CircuitBreaker,
-    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, rate_limit::RateLimit, redirect_scheme::RedirectScheme,
-    retry::Retry, strip_prefix::StripPrefix,
     add_prefix::AddPrefix,
     basic_auth::BasicAuth,
     cache::Cache,
