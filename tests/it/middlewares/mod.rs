@@ -1,6 +1,7 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
 mod add_prefix;
+mod api_key;
 mod basic_auth;
 mod cache;
 mod circuit_breaker;
@@ -9,15 +10,22 @@ mod digest_auth;
 mod encoded_characters;
 mod errors;
 mod forward_auth;
+mod gateway;
 mod headers;
 mod in_flight_req;
+mod in_flight_req;
 mod ip_lists;
+mod issuer;
+mod jwt;
 mod pass_tls_client_cert;
+mod quota;
+mod rate_limit;
 mod rate_limit;
 mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
+mod request_limits;
 mod retry;
 mod strip_prefix;
 mod strip_prefix_regex;

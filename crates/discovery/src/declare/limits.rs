@@ -1,11 +1,12 @@
 //! What the labels of one provider may ask for. They are written by tenants; the limits by the operator.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use mesh_config::{
     Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
-    model::{ClientTls, Middleware, Pem, Router},
+    model::{ClientTls, Jwks, JwtKey, Middleware, Pem, Router},
+    redact,
     rule::{Expr, HostPattern, Matcher},
 };
 
@@ -172,6 +173,11 @@ impl<'a> Limits<'a> {
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::ApiKey(api_key) => no_file("apiKey.keysFile", api_key.keys_file.as_ref()),
+            Middleware::Jwt(jwt) => {
+                no_file("jwt.keys", jwt.keys.iter().find_map(JwtKey::file))?;
+                jwt.jwks.as_ref().map_or(Ok(()), key_set)
+            }
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
             Middleware::RateLimit(limit) => {
@@ -179,8 +185,8 @@ impl<'a> Limits<'a> {
                 texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
             }
             Middleware::AddPrefix(_)
-            | Middleware::Cache(_)
             | Middleware::BasicAuth(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::ContentType(_)
             | Middleware::DigestAuth(_)
@@ -191,10 +197,12 @@ impl<'a> Limits<'a> {
             | Middleware::IpDenyList(_)
             | Middleware::IpWhiteList(_)
             | Middleware::PassTlsClientCert(_)
+            | Middleware::Quota(_)
             | Middleware::RedirectRegex(_)
             | Middleware::RedirectScheme(_)
             | Middleware::ReplacePath(_)
             | Middleware::ReplacePathRegex(_)
+            | Middleware::RequestLimits(_)
             | Middleware::Retry(_)
             | Middleware::StripPrefix(_)
             | Middleware::StripPrefixRegex(_) => Ok(()),
@@ -224,6 +232,41 @@ impl<'a> Limits<'a> {
             }),
             None => Ok(()),
         }
+    }
+}
+
+/// What Mesh may read is not for tenants.
+fn no_file(key: &'static str, file: Option<&PathBuf>) -> Result<(), Violation> {
+    match file {
+        None => Ok(()),
+        Some(file) => Err(Violation {
+            key,
+            message: format!("labels may not name files, as {} is one", file.display()),
+            help: "write the value itself, or declare the middleware in a file and refer to it with @file"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Nor is whom it may ask: names that everybody can look up, and TLS.
+fn key_set(jwks: &Jwks) -> Result<(), Violation> {
+    if let Some(Pem::File(file)) = &jwks.ca {
+        no_file("jwt.jwks.ca", Some(file))?;
+    }
+    let host = jwks.url.strip_prefix("https://").map(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        host.split(':').next().unwrap_or_default()
+    });
+    let ends_in_a_number = |host: &str| host.trim_end_matches('.').ends_with(|c: char| c.is_ascii_digit());
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('[') && !ends_in_a_number(host) => Ok(()),
+        _ => Err(Violation {
+            key: "jwt.jwks.url",
+            message: format!("labels may not ask {:?}", redact::text(&jwks.url)),
+            help: "write an https URL with a host name, or declare the middleware in a file and refer to it with @file"
+                .to_owned(),
+        }),
     }
 }
 
@@ -313,6 +356,40 @@ mod tests {
             ("Host(`*`)", false),
         ] {
             assert_eq!(bound_to(rule, &["example.com"]), allowed, "{rule}");
+        }
+    }
+
+    #[test]
+    fn labels_ask_names_over_tls_for_keys_and_read_no_files() {
+        let jwks = |url: &str, ca: Option<Pem>| {
+            let url = url.to_owned();
+            key_set(&Jwks {
+                url,
+                ca,
+                ..Jwks::default()
+            })
+            .is_ok()
+        };
+        for url in [
+            "https://idp.example.com/keys",
+            "https://idp.example.com:8443/keys",
+        ] {
+            assert!(jwks(url, None), "{url}");
+        }
+        assert!(jwks("https://a.example", Some(Pem::Inline(String::new()))));
+        assert!(!jwks("https://a.example", Some(Pem::File("/etc/ca.pem".into()))));
+        for url in [
+            "",
+            "http://idp.example.com/keys",
+            "https://",
+            "https://127.0.0.1/keys",
+            "https://user@10.0.0.1:80/keys",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://[::1]/keys",
+            "file:///etc/passwd",
+        ] {
+            assert!(!jwks(url, None), "{url}");
         }
     }
 

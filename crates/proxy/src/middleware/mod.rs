@@ -5,6 +5,8 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod api_key;
+mod background;
 mod basic_auth;
 mod cache;
 mod change;
@@ -17,11 +19,14 @@ mod errors;
 mod expression;
 mod forward_auth;
 mod headers;
+mod identity;
 mod in_flight_req;
 mod instances;
 mod ip_list;
+mod jwt;
 mod pass_tls_client_cert;
 mod path;
+mod quota;
 mod rate_limit;
 mod redirect;
 mod redirect_regex;
@@ -29,6 +34,7 @@ mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
 mod replacement;
+mod request_limits;
 mod retry;
 mod source;
 mod sources;
@@ -37,6 +43,7 @@ mod strip_prefix_regex;
 mod users;
 mod visit;
 mod walk;
+mod watched_file;
 
 use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 
@@ -45,11 +52,13 @@ use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, Reference, model};
 
+pub(crate) use self::background::Background;
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
     add_prefix::AddPrefix,
+    api_key::ApiKey,
     basic_auth::BasicAuth,
     cache::Cache,
     circuit_breaker::CircuitBreaker,
@@ -62,12 +71,15 @@ use self::{
     in_flight_req::InFlightReq,
     instances::Instances,
     ip_list::{IpList, Listed},
+    jwt::Jwt,
     pass_tls_client_cert::PassTlsClientCert,
+    quota::Quota,
     rate_limit::RateLimit,
     redirect_regex::RedirectRegex,
     redirect_scheme::RedirectScheme,
     replace_path::ReplacePath,
     replace_path_regex::ReplacePathRegex,
+    request_limits::RequestLimits,
     retry::Retry,
     strip_prefix::StripPrefix,
     strip_prefix_regex::StripPrefixRegex,
@@ -124,12 +136,13 @@ pub(crate) trait Around: Debug + Send + Sync {
         None
     }
 
-    /// Looks at the files that it was made of, and goes on with what they say now. True if there is anything to tell.
+    /// Looks again at what it depends on, such as files, and goes on with that. True if there is anything to tell. Workers
+    /// never ask it: it may have to wait for a disk.
     fn refresh(&self) -> bool {
         false
     }
 
-    /// What is wrong with those files, while what they said before serves on.
+    /// What is wrong with what it depends on, though it serves on.
     fn trouble(&self) -> Option<String> {
         None
     }
@@ -171,8 +184,12 @@ impl Middleware {
     ///
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
-    pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(name, definition)?;
+    pub(crate) fn new(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
+        let step = Step::new(name, definition, background)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -203,12 +220,12 @@ impl Middleware {
         }
     }
 
-    /// Looks at the files that it was made of. True if there is anything to tell.
+    /// Looks again at what it depends on. True if there is anything to tell.
     pub(crate) fn refresh(&self) -> bool {
         matches!(&self.step, Step::Around(step) if step.refresh())
     }
 
-    /// What is wrong with those files, while what they said before serves on.
+    /// What is wrong with what it depends on, though it serves on.
     pub(crate) fn trouble(&self) -> Option<String> {
         match &self.step {
             Step::Head(_) => None,
@@ -240,11 +257,17 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
+    fn new(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
+            model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
@@ -258,6 +281,12 @@ impl Step {
             }
             model::Middleware::IpDenyList(settings) => Self::head(IpList::new(settings, Listed::Denied)?),
             model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
+            model::Middleware::Jwt(settings) => {
+                Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
+            model::Middleware::Quota(settings) => {
+                Self::around(Quota::new(name, settings, &background.quotas)?)
+            }
             model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
             model::Middleware::RedirectRegex(settings) => Self::head(RedirectRegex::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
@@ -267,6 +296,9 @@ impl Step {
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
+            model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
+            model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
+            model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
         }))
     }
 
@@ -320,9 +352,10 @@ mod tests {
         }
     }
 
-    /// Compiles `definition`.
+    /// Compiles `definition` as a file says it, with nothing in the background.
     pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, String> {
-        Step::new(&crate::fixture::name_of("it@file"), definition)
+        let name = crate::fixture::name_of("it@file");
+        Step::new(&name, definition, &Background::default())
     }
 
     /// Compiles `definition`, which is of a kind for heads.

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE};
 use super::{broken, labels};
 use crate::{
     labels::Declaration,
-    model::{Hidden, Middleware, OnError},
+    model::{Hidden, JwtAlgorithm, Middleware, OnError},
 };
 
 /// A middleware of each kind that guards, with lists, objects and secrets.
@@ -141,4 +141,77 @@ fn options_of_middlewares_that_are_wrong_are_named_without_secrets() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("s3cr3t"), "{said}");
+}
+
+/// A middleware of each kind of a gateway.
+fn gateway() -> Declaration {
+    labels(&[
+        (
+            "mesh.http.middlewares.token.jwt.jwks.url",
+            "https://idp.example/keys",
+        ),
+        ("mesh.http.middlewares.token.jwt.jwks.refreshinterval", "5m"),
+        ("mesh.http.middlewares.token.jwt.algorithms", "ES256,EdDSA"),
+        ("mesh.http.middlewares.token.jwt.issuers", "https://idp.example"),
+        (
+            "mesh.http.middlewares.token.jwt.claims[0].name",
+            "realm_access.roles",
+        ),
+        ("mesh.http.middlewares.token.jwt.claims.0.values", "admin,editor"),
+        ("mesh.http.middlewares.token.jwt.headers.x-user", "sub"),
+        (
+            "mesh.http.middlewares.secret.jwt.keys[0].secret",
+            "s3cr3t, with a comma",
+        ),
+        ("mesh.http.middlewares.key.apikey.keys[0].id", "shop"),
+        ("mesh.http.middlewares.key.apikey.keys[0].hash", "abc"),
+        ("mesh.http.middlewares.key.apikey.keys[0].metadata.team", "a"),
+        ("mesh.http.middlewares.key.apikey.headers.x-team", "team"),
+        ("mesh.http.middlewares.size.requestlimits.maxbodybytes", "1024"),
+        ("mesh.http.middlewares.plan.quota.limit", "1000"),
+        ("mesh.http.middlewares.plan.quota.period", "24h"),
+        (
+            "mesh.http.middlewares.plan.quota.sourcecriterion.requestheadername",
+            "X-Team",
+        ),
+    ])
+}
+
+#[test]
+fn what_guards_a_router_can_be_declared() {
+    let declaration = gateway();
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let Middleware::Jwt(jwt) = &declaration.middlewares["token"].value else {
+        panic!("no jwt")
+    };
+    assert_eq!(jwt.algorithms, [JwtAlgorithm::ES256, JwtAlgorithm::EdDSA]);
+    let jwks = jwt.jwks.as_ref().unwrap();
+    assert_eq!(jwks.refresh_interval, Duration::from_secs(300));
+    assert_eq!(jwt.claims[0].values, ["admin", "editor"]);
+    assert_eq!(jwt.headers["x-user"], "sub");
+    let Middleware::Jwt(jwt) = &declaration.middlewares["secret"].value else {
+        panic!("no jwt")
+    };
+    let secret = jwt.keys[0].secret.as_ref().unwrap();
+    assert_eq!(secret.expose(), "s3cr3t, with a comma");
+    assert!(!format!("{jwt:?}").contains("s3cr3t"), "{jwt:?}");
+    let Middleware::ApiKey(key) = &declaration.middlewares["key"].value else {
+        panic!("no apiKey")
+    };
+    assert_eq!(
+        (key.keys[0].id.as_str(), &*key.keys[0].metadata["team"]),
+        ("shop", "a")
+    );
+    let Middleware::RequestLimits(limits) = &declaration.middlewares["size"].value else {
+        panic!("no requestLimits")
+    };
+    assert_eq!(limits.max_body_bytes, 1024);
+    let Middleware::Quota(quota) = &declaration.middlewares["plan"].value else {
+        panic!("no quota")
+    };
+    assert_eq!((quota.limit, quota.period), (1000, Duration::from_secs(86_400)));
+    assert_eq!(
+        quota.source_criterion.as_ref().unwrap().request_header_name,
+        "X-Team"
+    );
 }

@@ -1,6 +1,7 @@
 //! Middlewares: what happens to a request on its way. The options of each kind are in a file of their own.
 
 mod add_prefix;
+mod api_key;
 mod basic_auth;
 mod cache;
 mod chain;
@@ -15,12 +16,15 @@ mod headers;
 mod hidden;
 mod in_flight_req;
 mod ip_list;
+mod jwt;
 mod pass_tls_client_cert;
+mod quota;
 mod rate_limit;
 mod redirect_regex;
 mod redirect_scheme;
 mod replace_path;
 mod replace_path_regex;
+mod request_limits;
 mod retry;
 mod source_criterion;
 mod strip_prefix;
@@ -29,6 +33,7 @@ mod strip_prefix_regex;
 use serde::{Deserialize, Serialize};
 
 pub use self::add_prefix::AddPrefix;
+pub use self::api_key::{ApiKey, KeysFile, KnownKey};
 pub use self::basic_auth::BasicAuth;
 pub use self::cache::Cache;
 pub use self::chain::Chain;
@@ -43,14 +48,17 @@ pub use self::headers::Headers;
 pub use self::hidden::Hidden;
 pub use self::in_flight_req::InFlightReq;
 pub use self::ip_list::IpList;
+pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
 pub use self::pass_tls_client_cert::{
     PassTlsClientCert, TlsClientCertInfo, TlsClientCertIssuer, TlsClientCertSubject,
 };
+pub use self::quota::Quota;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_regex::RedirectRegex;
 pub use self::redirect_scheme::RedirectScheme;
 pub use self::replace_path::ReplacePath;
 pub use self::replace_path_regex::ReplacePathRegex;
+pub use self::request_limits::RequestLimits;
 pub use self::retry::RetryMiddleware;
 pub use self::source_criterion::{IpStrategy, SourceCriterion};
 pub use self::strip_prefix::StripPrefix;
@@ -65,6 +73,8 @@ pub enum Middleware {
     AddPrefix(AddPrefix),
     /// Keeps answers, and gives them to who asks again.
     Cache(Cache),
+    /// Lets requests pass that carry a known key.
+    ApiKey(ApiKey),
     /// Lets those pass who know a name and its password.
     BasicAuth(BasicAuth),
     /// Runs other middlewares in order.
@@ -94,6 +104,10 @@ pub enum Middleware {
     /// Tells servers by which certificate a client proved who it is.
     #[serde(rename = "passTLSClientCert")]
     PassTlsClientCert(PassTlsClientCert),
+    /// Lets requests pass that carry a signed token.
+    Jwt(Box<Jwt>),
+    /// Limits how many requests one source may make in a period.
+    Quota(Quota),
     /// Limits how often one source may ask.
     RateLimit(Box<RateLimit>),
     /// Sends the client to another URL.
@@ -104,6 +118,8 @@ pub enum Middleware {
     ReplacePath(ReplacePath),
     /// Puts something else in the place of what is found in the path.
     ReplacePathRegex(ReplacePathRegex),
+    /// Refuses requests that are larger than a service wants.
+    RequestLimits(RequestLimits),
     /// Sends requests again.
     Retry(RetryMiddleware),
     /// Takes a prefix off the path.
@@ -128,6 +144,7 @@ impl Middleware {
         match self {
             Self::AddPrefix(_) => "addPrefix",
             Self::Cache(_) => "cache",
+            Self::ApiKey(_) => "apiKey",
             Self::BasicAuth(_) => "basicAuth",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
@@ -142,11 +159,14 @@ impl Middleware {
             Self::IpDenyList(_) => "ipDenyList",
             Self::IpWhiteList(_) => "ipWhiteList",
             Self::PassTlsClientCert(_) => "passTLSClientCert",
+            Self::Jwt(_) => "jwt",
+            Self::Quota(_) => "quota",
             Self::RateLimit(_) => "rateLimit",
             Self::RedirectRegex(_) => "redirectRegex",
             Self::RedirectScheme(_) => "redirectScheme",
             Self::ReplacePath(_) => "replacePath",
             Self::ReplacePathRegex(_) => "replacePathRegex",
+            Self::RequestLimits(_) => "requestLimits",
             Self::Retry(_) => "retry",
             Self::StripPrefix(_) => "stripPrefix",
             Self::StripPrefixRegex(_) => "stripPrefixRegex",

@@ -1,11 +1,15 @@
 //! Middlewares by name, chains laid flat.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mesh_config::{
     Entry, Kind, Problem, QualifiedName,
     model::{self, Chain as ChainDefinition},
 };
+use tokio::runtime::Handle;
 
 use super::{
     super::runtime::{MiddlewareVerdict, Verdict},
@@ -16,7 +20,7 @@ use super::{
 };
 use crate::{
     brief::brief,
-    middleware::{Chain, Middleware},
+    middleware::{Background, Chain, Middleware},
 };
 
 /// Steps in a chain, laid flat; more is a mistake such as chains that name each other twice.
@@ -27,29 +31,52 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Middleware>>>;
 /// The middlewares of the newest configuration.
 #[derive(Debug, Default)]
 pub(super) struct Middlewares {
+    background: Background,
     known: Known,
+    /// Those that could not be used, and can be now: a file that they read has come.
+    mended: BTreeSet<QualifiedName>,
     changed: bool,
-    /// Files of one that could not be used are in order.
-    mended: bool,
 }
 
 type Known = BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>;
 
 impl Middlewares {
+    /// What they need beside requests is done on `runtime` from now on.
+    pub(super) fn work_on(&mut self, runtime: Handle) {
+        self.background.work_on(runtime);
+    }
+
+    /// Looks again at what they depend on, such as files. True if something is to be done about it: an update takes over
+    /// what can be used now, and problems are told anew.
+    pub(super) fn refresh(&mut self) -> bool {
+        let is_news = self.own_steps().filter(|(_, step)| step.refresh()).count() > 0;
+        for (name, verdict) in &self.known {
+            let definition = &verdict.entry.value;
+            let is_chain = matches!(definition, model::Middleware::Chain(_));
+            let is_broken = !verdict.errors.is_empty() && !is_chain;
+            // What it lacked may be there now.
+            if is_broken && Middleware::new(name, definition, &self.background).is_ok() {
+                self.mended.insert(name.clone());
+            }
+        }
+        is_news || !self.mended.is_empty()
+    }
+
     pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing) {
         let same = |known: &Arc<MiddlewareVerdict>, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         self.changed = !Difference::new(&self.known, definitions, same).is_empty();
         let mended = std::mem::take(&mut self.mended);
-        self.changed |= mended;
+        self.changed |= !mended.is_empty();
         if !self.changed && !missing.changed() {
             return;
         }
         let mut update = Update {
             definitions,
             missing,
+            background: &self.background,
+            mended,
             before: std::mem::take(&mut self.known),
             known: Known::new(),
-            mended,
         };
         for name in definitions.keys() {
             update.compile(name, &mut Vec::new());
@@ -57,17 +84,7 @@ impl Middlewares {
         self.known = update.known;
     }
 
-    /// Looks at the files of all of them, which take over what is new by themselves; what could not be used on account
-    /// of its files is tried again. True if there is anything to tell.
-    pub(super) fn refresh(&mut self) -> bool {
-        let has_news = self.own_steps().filter(|(_, step)| step.refresh()).count() > 0;
-        let broken = self.known.values().filter(|verdict| !verdict.errors.is_empty());
-        let mut of_files = broken.filter(|verdict| verdict.entry.value.reads_files());
-        self.mended |= of_files.any(|verdict| one_step(&verdict.name, &verdict.entry.value).is_ok());
-        has_news || self.mended
-    }
-
-    /// What is wrong with files while what they said before serves on.
+    /// What is wrong with what they depend on while they serve on.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.own_steps().filter_map(|(verdict, step)| {
             let key = format!("http.middlewares.{}", step.name.name);
@@ -120,10 +137,10 @@ fn resolve(known: &Known, name: &QualifiedName, missing: &Missing) -> Result<Cha
 struct Update<'d> {
     definitions: &'d Definitions,
     missing: &'d Missing,
+    background: &'d Background,
+    mended: BTreeSet<QualifiedName>,
     before: Known,
     known: Known,
-    /// What could not be used is tried again.
-    mended: bool,
 }
 
 impl Update<'_> {
@@ -143,13 +160,13 @@ impl Update<'_> {
                 chain
             }
             step => match &before {
-                Some(before) if self.may_stay(before, entry) => {
+                Some(before) if Arc::ptr_eq(&before.entry, entry) && !self.mended.contains(name) => {
                     self.known.insert(name.clone(), before.clone());
                     return;
                 }
                 _ => match before.as_ref().and_then(|before| same(before, step)) {
                     Some(chain) => Ok(chain),
-                    None => one_step(name, step),
+                    None => one_step(name, step, self.background),
                 },
             },
         };
@@ -159,8 +176,8 @@ impl Update<'_> {
             .unwrap_or_default();
         let good = before.and_then(|before| before.serving.clone());
         let (serving, errors) = match (chain, good) {
-            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), warnings(&entry.value)),
-            (Ok(chain), _) => (Some(chain), warnings(&entry.value)),
+            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), Vec::new()),
+            (Ok(chain), _) => (Some(chain), Vec::new()),
             (Err(error), good) => (good, vec![error]),
         };
         tell(Kind::Middleware, name, &entry.origin, &known, &errors);
@@ -171,12 +188,6 @@ impl Update<'_> {
             errors,
         };
         self.known.insert(name.clone(), Arc::new(verdict));
-    }
-
-    /// True if there is nothing new to be said of a middleware.
-    fn may_stay(&self, before: &MiddlewareVerdict, entry: &Arc<Entry<model::Middleware>>) -> bool {
-        let is_tried_again = self.mended && !before.errors.is_empty();
-        Arc::ptr_eq(&before.entry, entry) && !is_tried_again
     }
 
     /// The steps of a chain's members, in order.
@@ -208,17 +219,13 @@ fn same(before: &MiddlewareVerdict, definition: &model::Middleware) -> Option<Ch
     before.serving.clone().filter(|_| is_same)
 }
 
-fn one_step(name: &QualifiedName, definition: &model::Middleware) -> Result<Chain, String> {
-    let step = Middleware::new(name, definition)?;
+fn one_step(
+    name: &QualifiedName,
+    definition: &model::Middleware,
+    background: &Background,
+) -> Result<Chain, String> {
+    let step = Middleware::new(name, definition, background)?;
     Ok(step.into_iter().map(Arc::new).collect())
-}
-
-/// What is written in vain.
-fn warnings(definition: &model::Middleware) -> Vec<String> {
-    let options = definition.without_effect().into_iter();
-    options
-        .map(|(option, instead)| format!("{option} has no effect: leave it out, {instead}"))
-        .collect()
 }
 
 fn same_steps(a: &Chain, b: &Chain) -> bool {
