@@ -1,6 +1,7 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
 mod circuit_breaker;
+mod compress;
 mod errors;
 mod retry;
 

@@ -7,6 +7,7 @@
 mod add_prefix;
 mod change;
 mod circuit_breaker;
+mod compress;
 mod errors;
 mod expression;
 mod headers;
@@ -29,8 +30,9 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, circuit_breaker::CircuitBreaker, errors::Errors, headers::Headers,
-    instances::Instances, redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, circuit_breaker::CircuitBreaker, compress::Compress, errors::Errors,
+    headers::Headers, instances::Instances, redirect_scheme::RedirectScheme, retry::Retry,
+    strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -181,6 +183,7 @@ impl Step {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::Compress(settings) => Self::around(Compress::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),

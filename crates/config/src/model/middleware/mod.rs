@@ -3,6 +3,7 @@
 mod add_prefix;
 mod chain;
 mod circuit_breaker;
+mod compress;
 mod errors;
 mod headers;
 mod redirect_scheme;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
+pub use self::compress::{Compress, Encoding};
 pub use self::errors::Errors;
 pub use self::headers::Headers;
 pub use self::redirect_scheme::RedirectScheme;
@@ -31,6 +33,8 @@ pub enum Middleware {
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
     CircuitBreaker(CircuitBreaker),
+    /// Compresses answers for clients that take them so.
+    Compress(Compress),
     /// Puts a page of another service in place of an answer that tells of an error.
     Errors(Errors),
     /// Sets or removes headers.
@@ -50,6 +54,7 @@ impl Middleware {
             Self::AddPrefix(_) => "addPrefix",
             Self::Chain(_) => "chain",
             Self::CircuitBreaker(_) => "circuitBreaker",
+            Self::Compress(_) => "compress",
             Self::Errors(_) => "errors",
             Self::Headers(_) => "headers",
             Self::RedirectScheme(_) => "redirectScheme",
