@@ -1,8 +1,10 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod buffering;
 mod circuit_breaker;
 mod compress;
 mod errors;
+mod grpc_web;
 mod retry;
 
 use std::{

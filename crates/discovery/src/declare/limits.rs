@@ -174,7 +174,10 @@ impl<'a> Limits<'a> {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::AddPrefix(_)
+            | Middleware::Buffering(_)
             | Middleware::CircuitBreaker(_)
+            | Middleware::Compress(_)
+            | Middleware::GrpcWeb(_)
             | Middleware::Headers(_)
             | Middleware::RedirectScheme(_)
             | Middleware::Retry(_)

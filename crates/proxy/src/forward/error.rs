@@ -130,7 +130,7 @@ impl ForwardError {
             | Self::Stalled(_)
             | Self::Body(BodyError::Stalled | BodyError::Late) => StatusCode::GATEWAY_TIMEOUT,
             Self::Body(_) => StatusCode::BAD_GATEWAY,
-            Self::AnswerTooLong => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::AnswerTooLong | Self::Upload(UploadError::Lost(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer | UploadError::Unreadable(_)) => {

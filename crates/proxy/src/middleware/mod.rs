@@ -5,11 +5,13 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod buffering;
 mod change;
 mod circuit_breaker;
 mod compress;
 mod errors;
 mod expression;
+mod grpc_web;
 mod headers;
 mod instances;
 mod path;
@@ -30,9 +32,9 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, circuit_breaker::CircuitBreaker, compress::Compress, errors::Errors,
-    headers::Headers, instances::Instances, redirect_scheme::RedirectScheme, retry::Retry,
-    strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, buffering::Buffering, circuit_breaker::CircuitBreaker, compress::Compress,
+    errors::Errors, grpc_web::GrpcWeb, headers::Headers, instances::Instances,
+    redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -182,9 +184,11 @@ impl Step {
     fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::Buffering(settings) => Self::around(Buffering::new(settings)?),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::Compress(settings) => Self::around(Compress::new(settings)?),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
+            model::Middleware::GrpcWeb(settings) => Self::around(GrpcWeb::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
