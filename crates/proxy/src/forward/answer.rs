@@ -19,7 +19,7 @@ use crate::{
     respond::{Failure, X_MESH_REASON},
     sanitize::{is_hop_by_hop, tokens},
     service::InFlight,
-    upstream::{AnswerBody, BodyError, Lease, Sender, Switched},
+    upstream::{AnswerBody, BodyError, Lease, Reading, Sender, Switched},
 };
 
 /// An answer for the client.
@@ -52,6 +52,8 @@ pub(crate) enum Source {
     Server(Box<AnswerBody>),
     /// Another one, as a middleware changes it.
     Changed(Box<Changed>),
+    /// The body of a server, read to its end before.
+    Stored(Box<Reading>),
     /// Another protocol, from here on both ways.
     Tunnel(Box<Tunnel>),
 }
@@ -192,6 +194,7 @@ impl Source {
             Self::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Server(body) => Pin::new(body).poll_frame(cx),
             Self::Changed(changed) => changed.poll_frame(cx),
+            Self::Stored(reading) => reading.poll_frame(cx).map_err(BodyError::from),
             Self::Tunnel(_) => Poll::Ready(None),
         }
     }
@@ -207,6 +210,7 @@ impl Source {
             Self::Local(bytes) => bytes.is_empty(),
             Self::Server(body) => body.is_end_stream(),
             Self::Changed(changed) => changed.changing.is_over(),
+            Self::Stored(reading) => reading.is_over(),
             Self::Tunnel(_) => true,
         }
     }
@@ -218,6 +222,7 @@ impl Source {
             Self::Server(body) => body.size_hint(),
             Self::Changed(changed) if changed.changing.is_over() => SizeHint::with_exact(0),
             Self::Changed(changed) => changed.left.map(SizeHint::with_exact).unwrap_or_default(),
+            Self::Stored(reading) => reading.size_hint(),
             Self::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
@@ -227,14 +232,14 @@ impl Source {
         match self {
             Self::Server(body) => body.take_free(),
             Self::Changed(changed) => changed.source.take_free(),
-            Self::Local(_) | Self::Tunnel(_) => None,
+            Self::Local(_) | Self::Stored(_) | Self::Tunnel(_) => None,
         }
     }
 
     /// How many bytes of a server went into what came out since this was asked last; `part` came out.
     pub(crate) fn received(&mut self, part: &Frame<Bytes>) -> usize {
         match self {
-            Self::Server(_) => part.data_ref().map_or(0, Bytes::len),
+            Self::Server(_) | Self::Stored(_) => part.data_ref().map_or(0, Bytes::len),
             Self::Changed(changed) => std::mem::take(&mut changed.received),
             Self::Local(_) | Self::Tunnel(_) => 0,
         }

@@ -7,7 +7,7 @@ use mesh_telemetry::metrics::Fault;
 
 use crate::{
     service::{NoServer, Outcome, Server},
-    upstream::{ConnectError, UploadError},
+    upstream::{BodyError, ConnectError, UploadError},
 };
 
 /// What a codec says of it.
@@ -79,6 +79,15 @@ pub(crate) enum ForwardError {
     /// The client did not finish its request.
     #[error(transparent)]
     Upload(UploadError),
+    /// The server did not finish its answer, of which the client has nothing yet.
+    #[error(transparent)]
+    Body(BodyError),
+    /// A middleware wants to read all of the answer, and it is longer than that may be.
+    #[error("the body of the answer is longer than a middleware allows")]
+    AnswerTooLong,
+    /// There is no room for a body that a middleware wants to read first.
+    #[error("there is no room for a body that a middleware keeps")]
+    NoRoom,
 }
 
 impl ForwardError {
@@ -118,7 +127,11 @@ impl ForwardError {
             | Self::AnswerTimeout(_)
             | Self::TryTimeout { .. }
             | Self::RequestTimeout(_)
-            | Self::Stalled(_) => StatusCode::GATEWAY_TIMEOUT,
+            | Self::Stalled(_)
+            | Self::Body(BodyError::Stalled | BodyError::Late) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Body(_) => StatusCode::BAD_GATEWAY,
+            Self::AnswerTooLong | Self::Upload(UploadError::Lost(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upload(UploadError::Stalled | UploadError::Slow) => StatusCode::REQUEST_TIMEOUT,
             Self::Upload(UploadError::Broken | UploadError::Trailer | UploadError::Unreadable(_)) => {
                 StatusCode::BAD_REQUEST
@@ -146,6 +159,10 @@ impl ForwardError {
             Self::RetryBudget { .. } => Fault::RetryBudget,
             Self::BodyTooLong => Fault::BodyTooLong,
             Self::Upload(_) => Fault::Upload,
+            Self::Body(BodyError::Stalled | BodyError::Late) => Fault::AnswerTimeout,
+            Self::Body(_) => Fault::Closed,
+            Self::AnswerTooLong => Fault::InvalidAnswer,
+            Self::NoRoom => return None,
         })
     }
 
@@ -164,6 +181,10 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. } => Outcome::Invalid,
             Self::Upload(_) => Outcome::Abandoned,
+            Self::Body(BodyError::Stalled | BodyError::Late) => Outcome::TimedOut,
+            Self::Body(_) => Outcome::Lost,
+            Self::AnswerTooLong => Outcome::Invalid,
+            Self::NoRoom => Outcome::Unsent,
             Self::RetryBudget { cause, .. } => cause.outcome(),
         }
     }
@@ -209,7 +230,10 @@ impl ForwardError {
             | Self::TransferEncoding(_)
             | Self::Status { .. }
             | Self::BodyTooLong
-            | Self::Upload(_) => false,
+            | Self::Upload(_)
+            | Self::Body(_)
+            | Self::AnswerTooLong
+            | Self::NoRoom => false,
         }
     }
 }

@@ -15,6 +15,12 @@ pub(crate) type Parts = VecDeque<Frame<Bytes>>;
 /// Parts that go in and come out of a [`Changing`] at once: what is never ready to end must not keep its worker.
 const MAX_PARTS: usize = 32;
 
+/// The largest part that goes in at once, in bytes.
+const MAX_PART: usize = 64 * 1024;
+
+/// Bytes that go in before others have their turn: to change them may take a while.
+const MAX_BYTES: usize = 256 * 1024;
+
 /// Turns the parts of a body into others, in step with them: it never waits for what is still to come.
 pub(crate) trait Change: Debug {
     /// A part came: data, or the trailers.
@@ -48,6 +54,10 @@ pub(crate) struct Unreadable(pub(crate) &'static str);
 pub(crate) struct Changing {
     change: Box<dyn Change>,
     out: Parts,
+    /// What is left of a part that was too large.
+    rest: Bytes,
+    /// Bytes that went in since others had their turn.
+    turn: usize,
     is_over: bool,
 }
 
@@ -56,6 +66,8 @@ impl Changing {
         Self {
             change,
             out: Parts::new(),
+            rest: Bytes::new(),
+            turn: 0,
             is_over: false,
         }
     }
@@ -78,8 +90,18 @@ impl Changing {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            let changed = match source(cx) {
-                Poll::Ready(Some(Ok(part))) => self.change.part(part, &mut self.out),
+            if self.turn >= MAX_BYTES {
+                break;
+            }
+            let polled = match self.rest.is_empty() {
+                true => source(cx),
+                false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest))))),
+            };
+            let changed = match polled {
+                Poll::Ready(Some(Ok(part))) => {
+                    let part = self.piece(part);
+                    self.change.part(part, &mut self.out)
+                }
                 Poll::Ready(Some(Err(error))) => {
                     self.is_over = true;
                     return Poll::Ready(Some(Err(error)));
@@ -89,6 +111,7 @@ impl Changing {
                     self.change.end(&mut self.out)
                 }
                 Poll::Pending => {
+                    self.turn = 0;
                     self.change.pause(&mut self.out);
                     return match self.out.pop_front() {
                         Some(part) => Poll::Ready(Some(Ok(part))),
@@ -101,8 +124,21 @@ impl Changing {
                 return Poll::Ready(Some(Err(error.into())));
             }
         }
+        self.turn = 0;
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// As much of a part as may go in at once.
+    fn piece(&mut self, part: Frame<Bytes>) -> Frame<Bytes> {
+        match part.into_data() {
+            Ok(mut data) => {
+                self.rest = data.split_off(data.len().min(MAX_PART));
+                self.turn += data.len();
+                Frame::data(data)
+            }
+            Err(part) => part,
+        }
     }
 }
 
@@ -193,6 +229,36 @@ mod tests {
     fn what_cannot_be_read_ends_the_body() {
         let came = changed(Holder::default(), &[Some("a"), Some("!"), Some("b")]);
         assert_eq!(came, [Err(Unreadable("a !"))]);
+    }
+
+    /// Notes how long the parts are, and lets nothing out.
+    #[derive(Debug)]
+    struct Lengths(std::rc::Rc<std::cell::RefCell<Vec<usize>>>);
+
+    impl Change for Lengths {
+        fn part(&mut self, part: Frame<Bytes>, _out: &mut Parts) -> Result<(), Unreadable> {
+            self.0.borrow_mut().push(part.into_data().unwrap().len());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_large_part_goes_in_by_pieces_and_others_have_their_turn() {
+        let lengths = std::rc::Rc::default();
+        let mut changing = Changing::new(Box::new(Lengths(std::rc::Rc::clone(&lengths))));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut body = Some(Frame::data(Bytes::from(vec![0; 2 * MAX_BYTES + 1])));
+        let mut turns = 0;
+        while changing
+            .poll::<Unreadable>(&mut cx, |_| Poll::Ready(body.take().map(Ok)))
+            .is_pending()
+        {
+            turns += 1;
+        }
+        assert_eq!(turns, 2);
+        let lengths = lengths.borrow();
+        assert_eq!(lengths.iter().sum::<usize>(), 2 * MAX_BYTES + 1);
+        assert!(lengths.iter().all(|length| *length <= MAX_PART));
     }
 
     #[test]

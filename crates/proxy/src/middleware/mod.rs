@@ -8,9 +8,11 @@ mod add_prefix;
 mod api_key;
 mod background;
 mod basic_auth;
+mod buffering;
 mod cache;
 mod change;
 mod circuit_breaker;
+mod compress;
 mod content_type;
 mod credentials;
 mod digest_auth;
@@ -18,14 +20,15 @@ mod encoded_characters;
 mod errors;
 mod expression;
 mod forward_auth;
+mod grpc_web;
 mod headers;
 mod identity;
 mod in_flight_req;
 mod instances;
 mod ip_list;
 mod jwt;
-mod pass_tls_client_cert;
 mod oidc;
+mod pass_tls_client_cert;
 mod path;
 mod quota;
 mod rate_limit;
@@ -61,18 +64,22 @@ use self::{
     add_prefix::AddPrefix,
     api_key::ApiKey,
     basic_auth::BasicAuth,
+    buffering::Buffering,
     cache::Cache,
     circuit_breaker::CircuitBreaker,
+    compress::Compress,
     content_type::ContentType,
     digest_auth::DigestAuth,
     encoded_characters::EncodedCharacters,
     errors::Errors,
     forward_auth::ForwardAuth,
+    grpc_web::GrpcWeb,
     headers::Headers,
     in_flight_req::InFlightReq,
     instances::Instances,
     ip_list::{IpList, Listed},
     jwt::Jwt,
+    oidc::Oidc,
     pass_tls_client_cert::PassTlsClientCert,
     quota::Quota,
     rate_limit::RateLimit,
@@ -84,14 +91,6 @@ use self::{
     retry::Retry,
     strip_prefix::StripPrefix,
     strip_prefix_regex::StripPrefixRegex,
-    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, cache::Cache,
-    circuit_breaker::CircuitBreaker, digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth,
-    headers::Headers, in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, quota::Quota,
-    add_prefix::AddPrefix, api_key::ApiKey, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
-    digest_auth::DigestAuth, errors::Errors, forward_auth::ForwardAuth, headers::Headers,
-    in_flight_req::InFlightReq, instances::Instances, jwt::Jwt, oidc::Oidc, quota::Quota,
-    rate_limit::RateLimit, redirect_scheme::RedirectScheme, request_limits::RequestLimits, retry::Retry,
-    strip_prefix::StripPrefix,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -273,29 +272,32 @@ impl Step {
     ) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
-            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
+            model::Middleware::Buffering(settings) => Self::around(Buffering::new(settings)?),
+            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::Compress(settings) => Self::around(Compress::new(settings)?),
             model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::EncodedCharacters(settings) => Self::head(EncodedCharacters::new(settings)),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
+            model::Middleware::GrpcWeb(settings) => Self::around(GrpcWeb::new(settings)?),
             model::Middleware::Headers(settings) => Headers::step(settings)?,
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
             model::Middleware::IpAllowList(settings) | model::Middleware::IpWhiteList(settings) => {
                 Self::head(IpList::new(settings, Listed::Allowed)?)
             }
             model::Middleware::IpDenyList(settings) => Self::head(IpList::new(settings, Listed::Denied)?),
-            model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
             model::Middleware::Jwt(settings) => {
                 Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
             }
             model::Middleware::Oidc(settings) => {
                 Self::around(Oidc::new(settings, &name.provider, background)?)
             }
+            model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
             model::Middleware::Quota(settings) => {
                 Self::around(Quota::new(name, settings, &background.quotas)?)
             }
@@ -304,10 +306,10 @@ impl Step {
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
             model::Middleware::ReplacePath(settings) => Self::head(ReplacePath::new(settings)?),
             model::Middleware::ReplacePathRegex(settings) => Self::head(ReplacePathRegex::new(settings)?),
+            model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
-            model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
         }))
     }
 

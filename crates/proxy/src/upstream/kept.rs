@@ -21,7 +21,7 @@ static POOL: Pool = Pool::new(MAX_KEPT);
 
 /// Bytes that may be kept, and those that are.
 #[derive(Debug)]
-struct Pool {
+pub(super) struct Pool {
     max: u64,
     kept: AtomicU64,
 }
@@ -49,7 +49,7 @@ pub(super) struct Replay {
     /// What found no room.
     appended: Option<Bytes>,
     trailers: Option<HeaderMap>,
-    _kept: Rc<Kept>,
+    kept: Rc<Kept>,
 }
 
 /// Those who want a body once it is whole, while it passes on its way to a server.
@@ -61,7 +61,7 @@ pub(super) struct Tee {
 
 /// A place in a pool, given back in the end.
 #[derive(Debug)]
-struct Room {
+pub(super) struct Room {
     pool: &'static Pool,
     taken: u64,
 }
@@ -121,7 +121,7 @@ impl Replay {
             data: kept.data.clone(),
             appended: None,
             trailers: kept.trailers.clone(),
-            _kept: kept,
+            kept,
         }
     }
 
@@ -133,6 +133,13 @@ impl Replay {
         }
         let length = self.data.len().min(MAX_PART);
         Some(Frame::data(self.data.split_to(length)))
+    }
+
+    /// What is kept, if nothing of it was taken yet, and nothing else comes.
+    pub(super) fn untouched(&self) -> Option<&Rc<Kept>> {
+        let is_whole = self.data.len() == self.kept.data.len()
+            && self.trailers.is_some() == self.kept.trailers.is_some();
+        (is_whole && self.appended.is_none()).then_some(&self.kept)
     }
 
     /// `data` comes after what was kept, too.
@@ -191,7 +198,7 @@ impl Tee {
 }
 
 impl Pool {
-    const fn new(max: u64) -> Self {
+    pub(super) const fn new(max: u64) -> Self {
         Self {
             max,
             kept: AtomicU64::new(0),
@@ -201,16 +208,18 @@ impl Pool {
 
 impl Default for Room {
     fn default() -> Self {
-        Self {
-            pool: &POOL,
-            taken: 0,
-        }
+        Self::of(&POOL)
     }
 }
 
 impl Room {
+    /// Nothing yet of `pool`.
+    pub(super) fn of(pool: &'static Pool) -> Self {
+        Self { pool, taken: 0 }
+    }
+
     /// Takes so many bytes more, if they are free.
-    fn grow(&mut self, bytes: u64) -> bool {
+    pub(super) fn grow(&mut self, bytes: u64) -> bool {
         let Pool { max, kept } = self.pool;
         let add = |kept: u64| kept.checked_add(bytes).filter(|kept| kept <= max);
         let grown = kept
@@ -257,10 +266,7 @@ mod tests {
     fn a_pool_keeps_so_much_and_no_more_and_has_room_again_later() {
         static SMALL: Pool = Pool::new(4000);
         let keeping = || Keeping {
-            room: Room {
-                pool: &SMALL,
-                taken: 0,
-            },
+            room: Room::of(&SMALL),
             ..Keeping::default()
         };
         let (mut one, mut two) = (keeping(), keeping());

@@ -11,6 +11,7 @@ mod request_body;
 mod response_body;
 mod sender;
 mod server_wire;
+mod stored;
 mod transport;
 
 pub(crate) use connect::{ConnectError, wire};
@@ -23,5 +24,6 @@ pub(crate) use request_body::{Keep, RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;
+pub(crate) use stored::{Reading, StoreError, Stored, Storing};
 pub use transport::Transport;
 pub(crate) use transport::{Renewed, is_metadata};

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::kept::{Keeping, Kept, Replay, Tee};
+use super::{
+    kept::{Keeping, Kept, Replay, Tee},
+    stored::{Lost, Reading, Stored},
+};
 use crate::{
     entrypoint::{Broken, Incoming},
     middleware::{Change, Changing, Unreadable},
@@ -41,6 +44,9 @@ pub(crate) enum UploadError {
     /// It is not what a middleware expects.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// It was stored.
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 /// How far a body has come. Seen by the request while the connection to the server has the body.
@@ -140,6 +146,8 @@ pub(crate) enum Keep {
 pub(crate) struct RequestBody {
     /// What was read of it before it is sent.
     ahead: Option<Box<Replay>>,
+    /// All of it, read before and partly in a file.
+    stored: Option<Box<Reading>>,
     rest: Option<Receiving>,
     /// What becomes of both.
     changing: Option<Box<Changing>>,
@@ -218,23 +226,37 @@ impl RequestBody {
         }
     }
 
+    /// All of `stored`.
+    pub(crate) fn stored(stored: Rc<Stored>) -> Self {
+        match stored.kept() {
+            Some(kept) => Self::kept(kept.clone()),
+            None => Self {
+                stored: Some(Box::new(Reading::new(stored))),
+                ..Self::default()
+            },
+        }
+    }
+
     /// Changes what is still to be read of it. Its length is not known any more, and it cannot be kept.
     pub(crate) fn change(&mut self, change: impl Change + 'static) {
         if !self.is_empty() {
             let before = std::mem::take(self);
             self.changing = Some(Box::new(Changing::new(Box::new(change))));
-            (self.ahead, self.rest) = (before.ahead, before.rest);
+            (self.ahead, self.stored, self.rest) = (before.ahead, before.stored, before.rest);
         }
     }
 
     /// True when there is nothing to send, so that it can be sent again.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ahead.is_none() && self.rest.is_none()
+        self.ahead.is_none() && self.stored.is_none() && self.rest.is_none()
     }
 
     fn poll_unchanged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         if let Some(frame) = self.ahead.as_mut().and_then(|ahead| ahead.next()) {
             return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(stored) = &mut self.stored {
+            return stored.poll_frame(cx).map_err(UploadError::from);
         }
         match &mut self.rest {
             Some(receiving) => receiving.poll(cx),
@@ -256,7 +278,12 @@ impl RequestBody {
         if is_too_long(self.size_hint().lower()) {
             return Ok(Keep::TooLong);
         }
-        if self.ahead.is_some() || self.changing.is_some() {
+        let is_plain = self.stored.is_none() && self.changing.is_none();
+        if let Some(ahead) = &self.ahead {
+            let untouched = ahead.untouched().filter(|_| is_plain && self.rest.is_none());
+            return Ok(untouched.map_or(Keep::NoRoom, |kept| Keep::Whole(kept.clone())));
+        }
+        if !is_plain {
             return Ok(Keep::NoRoom);
         }
         let Some(receiving) = &mut self.rest else {
@@ -287,7 +314,7 @@ impl RequestBody {
     /// Where it will be once all of it has passed on its way to a server, if it is no longer than `limit` and there is
     /// room for it; `None` if it is known that it will not.
     pub(crate) fn tee(&mut self, limit: u64) -> Option<oneshot::Receiver<Rc<Kept>>> {
-        let is_plain = self.ahead.is_none() && self.changing.is_none();
+        let is_plain = self.ahead.is_none() && self.stored.is_none() && self.changing.is_none();
         let receiving = self.rest.as_mut().filter(|_| is_plain)?;
         if receiving.size_hint().lower() > limit {
             return None;
@@ -397,6 +424,7 @@ impl Body for RequestBody {
             return changing.is_over();
         }
         self.ahead.as_ref().is_none_or(|ahead| ahead.is_over())
+            && self.stored.as_ref().is_none_or(|stored| stored.is_over())
             && self.rest.as_ref().is_none_or(Receiving::is_over)
     }
 
@@ -404,9 +432,10 @@ impl Body for RequestBody {
         if self.changing.is_some() {
             return SizeHint::default();
         }
-        let rest = match &self.rest {
-            Some(receiving) => receiving.size_hint(),
-            None => SizeHint::with_exact(0),
+        let rest = match (&self.stored, &self.rest) {
+            (Some(stored), _) => stored.size_hint(),
+            (None, Some(receiving)) => receiving.size_hint(),
+            (None, None) => SizeHint::with_exact(0),
         };
         match &self.ahead {
             Some(ahead) => ahead.size_hint(&rest),

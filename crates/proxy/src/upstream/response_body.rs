@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use mesh_config::model::Timeouts;
 use tokio::time::Instant;
 
-use super::{AnswerError, Http1, Lease};
+use super::{AnswerError, Http1, Lease, stored::Lost};
 use crate::{
     middleware::Unreadable,
     patience::{Patience, Timer, limit},
@@ -42,6 +42,9 @@ pub(crate) enum BodyError {
     /// It is not what a middleware expects.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// It was stored.
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 /// A server's body. Holds the connection until it is read to its end.

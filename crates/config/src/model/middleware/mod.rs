@@ -3,22 +3,25 @@
 mod add_prefix;
 mod api_key;
 mod basic_auth;
+mod buffering;
 mod cache;
 mod chain;
 mod circuit_breaker;
 mod client_tls;
+mod compress;
 mod content_type;
 mod digest_auth;
 mod encoded_characters;
 mod errors;
 mod forward_auth;
+mod grpc_web;
 mod headers;
 mod hidden;
 mod in_flight_req;
 mod ip_list;
 mod jwt;
-mod pass_tls_client_cert;
 mod oidc;
+mod pass_tls_client_cert;
 mod quota;
 mod rate_limit;
 mod redirect_regex;
@@ -36,24 +39,27 @@ use serde::{Deserialize, Serialize};
 pub use self::add_prefix::AddPrefix;
 pub use self::api_key::{ApiKey, KeysFile, KnownKey};
 pub use self::basic_auth::BasicAuth;
+pub use self::buffering::Buffering;
 pub use self::cache::Cache;
 pub use self::chain::Chain;
 pub use self::circuit_breaker::CircuitBreaker;
 pub use self::client_tls::ClientTls;
+pub use self::compress::{Compress, Encoding};
 pub use self::content_type::ContentType;
 pub use self::digest_auth::DigestAuth;
 pub use self::encoded_characters::EncodedCharacters;
 pub use self::errors::Errors;
 pub use self::forward_auth::ForwardAuth;
+pub use self::grpc_web::GrpcWeb;
 pub use self::headers::Headers;
 pub use self::hidden::Hidden;
 pub use self::in_flight_req::InFlightReq;
 pub use self::ip_list::IpList;
 pub use self::jwt::{ClaimRule, Jwks, Jwt, JwtAlgorithm, JwtKey};
+pub use self::oidc::{ClientAuthentication, Oidc, OidcSession};
 pub use self::pass_tls_client_cert::{
     PassTlsClientCert, TlsClientCertInfo, TlsClientCertIssuer, TlsClientCertSubject,
 };
-pub use self::oidc::{ClientAuthentication, Oidc, OidcSession};
 pub use self::quota::Quota;
 pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
 pub use self::redirect_regex::RedirectRegex;
@@ -73,16 +79,20 @@ pub use self::strip_prefix_regex::StripPrefixRegex;
 pub enum Middleware {
     /// Puts a prefix in front of the path.
     AddPrefix(AddPrefix),
-    /// Keeps answers, and gives them to who asks again.
-    Cache(Cache),
     /// Lets requests pass that carry a known key.
     ApiKey(ApiKey),
     /// Lets those pass who know a name and its password.
     BasicAuth(BasicAuth),
+    /// Reads requests, and answers, to their end before they are passed on.
+    Buffering(Buffering),
+    /// Keeps answers, and gives them to who asks again.
+    Cache(Cache),
     /// Runs other middlewares in order.
     Chain(Chain),
     /// Keeps requests from a service that fails, until it has recovered.
     CircuitBreaker(CircuitBreaker),
+    /// Compresses answers for clients that take them so.
+    Compress(Compress),
     /// Tells clients what an answer is that does not say so itself.
     ContentType(ContentType),
     /// Lets those pass who know a name and its password, without sending that.
@@ -93,6 +103,8 @@ pub enum Middleware {
     Errors(Errors),
     /// Asks another server whether a request may pass.
     ForwardAuth(Box<ForwardAuth>),
+    /// Lets browsers speak to gRPC servers.
+    GrpcWeb(GrpcWeb),
     /// Sets or removes headers.
     Headers(Box<Headers>),
     /// Limits how many requests of one source are answered at a time.
@@ -103,13 +115,13 @@ pub enum Middleware {
     IpDenyList(IpList),
     /// The old name of `ipAllowList`.
     IpWhiteList(IpList),
-    /// Tells servers by which certificate a client proved who it is.
-    #[serde(rename = "passTLSClientCert")]
-    PassTlsClientCert(PassTlsClientCert),
     /// Lets requests pass that carry a signed token.
     Jwt(Box<Jwt>),
     /// Lets requests pass of users who logged in, and sends others to do so.
     Oidc(Box<Oidc>),
+    /// Tells servers by which certificate a client proved who it is.
+    #[serde(rename = "passTLSClientCert")]
+    PassTlsClientCert(PassTlsClientCert),
     /// Limits how many requests one source may make in a period.
     Quota(Quota),
     /// Limits how often one source may ask.
@@ -147,6 +159,9 @@ impl Middleware {
             Self::EncodedCharacters(_) => "encodedCharacters",
             Self::Errors(_) => "errors",
             Self::ForwardAuth(_) => "forwardAuth",
+            Self::Buffering(_) => "buffering",
+            Self::Compress(_) => "compress",
+            Self::GrpcWeb(_) => "grpcWeb",
             Self::Headers(_) => "headers",
             Self::InFlightReq(_) => "inFlightReq",
             Self::IpAllowList(_) => "ipAllowList",
