@@ -140,7 +140,7 @@ fn another_protocol_passes() {
     let mut got = Vec::new();
     while !got.ends_with(b"hello") {
         let mut part = [0; 100];
-        let length = stream.read(&mut part).unwrap();
+        let length = stream.read(&mut part).unwrap_or_default();
         assert!(length > 0, "{}", String::from_utf8_lossy(&got));
         got.extend_from_slice(&part[..length]);
     }
