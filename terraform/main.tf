@@ -26,7 +26,7 @@ locals {
 
   # Peers whose PROXY headers count: the load balancer's own addresses.
   load_balancer_cidrs = data.aws_subnet.load_balancer[*].cidr_block
-  upstream_cidrs      = length(var.upstream_cidrs) > 0 ? var.upstream_cidrs : distinct(concat([data.aws_vpc.this.cidr_block], data.aws_vpc.this.cidr_block_associations[*].cidr_block))
+  upstream_cidrs      = length(var.upstream_cidrs) > 0 ? var.upstream_cidrs : [data.aws_vpc.this.cidr_block]
 
   # Ports of the container; a user that is not root takes none below 1024.
   ports = merge({ web = 8000 }, var.tls == null ? {} : { websecure = 8443 })

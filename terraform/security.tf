@@ -52,7 +52,7 @@ resource "aws_vpc_security_group_ingress_rule" "tasks" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "upstream" {
-  # By place, because ranges may not be known before they are made.
+  # By place, because the range of the VPC may not be known before it is made.
   count = length(local.upstream_cidrs)
 
   security_group_id = aws_security_group.tasks.id

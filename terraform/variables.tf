@@ -336,7 +336,7 @@ variable "client_cidrs" {
 }
 
 variable "upstream_cidrs" {
-  description = "Where servers may be that Mesh connects to, on any port. Empty: in the VPC."
+  description = "Where servers may be that Mesh connects to, on any port. Empty: in the first range of the VPC; name its others, and those of peers."
   type        = list(string)
   default     = []
 

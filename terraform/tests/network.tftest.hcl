@@ -46,8 +46,8 @@ run "proxy_protocol" {
   }
 
   assert {
-    condition     = length(setsubtract(aws_vpc_security_group_egress_rule.upstream[*].cidr_ipv4, ["10.20.0.0/16", "100.64.0.0/16"])) == 0 && length(aws_vpc_security_group_egress_rule.upstream) == 2
-    error_message = "Servers are in all ranges of the VPC."
+    condition     = aws_vpc_security_group_egress_rule.upstream[*].cidr_ipv4 == ["10.20.0.0/16"]
+    error_message = "Servers are in the VPC."
   }
 }
 
@@ -103,13 +103,19 @@ run "tls_of_the_load_balancer" {
 
 run "clients_of_the_company" {
   variables {
-    internal     = true
-    client_cidrs = ["10.0.0.0/8", "fd00::/8"]
+    internal       = true
+    client_cidrs   = ["10.0.0.0/8", "fd00::/8"]
+    upstream_cidrs = ["10.20.0.0/16", "10.30.0.0/16"]
   }
 
   assert {
     condition     = aws_lb.this.internal && keys(aws_vpc_security_group_ingress_rule.clients) == ["10.0.0.0/8 80", "fd00::/8 80"]
     error_message = "Only these ranges reach the load balancer."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.upstream[*].cidr_ipv4 == ["10.20.0.0/16", "10.30.0.0/16"]
+    error_message = "Servers may be where they are said to be."
   }
 
   assert {

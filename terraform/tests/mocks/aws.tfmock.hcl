@@ -16,10 +16,7 @@ mock_data "aws_caller_identity" {
 }
 
 mock_data "aws_vpc" {
-  defaults = {
-    cidr_block              = "10.20.0.0/16"
-    cidr_block_associations = [{ cidr_block = "10.20.0.0/16" }, { cidr_block = "100.64.0.0/16" }]
-  }
+  defaults = { cidr_block = "10.20.0.0/16" }
 }
 
 mock_data "aws_subnet" {
