@@ -7,10 +7,12 @@ Requests and answers are looked at on their way:
 - A service of ECS has the settings that it was made with.
 - Scalable targets have their tags.
 - Rules of security groups that name another group have their description.
+- The policy of a file system can be deleted.
 """
 
 import io
 import json
+import re
 import sys
 
 from moto.ec2.models.security_groups import SecurityGroupRule
@@ -26,6 +28,8 @@ KEPT = (
     "enableExecuteCommand",
     "healthCheckGracePeriodSeconds",
 )
+
+FILE_SYSTEM_POLICY = re.compile(r"/2015-02-01/file-systems/fs-[0-9a-f]+/policy")
 
 # moto keeps it, and shows it for ranges of addresses only.
 SecurityGroupRule.description = property(lambda rule: (rule.ip_range or rule.source_group).get("Description"))
@@ -46,6 +50,8 @@ class Server:
         if service == "AnyScaleFrontendService" and action == "ListTagsForResource":
             answer = {"Tags": self.target_tags.get(asked["ResourceARN"], {})}
             return send(start_response, "200 OK", [("Content-Type", "application/x-amz-json-1.1")], json.dumps(answer).encode())
+        if environ["REQUEST_METHOD"] == "DELETE" and FILE_SYSTEM_POLICY.fullmatch(environ["PATH_INFO"]):
+            return send(start_response, "200 OK", [], b"")
         status, headers, answer = self.ask(environ, body)
         if status.startswith("200"):
             if service.startswith("AmazonEC2ContainerService"):
