@@ -1,7 +1,7 @@
 # ECS tells of changes: rules of EventBridge -> one topic -> a queue for each replica, which it makes and removes itself.
 
 locals {
-  # What Mesh routes: arn:aws:ecs:eu-central-1:123456789012:cluster/shop -> ...:service/shop/
+  # Services of a cluster by their ARN: ...:cluster/shop -> ...:service/shop/
   service_prefixes = [for arn in local.clusters : "${replace(arn, ":cluster/", ":service/")}/"]
 
   patterns = {

@@ -9,6 +9,7 @@
 mod containers;
 mod image;
 mod jobs;
+mod module;
 mod settings;
 mod units;
 
