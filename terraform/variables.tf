@@ -22,7 +22,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of the tasks, best private ones, in at least two zones. They need a way to ECS, CloudWatch Logs, SNS, SQS and the registry of the image: NAT or VPC endpoints."
+  description = "Subnets of the tasks, best private ones, each in a zone of its own (a file system has one door per zone). They need a way to ECS, CloudWatch Logs, SNS, SQS and the registry of the image: NAT or VPC endpoints."
   type        = list(string)
 
   validation {
