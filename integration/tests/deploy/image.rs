@@ -4,12 +4,12 @@
 use std::{
     os::unix::fs::MetadataExt as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use mesh_integration::{mesh, port, skip, until};
 
-use crate::{root, runs, said, text};
+use crate::{Running, root, runs, said, text};
 
 /// What becomes the root of the container's file system.
 fn rootfs(directory: &Path, base: &str) {
@@ -51,16 +51,6 @@ fn contained(directory: &Path, admin: u16, arguments: &str) -> Command {
         .env("MESH_ENTRYPOINTS_MESH_ADDRESS", format!("127.0.0.1:{admin}"))
         .stdin(Stdio::null());
     command
-}
-
-/// What ends with its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 #[tokio::test]

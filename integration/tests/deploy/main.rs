@@ -6,6 +6,7 @@
     reason = "a failing helper is a failing test"
 )]
 
+mod checks;
 mod containers;
 mod image;
 mod jobs;
@@ -16,7 +17,7 @@ mod units;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// The root of the repository.
@@ -62,4 +63,14 @@ fn said(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// What ends with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }

@@ -32,7 +32,7 @@ fn values(text: &str) -> BTreeMap<String, String> {
 }
 
 /// The environment of the container in the task definition.
-fn of_the_task() -> BTreeMap<String, String> {
+pub(super) fn of_the_task() -> BTreeMap<String, String> {
     let definition: Value = serde_json::from_str(&text("deploy/ecs/task-definition.json")).unwrap();
     let variables = definition["containerDefinitions"][0]["environment"]
         .as_array()

@@ -5,14 +5,14 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use mesh_integration::{mesh, port, skip, until};
 use tempfile::TempDir;
 
-use crate::{files, root, runs, said, text};
+use crate::{Running, files, root, runs, said, text};
 
 /// Most that `systemd-analyze security` may find, in tenths: 0 is sealed, 100 is open.
 const MOST_EXPOSED: &str = "20";
@@ -70,16 +70,6 @@ fn the_service_is_sealed() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
-}
-
-/// What ends with its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 /// Starts the service's command as the socket's unit would, by systemd's own hand: on `port`, under the unit's name.
