@@ -18,6 +18,7 @@ pub(crate) async fn check(plan: &Plan, files: &[PathBuf]) -> Exit {
             return Exit::Failure;
         }
     };
+    report::problems("warning", &warnings(&offline));
     let problems = problems(&offline);
     report::problems("error", &problems);
     let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
@@ -52,13 +53,11 @@ fn problems(offline: &Offline) -> Vec<Problem> {
         of_object("http.routers", name, Some(&info.entry), info.status, &info.errors)
     });
     let services = runtime.services.iter().flat_map(|(name, info)| {
-        of_object(
-            "http.services",
-            name,
-            info.entry.as_ref(),
-            info.status,
-            &info.errors,
-        )
+        let entry = info.entry.as_ref();
+        let warnings = entry.map(|entry| entry.value.warnings()).unwrap_or_default();
+        let errors = info.errors.iter().filter(|error| !warnings.contains(error));
+        let errors: Vec<_> = errors.cloned().collect();
+        of_object("http.services", name, entry, info.status, &errors)
     });
     let middlewares = runtime.middlewares.iter().flat_map(|(name, info)| {
         of_object(
@@ -79,6 +78,17 @@ fn problems(offline: &Offline) -> Vec<Problem> {
     }
     problems.sort_by(|one, other| place(&one.origin).cmp(&place(&other.origin)));
     problems
+}
+
+/// What somebody should look at although it serves.
+fn warnings(offline: &Offline) -> Vec<Problem> {
+    let services = &offline.configuration.services;
+    let warnings = services.iter().flat_map(|(name, entry)| {
+        let key = format!("http.services.{}", name.name);
+        let warnings = entry.value.warnings().into_iter();
+        warnings.map(move |warning| Problem::new(entry.origin.clone(), key.clone(), warning))
+    });
+    warnings.collect()
 }
 
 /// What is wrong with the files of certificates.

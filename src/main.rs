@@ -12,6 +12,7 @@ mod http_client;
 mod internal;
 mod models;
 mod offline;
+mod own_zone;
 mod providers;
 mod publisher;
 mod report;

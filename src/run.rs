@@ -17,6 +17,7 @@ use crate::{
     exit::Exit,
     internal::Internal,
     models::Models,
+    own_zone::own_zone,
     providers::Providers,
     publisher::{Ended, Publisher},
     report,
@@ -103,7 +104,7 @@ impl Router {
 
     async fn serve(self, proxy: Proxy, log: &logs::Log) -> Result<Exit, RunError> {
         let Self {
-            plan,
+            mut plan,
             providers,
             services,
             on_listening,
@@ -123,7 +124,8 @@ impl Router {
             stop.clone(),
         );
         let _ = window.discovery.set(discovery.clone());
-        first_reports(&discovery).await;
+        let (zone, ()) = tokio::join!(own_zone(&plan.settings.zone), first_reports(&discovery));
+        plan.settings.zone = zone;
         let mut configurations = discovery.configurations();
         let mut models = Models::new(&plan.settings, &plan.entry_points());
         let mut certificates = Keeper::new()?;

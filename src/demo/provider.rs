@@ -86,6 +86,7 @@ impl DemoProvider {
             },
             weight: server.weight(),
             preserve_path: false,
+            canary: false,
             zone: String::new(),
             lifecycle: Lifecycle::Ready,
             reason: None,

@@ -73,6 +73,7 @@ fn server(server: &Value) -> [String; 4] {
     let standing = match word(server, "standing").as_str() {
         "out" => "gets no requests".to_owned(),
         "untested" => "only while no server is ready".to_owned(),
+        "stopped" => "only while nobody else can take them".to_owned(),
         "draining" => "only when there is nothing else".to_owned(),
         _ => "gets requests".to_owned(),
     };
@@ -80,10 +81,12 @@ fn server(server: &Value) -> [String; 4] {
         obstacle if obstacle.is_empty() => standing,
         obstacle => format!("{standing}: {obstacle}"),
     };
+    let is_canary = server.get("canary").and_then(Value::as_bool) == Some(true);
+    let canary = if is_canary { ", canary" } else { "" };
     [
         word(server, "url"),
         word(server, "status"),
-        format!("weight {}", word(server, "weight")),
+        format!("weight {}{canary}", word(server, "weight")),
         why,
     ]
 }
@@ -175,6 +178,8 @@ mod tests {
                     {"url": "http://10.0.0.1:80", "status": "UP", "weight": 1, "standing": "ready"},
                     {"url": "http://10.0.0.22:80", "status": "DOWN", "weight": 2, "standing": "out",
                      "obstacle": "status 503"},
+                    {"url": "http://10.0.0.3:80", "status": "UP", "weight": 1, "standing": "stopped",
+                     "canary": true, "obstacle": "canary stopped"},
                 ]},
             },
             "nearMisses": [{"router": "b@file", "rule": "Host(`b`)", "priority": 9,
@@ -190,8 +195,9 @@ mod tests {
   priority    17
   middleware  strip@file (stripPrefix)
   service     a@file
-    http://10.0.0.1:80   UP    weight 1  gets requests
-    http://10.0.0.22:80  DOWN  weight 2  gets no requests: status 503
+    http://10.0.0.1:80   UP    weight 1          gets requests
+    http://10.0.0.22:80  DOWN  weight 2          gets no requests: status 503
+    http://10.0.0.3:80   UP    weight 1, canary  only while nobody else can take them: canary stopped
 
 near misses
     b@file  9  Host(`b`)  Host(`b`) does not match

@@ -301,6 +301,6 @@ const AFTER: &[Description] = &[
     (
         "zone",
         "",
-        "The zone this Mesh is in, for services that prefer servers of their own; empty prefers none.",
+        "The zone this Mesh is in, for services that prefer servers of their own; empty means that of its ECS task, if it is in one.",
     ),
 ];

@@ -303,3 +303,31 @@ fn explain_routes_and_refuses_odd_paths_as_the_running_proxy_does() {
         }
     }
 }
+
+#[test]
+fn check_names_options_that_do_nothing_and_does_not_fail() {
+    let place = Place::new();
+    let text = r#"
+http:
+  routers:
+    a: {rule: "Host(`a.test`)", service: a}
+  services:
+    a: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}], hash: {boundedLoad: 150}, healthCheck: {mode: tcp, path: /x}}}
+    b: {loadBalancer: {servers: [{url: "http://127.0.0.1:1#part"}]}}
+"#;
+    let file = place.write("routes.yml", text);
+    let run = place.run(&["check", file.to_str().unwrap()]);
+    let told = run.stderr();
+    assert_eq!(run.code(), 1, "{told}");
+    assert!(told.contains("it has a fragment"), "{told}");
+    place.write("routes.yml", text.split("    b:").next().unwrap());
+    let run = place.run(&["check", file.to_str().unwrap()]);
+    let told = run.stderr();
+    assert_eq!(run.code(), 0, "{told}");
+    for option in [
+        "http.services.a: hash has no effect with strategy wrr",
+        "http.services.a: healthCheck.path has no effect with mode tcp",
+    ] {
+        assert!(told.contains("warning: ") && told.contains(option), "{told}");
+    }
+}

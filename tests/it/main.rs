@@ -9,6 +9,7 @@
 )]
 
 mod activation;
+mod canaries;
 mod commands;
 mod demo;
 mod docs;

@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A Consul that never changes; holds whoever waits for a change.
-struct Catalog {
-    address: SocketAddr,
+pub(crate) struct Catalog {
+    pub(crate) address: SocketAddr,
 }
 
 impl Catalog {
     /// With one instance of each service, at this address and with these tags.
-    fn of(services: &[(&str, SocketAddr, Vec<String>)]) -> Self {
+    pub(crate) fn of(services: &[(&str, SocketAddr, Vec<String>)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let names = services
@@ -314,4 +314,40 @@ http:
     eventually("the missing copy is counted", || (dropped() == "1").then_some(()));
     // What was kept is free again.
     assert_eq!(ask(20 * MEBIBYTE), (200, (20 * MEBIBYTE).to_string()));
+}
+
+#[test]
+fn a_task_of_ecs_knows_its_zone_from_its_metadata_unless_it_is_written() {
+    let (here, there) = (Server::named("here"), Server::named("there"));
+    let metadata = Server::named(r#"{"Cluster": "c", "AvailabilityZone": "eu-central-1a"}"#);
+    let place = Place::new();
+    let text = format!(
+        r#"
+http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: all}}}}
+  services:
+    all:
+      loadBalancer:
+        zonePreference: {{threshold: 1}}
+        servers:
+          - {{url: "{}", zone: eu-central-1a}}
+          - {{url: "{}", zone: eu-central-1b}}
+"#,
+        here.url(),
+        there.url()
+    );
+    let file = place.write("routes.yml", &text);
+    for (zone, expected) in [(None, "here"), (Some("--zone=eu-central-1b"), "there")] {
+        let flags = flags(&file);
+        let mut arguments = words(&flags);
+        arguments.extend(zone);
+        arguments.push("--log.format=json");
+        let mut command = place.command(&arguments);
+        command.env("ECS_CONTAINER_METADATA_URI_V4", metadata.url());
+        let mesh = Mesh::start(&mut command);
+        mesh.eventually("a.test", "/", |answer| answer.body == expected);
+        for _ in 0..6 {
+            assert_eq!(mesh.get("a.test", "/").body, expected);
+        }
+    }
 }

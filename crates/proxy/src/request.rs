@@ -157,22 +157,38 @@ async fn led(
     let body = RequestBody::new(body, client.settings());
     exchange.receives(body.upload());
     let mut visit = Visit::new(head, body, client, exchange.trail());
-    lead(&route.middlewares, &mut visit, &mut Behind { route, sanitized }).await
+    let mut behind = Behind {
+        route,
+        sanitized,
+        is_asked: false,
+    };
+    lead(&route.middlewares, &mut visit, &mut behind).await
 }
 
 /// What is behind the middlewares of a route.
 struct Behind<'r> {
     route: &'r Route,
     sanitized: &'r Sanitized,
+    is_asked: bool,
+}
+
+impl Behind<'_> {
+    /// What answers. Who asks again wants to hear of servers that have come since then.
+    fn target(&mut self, client: &Client) -> Target {
+        let newest = std::mem::replace(&mut self.is_asked, true).then(|| client.table());
+        let newest = newest.as_ref().and_then(|table| table.route_of(&self.route.name));
+        newest.map_or(&self.route.target, |newest| &newest.target).clone()
+    }
 }
 
 impl End for Behind<'_> {
     fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
-            let (head, body) = visit.take();
-            let Target::Service(service) = &self.route.target else {
-                return stay(&self.route.target, head, &visit.client).await;
+            let target = self.target(&visit.client);
+            let Target::Service(service) = &target else {
+                return stay(&target, visit.head.clone(), &visit.client).await;
             };
+            let (head, body) = visit.take();
             let mut call = Call::new(head, body, self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
             let answer = reach(service, &mut call, visit.trail).await;

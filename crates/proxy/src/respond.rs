@@ -81,6 +81,7 @@ impl Failure {
             Self::Rejected(rejection) => Some(rejection.refusal()),
             Self::NoRoute => Some(Refusal::NoRoute),
             Self::Unavailable(_) => Some(Refusal::Unavailable),
+            Self::Forward(ForwardError::NoServer(none)) if none.ejected => Some(Refusal::Ejected),
             Self::Forward(ForwardError::NoServer(_)) => Some(Refusal::NoServer),
             Self::Forward(_) | Self::NoTunnel => None,
         }

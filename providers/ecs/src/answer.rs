@@ -80,6 +80,8 @@ pub struct Deployment {
     pub id: String,
     /// `PRIMARY`, `ACTIVE`, …
     pub status: String,
+    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; empty for a task set.
+    pub rollout_state: String,
     /// When it began, in milliseconds.
     #[serde(deserialize_with = "millis")]
     pub created_at: u64,

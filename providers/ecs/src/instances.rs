@@ -11,6 +11,7 @@ use crate::{
     calls::short,
     endpoints::{Mode, endpoints, has_tcp, own_address},
     labels::{self, Labels},
+    rollout::{Version, version},
 };
 
 /// How to read answers.
@@ -50,6 +51,8 @@ struct Draft<'a> {
     labels: Labels<'a>,
     /// Its machine drains.
     moving: bool,
+    /// While its service changes from one version to another.
+    version: Option<Version>,
 }
 
 impl Translation {
@@ -67,6 +70,11 @@ impl Translation {
                 draft.instance.reason = Some("its container instance is DRAINING".to_owned());
             }
         }
+        // Once nothing of the old version is left, the new one is no canary any more.
+        let is_old = |draft: &Draft<'_>| {
+            draft.version == Some(Version::Old) && draft.instance.lifecycle == Lifecycle::Ready
+        };
+        let has_old = drafts.iter().any(is_old);
         let ready = drafts
             .iter()
             .filter(|draft| draft.instance.lifecycle == Lifecycle::Ready)
@@ -76,8 +84,12 @@ impl Translation {
             let Draft {
                 mut instance,
                 mut labels,
+                version,
                 ..
             } = draft;
+            if has_old && version == Some(Version::New) {
+                labels.take_as_canary(&instance.origin);
+            }
             instance.weight = labels.weight(ready);
             labels.hand_over(&mut instance);
             instance
@@ -89,6 +101,7 @@ impl Translation {
     fn drafts(&self, name: &str, service: Option<&Service>, placed: Placed<'_>) -> Vec<Draft<'_>> {
         let Placed { task, definition, .. } = placed;
         let prefixes = &self.prefixes;
+        let version = service.and_then(|service| version(service, task));
         let tags = labels::of_task(task, definition, service);
         let containers: Vec<(&ContainerDefinition, LabelSet)> = definition
             .container_definitions
@@ -121,7 +134,8 @@ impl Translation {
             };
             // Nothing to route to, and nobody asked for it.
             if labels.speak() || has_tcp(container) {
-                drafts.extend(self.draft(name, placed, container, is_chosen, labels));
+                let draft = self.draft(name, placed, container, is_chosen, labels);
+                drafts.extend(draft.map(|draft| Draft { version, ..draft }));
             }
         }
         if let (Some(named), None) = (named, chosen) {
@@ -146,6 +160,7 @@ impl Translation {
             instance,
             labels: Labels::of_chosen(None, tags, &self.prefixes),
             moving: false,
+            version: None,
         }
     }
 
@@ -198,6 +213,7 @@ impl Translation {
             instance,
             labels,
             moving,
+            version: None,
         })
     }
 

@@ -164,6 +164,25 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// Makes the container a canary if its labels say what those get, and not whether it is one: ECS knows that.
+    pub(crate) fn take_as_canary(&mut self, task: &Origin) {
+        let mut names = self.sets.iter().flat_map(|set| &set.labels);
+        let is_wanted = names.any(|(name, _)| {
+            self.prefixes.iter().any(|prefix| {
+                let path = below(name, prefix).map(str::to_ascii_lowercase);
+                path.is_some_and(|path| path.starts_with("canary.") || path.contains(".loadbalancer.canary."))
+            })
+        });
+        if let Some(prefix) = self.prefixes.first().filter(|_| is_wanted) {
+            // The weakest: whoever says that it is none has the last word.
+            let said = LabelSet {
+                origin: Origin::new(format!("deployment of {task}")),
+                labels: vec![(format!("{prefix}.canary"), "true".to_owned())],
+            };
+            self.sets.insert(0, said);
+        }
+    }
+
     fn forget(&mut self, key: &str) {
         for set in &mut self.sets {
             set.labels.retain(|(name, _)| {

@@ -17,6 +17,7 @@ mod known;
 mod labels;
 mod machines;
 mod pace;
+mod rollout;
 mod sdk;
 mod settings;
 

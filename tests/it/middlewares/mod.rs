@@ -1,5 +1,9 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod circuit_breaker;
+mod errors;
+mod retry;
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},

@@ -9,10 +9,10 @@ use proptest::{collection, option, prelude::*};
 
 use super::*;
 use crate::model::{
-    AddPrefix, Chain, Failover, FailoverErrors, ForwardingTimeouts, Hash, HashKey, Headers, HealthCheck,
-    HealthReport, HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring, RedirectScheme, SameSite,
-    Scheme, Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie, StripPrefix, Weighted,
-    WeightedService, ZonePreference,
+    AddPrefix, Canary, CanaryStop, Chain, Failover, FailoverErrors, ForwardingTimeouts, Hash, HashKey,
+    Headers, HealthCheck, HealthReport, HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring,
+    RedirectScheme, SameSite, Scheme, Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie,
+    StripPrefix, Weighted, WeightedService, ZonePreference,
 };
 
 fn yaml(text: &str) -> Fragment {
@@ -136,12 +136,14 @@ fn headers() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 fn server() -> impl Strategy<Value = Server> {
     let path = prop_oneof![Just(""), Just("/api")];
-    (name(), 1_u16.., path, any::<u32>(), any::<bool>(), word()).prop_map(
-        |(host, port, path, weight, preserve_path, zone)| Server {
+    let flags = (any::<bool>(), any::<bool>());
+    (name(), 1_u16.., path, any::<u32>(), flags, word()).prop_map(
+        |(host, port, path, weight, (preserve_path, canary), zone)| Server {
             url: format!("h2c://{host}:{port}{path}").parse().unwrap(),
             weight,
             preserve_path,
             zone,
+            canary,
             lifecycle: Default::default(),
             reason: None,
             origin: Default::default(),
@@ -184,6 +186,18 @@ fn hash() -> impl Strategy<Value = Hash> {
     (key, 101_u16..).prop_map(|(key, bounded_load)| Hash { key, bounded_load })
 }
 
+fn canary() -> impl Strategy<Value = Canary> {
+    let stop = (0_u8..100, 1_u32..=1_000_000, option::of(duration())).prop_map(
+        |(margin, min_requests, resume_after)| CanaryStop {
+            margin,
+            min_requests,
+            resume_after,
+            ..CanaryStop::default()
+        },
+    );
+    (option::of(0_u8..=100), option::of(stop)).prop_map(|(weight, stop)| Canary { weight, stop })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     let balancer = (
         collection::vec(server(), 0..3),
@@ -193,9 +207,10 @@ fn service() -> impl Strategy<Value = Service> {
         duration(),
         option::of(1_u8..=100),
         0_u8..=100,
+        option::of(canary()),
     )
         .prop_map(
-            |(servers, health_check, pass_host_header, hash, slow_start, zone, panic_threshold)| {
+            |(servers, health_check, pass_host_header, hash, slow_start, zone, panic_threshold, canary)| {
                 ServiceKind::LoadBalancer(Box::new(LoadBalancer {
                     servers,
                     strategy: crate::model::Strategy::ConsistentHash,
@@ -203,6 +218,7 @@ fn service() -> impl Strategy<Value = Service> {
                     slow_start,
                     zone_preference: zone.map(|threshold| ZonePreference { threshold }),
                     panic_threshold,
+                    canary,
                     health_check,
                     pass_host_header,
                     ..LoadBalancer::default()

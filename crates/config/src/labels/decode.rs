@@ -1,7 +1,7 @@
 //! The merged labels of an instance to its declaration.
 
 use figment::value::{Dict, Value};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Declaration,
@@ -87,6 +87,10 @@ fn is_canary(sets: &[Keys<'_>]) -> bool {
     said.is_some_and(|(_, text)| flag(text) == Some(true))
 }
 
+/// `canary.weight`
+#[derive(Deserialize)]
+struct Share(#[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")] u8);
+
 /// Fills a declaration from the merged labels.
 pub(super) struct Decoder<'a> {
     pub(super) merged: &'a Merged,
@@ -142,7 +146,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// `canary.weight`, and what is wrong with `canary`, which was read before.
+    /// What lies below `canary`, and what is wrong with that itself, which was read before.
     fn canary(&mut self, value: &Value, path: &KeyPath<'_>) {
         let Value::Dict(_, dict) = value else {
             self.part::<bool>(value, path);
@@ -153,12 +157,13 @@ impl<'a> Decoder<'a> {
             if key == ITSELF {
                 self.part::<bool>(value, path);
             } else if key.eq_ignore_ascii_case("weight") {
-                match self.part::<u8>(value, &below) {
-                    Some(101..) => self.problem(value, &below, "more than 100 per cent", None),
-                    weight => self.declaration.canary_weight = weight,
-                }
+                let share = self.part::<Share>(value, &below);
+                self.declaration.canaries.weight = share.map(|share| share.0);
+            } else if key.eq_ignore_ascii_case("stop") {
+                self.declaration.canaries.stop = self.part(value, &below).flatten();
             } else {
-                self.problem(value, &below, "unknown key", Some(suggestion(key, &["weight"])));
+                let known = ["weight", "stop"];
+                self.problem(value, &below, "unknown key", Some(suggestion(key, &known)));
             }
         }
     }

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::{DeclaredService, ServerTemplate, simple::Port};
 use crate::{
     model::{
-        Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring, PassiveHealthCheck,
-        ResponseForwarding, Retry, Scheme, ServerUrl, ServiceKind, Sticky, Strategy, Timeouts, Upgrades,
-        Weighted, ZonePreference, only_kind,
+        Canary, Failover, Hash, HealthCheck, HighestRandomWeight, LoadBalancer, Mirroring,
+        PassiveHealthCheck, ResponseForwarding, Retry, Scheme, ServerUrl, ServiceKind, Sticky, Strategy,
+        Timeouts, Upgrades, Weighted, ZonePreference, only_kind,
     },
     name::Reference,
 };
@@ -44,6 +44,7 @@ struct Balancer {
     zone_preference: Option<ZonePreference>,
     #[serde(deserialize_with = "crate::whole::within::<_, _, 0, 100>")]
     panic_threshold: u8,
+    canary: Option<Canary>,
     health_check: Option<HealthCheck>,
     passive_health_check: Option<PassiveHealthCheck>,
     retry: Retry,
@@ -66,6 +67,7 @@ impl Default for Balancer {
             slow_start,
             zone_preference,
             panic_threshold,
+            canary,
             health_check,
             passive_health_check,
             retry,
@@ -84,6 +86,7 @@ impl Default for Balancer {
             slow_start,
             zone_preference,
             panic_threshold,
+            canary,
             health_check,
             passive_health_check,
             retry,
@@ -145,6 +148,7 @@ impl TryFrom<RawService> for LabelledService {
                 slow_start: balancer.slow_start,
                 zone_preference: balancer.zone_preference,
                 panic_threshold: balancer.panic_threshold,
+                canary: balancer.canary,
                 health_check: balancer.health_check,
                 passive_health_check: balancer.passive_health_check,
                 retry: balancer.retry,

@@ -19,7 +19,7 @@ pub use decode::decode;
 
 use crate::{
     fragment::{Declared, SetAside},
-    model::{LoadBalancer, Middleware, Router, Scheme, ServerUrl, ServiceKind},
+    model::{Canary, LoadBalancer, Middleware, Router, Scheme, ServerUrl, ServiceKind},
     name::Reference,
     origin::Problem,
 };
@@ -40,8 +40,8 @@ pub struct Declaration {
     pub group: Option<String>,
     /// `mesh.canary`: it belongs to the canary group.
     pub canary: bool,
-    /// `mesh.canary.weight`: the share of the canary group, in per cent.
-    pub canary_weight: Option<u8>,
+    /// `mesh.canary.weight` and `mesh.canary.stop`: what the canary group gets.
+    pub canaries: Canary,
     /// Objects that are there but broken.
     pub set_aside: Vec<SetAside>,
     /// Problems of the set as a whole: an unknown key, a value that does not parse.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{DeclaredService, PortChoice, ServerTemplate};
 use crate::{
-    model::{HealthCheck, LoadBalancer, Router, RouterTls, Scheme},
+    model::{HealthCheck, LoadBalancer, Router, RouterTls, Scheme, Sticky, StickyCookie, Strategy},
     name::Reference,
     redact::Shown,
     rule::{Rule, RuleError},
@@ -27,7 +27,7 @@ pub(super) const ROUTER_KEYS: [&str; 8] = [
 ];
 
 /// Keys that describe the instance's own service.
-pub(super) const SERVICE_KEYS: [&str; 4] = ["port", "scheme", "weight", "healthcheck"];
+pub(super) const SERVICE_KEYS: [&str; 6] = ["port", "scheme", "weight", "healthcheck", "sticky", "strategy"];
 
 /// `mesh.host`, `mesh.path`, ...; also what lies below `mesh.routers.<name>`.
 #[derive(Debug, Default, Deserialize)]
@@ -117,6 +117,8 @@ pub(super) struct SimpleService {
     scheme: Option<Scheme>,
     weight: Option<u32>,
     healthcheck: Option<HealthCheck>,
+    sticky: Option<StickyCookie>,
+    strategy: Strategy,
 }
 
 impl SimpleService {
@@ -129,6 +131,8 @@ impl SimpleService {
         Ok(DeclaredService {
             load_balancer: LoadBalancer {
                 health_check: self.healthcheck,
+                sticky: self.sticky.map(|cookie| Sticky { cookie: Some(cookie) }),
+                strategy: self.strategy,
                 ..LoadBalancer::default()
             },
             middlewares: Vec::new(),

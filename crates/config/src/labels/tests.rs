@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     instance::LabelSet,
-    model::{Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, Strategy, ZonePreference},
+    model::{
+        Canary, CanaryStop, Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, StickyCookie,
+        Strategy, ZonePreference,
+    },
     origin::Origin,
 };
 
@@ -227,8 +230,11 @@ fn simple_tags_make_one_router_and_one_service() {
         ("mesh.service", "shop"),
         ("mesh.canary", "true"),
         ("mesh.canary.weight", "10"),
+        ("mesh.canary.stop.minrequests", "50"),
         ("mesh.healthcheck.path", "/healthz"),
         ("mesh.healthcheck.timeout", "2s"),
+        ("mesh.sticky", "true"),
+        ("mesh.strategy", "p2c"),
     ]);
     assert_eq!(
         rule(&declaration),
@@ -254,8 +260,42 @@ fn simple_tags_make_one_router_and_one_service() {
         service.load_balancer.health_check.as_ref().unwrap().path,
         "/healthz"
     );
+    let balancer = &service.load_balancer;
+    assert_eq!(balancer.strategy, Strategy::P2c);
+    let cookie = balancer.sticky.as_ref().unwrap().cookie.as_ref();
+    assert_eq!(cookie, Some(&StickyCookie::default()));
     assert_eq!(declaration.group.as_deref(), Some("shop"));
-    assert_eq!((declaration.canary, declaration.canary_weight), (true, Some(10)));
+    let stop = CanaryStop {
+        min_requests: 50,
+        ..CanaryStop::default()
+    };
+    let canaries = Canary {
+        weight: Some(10),
+        stop: Some(stop),
+    };
+    assert_eq!((declaration.canary, declaration.canaries), (true, canaries));
+}
+
+#[test]
+fn a_simple_cookie_may_have_attributes_and_a_strategy_that_is_none_lists_those_there_are() {
+    let declaration = labels(&[("mesh.sticky.name", "shop"), ("mesh.sticky.httponly", "true")]);
+    let sticky = declaration.services[""].value.load_balancer.sticky.clone();
+    let cookie = sticky.unwrap().cookie.unwrap();
+    assert!(cookie.name == "shop" && cookie.http_only && !cookie.secure);
+    assert_eq!(
+        labels(&[("mesh.sticky", "false"), ("mesh.port", "80")]).services[""]
+            .value
+            .load_balancer
+            .sticky,
+        None
+    );
+    let declaration = labels(&[("mesh.strategy", "random")]);
+    let aside = &declaration.set_aside[0].problem;
+    let help = aside.help.as_deref().unwrap();
+    assert!(
+        help.ends_with("known: wrr, p2c, leasttime, leastconn, hrw, consistentHash"),
+        "{help}"
+    );
 }
 
 #[test]
@@ -263,7 +303,7 @@ fn one_source_may_call_an_instance_a_canary_and_another_one_give_the_share() {
     let decoded = |weak: &[(&str, &str)], strong: &[(&str, &str)]| {
         let sets = [set("weak", weak), set("strong", strong)];
         let declaration = decode(&sets, &["mesh".to_owned()]);
-        (declaration.canary, declaration.canary_weight)
+        (declaration.canary, declaration.canaries.weight)
     };
     let (on, off, share) = (
         &[("mesh.canary", "true")],
@@ -273,6 +313,26 @@ fn one_source_may_call_an_instance_a_canary_and_another_one_give_the_share() {
     assert_eq!(decoded(on, share), (true, Some(20)));
     assert_eq!(decoded(share, on), (true, Some(20)));
     assert_eq!(decoded(on, off), (false, None));
+}
+
+#[test]
+fn a_canary_is_stopped_by_defaults_by_numbers_or_not_at_all() {
+    let stop = |labelled: &[(&str, &str)]| labels(labelled).canaries.stop;
+    assert_eq!(stop(&[("mesh.canary.weight", "10")]), None);
+    let by_default = Some(CanaryStop::default());
+    assert_eq!(stop(&[("mesh.canary.stop", "true")]), by_default);
+    assert_eq!(stop(&[("mesh.canary.stop", "false")]), None);
+    let both = [("mesh.canary.stop", "true"), ("mesh.canary.stop.margin", "0")];
+    assert_eq!(stop(&both).unwrap().margin, 0);
+    let declaration = labels(&[
+        ("mesh.http.services.s.loadbalancer.canary.weight", "10"),
+        ("mesh.http.services.s.loadbalancer.canary.stop", "true"),
+    ]);
+    let canary = Canary {
+        weight: Some(10),
+        stop: by_default,
+    };
+    assert_eq!(declaration.services["s"].value.load_balancer.canary, Some(canary));
 }
 
 #[test]
@@ -390,6 +450,8 @@ fn what_is_wrong_is_said_and_its_neighbours_live() {
         ("mesh.prot", "80"),
         ("mesh.weight", "lots"),
         ("mesh.canary.weight", "101"),
+        ("mesh.canary.stop.margin", "lots"),
+        ("mesh.canary.wait", "5"),
         ("mesh.http.router.x.rule", "Host:a.com"),
         ("mesh.http.routers.bad.rule", "Hots(`a.com`)"),
         ("mesh.http.routers.bad.prioritty", "1"),

@@ -4,9 +4,11 @@
 //! references between objects are still names; the compiler in `mesh-proxy` resolves them.
 
 mod balancing;
+mod canary;
 mod certificate;
 mod composite;
 mod health_check;
+mod idle_options;
 mod middleware;
 mod retry;
 mod router;
@@ -18,6 +20,7 @@ mod transport;
 mod upgrades;
 
 pub use balancing::{Hash, HashKey, Strategy, ZonePreference};
+pub use canary::{Canary, CanaryStop};
 pub use certificate::{Certificate, CertificatePair, Pem};
 pub use composite::{
     Failover, FailoverErrors, HealthReport, HighestRandomWeight, Mirror, Mirroring, Weighted, WeightedService,

@@ -72,6 +72,9 @@ impl FromStr for ServerUrl {
             text: redact::url(text),
             reason,
         };
+        if text.contains('#') {
+            return Err(error("it has a fragment"));
+        }
         let uri: http::Uri = text.trim().parse().map_err(|_| error("it does not parse"))?;
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
@@ -200,6 +203,8 @@ mod tests {
             "http://a:99999",
             "http://u:p@a",
             "http://a/?q",
+            "http://a#f",
+            "http://a/x#f",
         ] {
             assert!(text.parse::<ServerUrl>().is_err(), "{text:?} was taken");
         }

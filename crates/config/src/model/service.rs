@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, Retry, ServerUrl,
-    Sticky, Strategy, Timeouts, Upgrades, Weighted, ZonePreference, is_default,
+    Canary, Failover, Hash, HealthCheck, HighestRandomWeight, Mirroring, PassiveHealthCheck, Retry,
+    ServerUrl, Sticky, Strategy, Timeouts, Upgrades, Weighted, ZonePreference, is_default,
 };
 use crate::{instance::Lifecycle, name::Reference, origin::Origin};
 
@@ -164,6 +164,9 @@ pub struct LoadBalancer {
         skip_serializing_if = "is_default"
     )]
     pub panic_threshold: u8,
+    /// What servers marked as canaries get; absent means that they are servers like the others.
+    #[serde(skip_serializing_if = "is_default")]
+    pub canary: Option<Canary>,
     /// Active probes; absent means none.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check: Option<HealthCheck>,
@@ -204,6 +207,7 @@ impl Default for LoadBalancer {
             slow_start: Duration::ZERO,
             zone_preference: None,
             panic_threshold: 0,
+            canary: None,
             health_check: None,
             passive_health_check: None,
             retry: Retry::default(),
@@ -249,6 +253,9 @@ pub struct Server {
     /// The zone it is in; empty where that is not known.
     #[serde(default, skip_serializing_if = "is_default")]
     pub zone: String,
+    /// It belongs to the canaries of its service.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub canary: bool,
     /// What its provider knows of it; always ready in documents.
     #[serde(skip)]
     pub lifecycle: Lifecycle,

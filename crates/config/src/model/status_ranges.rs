@@ -27,6 +27,11 @@ impl StatusRanges {
         self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
     }
 
+    /// The first and the last status of one entry; `None` for what is none.
+    pub fn range(text: &str) -> Option<(u16, u16)> {
+        range(text)
+    }
+
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

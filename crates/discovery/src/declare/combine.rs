@@ -15,11 +15,10 @@ use mesh_config::{
     fragment::Declared,
     instance::{Instance, Lifecycle},
     labels::DeclaredService,
-    model::{LoadBalancer, Server, ServerUrl, Service, ServiceKind},
+    model::{Canary, LoadBalancer, Server, ServerUrl, Service, ServiceKind},
 };
 
 use super::{
-    canary,
     complete::{Claim, Completed},
     definitions::Definitions,
     limits::Limits,
@@ -142,7 +141,7 @@ pub(crate) fn retained(definitions: &Definitions, provider: &ProviderName, expos
         services: services
             .filter(|(_, declared)| limits.permits_service(&declared.value))
             .map(|(name, declared)| {
-                let value = service(&declared.value, Vec::new());
+                let value = service(&declared.value, Vec::new(), &Canary::default());
                 (name.as_str().into(), place(value, &declared.origin, Vec::new()))
             })
             .collect(),
@@ -157,7 +156,7 @@ fn combine_services(
     limits: Limits<'_>,
     combined: &mut Combined,
 ) {
-    let share = ranked.iter().find_map(|member| member.completed.canary_weight);
+    let canaries = canaries(ranked);
     let claims = ranked_claims(ranked, |completed| &completed.services);
     let settled = settle_by(
         "services",
@@ -173,8 +172,8 @@ fn combine_services(
             combined.objects.set_aside.extend(settled.set_aside);
             continue;
         };
-        let servers = servers(&name, members, &declared.value, share, &mut settled.problems);
-        let value = service(&declared.value, servers);
+        let servers = servers(&name, members, &declared.value, &mut settled.problems);
+        let value = service(&declared.value, servers, &canaries);
         let entry = place(value, &declared.origin, settled.problems);
         combined.objects.services.insert(name.into(), entry);
     }
@@ -185,13 +184,12 @@ fn servers(
     name: &str,
     members: &[Member],
     definition: &DeclaredService,
-    share: Option<u8>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Server> {
     if definition.instead.is_some() {
         return Vec::new();
     }
-    let mut servers: Vec<(Server, bool)> = Vec::new();
+    let mut servers: Vec<Server> = Vec::new();
     let mut known = HashMap::new();
     for member in members {
         let template = match member.completed.services.get(name) {
@@ -202,31 +200,26 @@ fn servers(
             Some(Err(_)) | None => continue,
         };
         match server(&member.instance, template, member.gone) {
-            Ok(server) => add(&mut servers, &mut known, server, member.completed.canary),
+            Ok(mut server) => {
+                server.canary = member.completed.canary;
+                add(&mut servers, &mut known, server);
+            }
             Err(message) => {
                 let key = format!("http.services.{name}");
                 problems.push(Problem::new(member.instance.origin.clone(), key, message));
             }
         }
     }
-    if let Some(share) = share {
-        canary::scale(&mut servers, share);
-    }
-    servers.into_iter().map(|(server, _)| server).collect()
+    servers
 }
 
 /// One address is one server: the best-off of those who claim it.
-fn add(
-    servers: &mut Vec<(Server, bool)>,
-    known: &mut HashMap<ServerUrl, usize>,
-    server: Server,
-    canary: bool,
-) {
+fn add(servers: &mut Vec<Server>, known: &mut HashMap<ServerUrl, usize>, server: Server) {
     let place = *known.entry(server.url.clone()).or_insert(servers.len());
     match servers.get_mut(place) {
-        Some(other) if standing(&server) < standing(&other.0) => *other = (server, canary),
+        Some(other) if standing(&server) < standing(other) => *other = server,
         Some(_) => {}
-        None => servers.push((server, canary)),
+        None => servers.push(server),
     }
 }
 
@@ -240,10 +233,30 @@ fn standing(server: &Server) -> u8 {
     }
 }
 
-fn service(definition: &DeclaredService, servers: Vec<Server>) -> Service {
+/// What simple labels say of the canary group: each part in the words of the strongest who says it, a canary or not.
+fn canaries(ranked: &[&Member]) -> Canary {
+    let mut said = ranked.iter().map(|member| &member.completed.canaries);
+    Canary {
+        weight: said.clone().find_map(|canaries| canaries.weight),
+        stop: said.find_map(|canaries| canaries.stop.clone()),
+    }
+}
+
+/// The same as one service has it, whose own definition comes first.
+fn canary(definition: Option<&Canary>, said: &Canary) -> Option<Canary> {
+    let own = definition.cloned().unwrap_or_default();
+    let canary = Canary {
+        weight: own.weight.or(said.weight),
+        stop: own.stop.or_else(|| said.stop.clone()),
+    };
+    (canary != Canary::default()).then_some(canary)
+}
+
+fn service(definition: &DeclaredService, servers: Vec<Server>, canaries: &Canary) -> Service {
     let balancer = || {
         ServiceKind::LoadBalancer(Box::new(LoadBalancer {
             servers,
+            canary: canary(definition.load_balancer.canary.as_ref(), canaries),
             ..definition.load_balancer.clone()
         }))
     };

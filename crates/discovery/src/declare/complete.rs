@@ -7,7 +7,7 @@ use mesh_config::{
     fragment::{Declared, Kind},
     instance::Instance,
     labels::{self, Declaration, DeclaredService},
-    model::{Middleware, Router, ServiceKind},
+    model::{Canary, Middleware, Router, ServiceKind},
     name::normalize,
     rule::Rule,
 };
@@ -31,8 +31,8 @@ pub(crate) struct Completed {
     pub(crate) middlewares: BTreeMap<String, Claim<Middleware>>,
     /// It belongs to the canary group.
     pub(crate) canary: bool,
-    /// Share of the canary group, in per cent.
-    pub(crate) canary_weight: Option<u8>,
+    /// What the canary group gets, as far as it says.
+    pub(crate) canaries: Canary,
     /// Problems of its labels as a whole.
     pub(crate) problems: Vec<Problem>,
 }
@@ -46,7 +46,7 @@ impl Completed {
             services: BTreeMap::new(),
             middlewares: BTreeMap::new(),
             canary: false,
-            canary_weight: None,
+            canaries: Canary::default(),
             problems: Vec::new(),
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn complete(instance: &Instance, provider: &ProviderName, exposure: &
         && !declaration.other_protocols_only;
     let mut completed = Completed {
         canary: declaration.canary,
-        canary_weight: declaration.canary_weight,
+        canaries: declaration.canaries.clone(),
         problems: declaration.problems.clone(),
         ..Completed::nothing(unit)
     };

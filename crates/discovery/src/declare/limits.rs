@@ -172,9 +172,12 @@ impl<'a> Limits<'a> {
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
             Middleware::AddPrefix(_)
+            | Middleware::CircuitBreaker(_)
             | Middleware::Headers(_)
             | Middleware::RedirectScheme(_)
+            | Middleware::Retry(_)
             | Middleware::StripPrefix(_) => Ok(()),
         }
     }

@@ -3,7 +3,6 @@
 //! Two pure steps: [`complete`] looks at one instance alone and fills in what its labels leave out,
 //! [`combine`] lets all instances of one service agree.
 
-mod canary;
 mod combine;
 mod complete;
 mod definitions;

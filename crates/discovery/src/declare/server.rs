@@ -25,6 +25,7 @@ pub(super) fn server(instance: &Instance, template: &ServerTemplate, gone: bool)
             (None, Some(zone)) => zone.to_string(),
             (None, None) => String::new(),
         },
+        canary: false,
         lifecycle,
         reason,
         origin: Some(instance.origin.clone()),

@@ -103,6 +103,15 @@ impl Answer {
         self.aside.as_mut()?.failure.take()
     }
 
+    /// It goes to the client in place of `other`: what is known of that, and kept with it, goes along.
+    pub(crate) fn stands_for(&mut self, other: &mut Self) {
+        let Some(aside) = other.aside.take() else { return };
+        self.because(aside.failure);
+        if !aside.held.is_empty() {
+            self.aside.get_or_insert_default().held.extend(aside.held);
+        }
+    }
+
     /// It stands for one that Mesh made because of `failure`, if there is any: that is counted and logged.
     pub(crate) fn because(&mut self, failure: Option<Failure>) {
         if failure.is_some() {

@@ -21,7 +21,7 @@ use crate::{
     patience::limit,
     sanitize::{Handshake, Introduction, Sanitized, append_peer},
     service::{Asking, Server, ServerId, Terms},
-    upstream::{AnswerError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
+    upstream::{AnswerError, ConnectError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
 };
 
 /// A request that may still be offered to several servers.
@@ -40,6 +40,8 @@ pub(crate) struct Call {
     offered: Option<HeaderValue>,
     /// How it has to agree, where the client cannot judge that.
     handshake: Option<Rc<Handshake>>,
+    /// A connection is being made for it.
+    connects: bool,
     /// How often it was sent and not answered.
     lost: u8,
     /// How often it was sent for nothing: not answered, or with an answer that does not count.
@@ -122,6 +124,7 @@ impl Call {
             upgrade: None,
             offered: None,
             handshake: None,
+            connects: false,
             lost: 0,
             spoilt: 0,
             attempts: 1,
@@ -247,11 +250,26 @@ impl Call {
         self.spoil();
     }
 
-    /// `server` took too long; it may be `repeatable`.
-    pub(super) fn late(&mut self, server: &Server, repeatable: bool) -> ForwardError {
+    /// A connection is being made for it: nothing of it is sent yet.
+    pub(super) fn begin_to_connect(&mut self) {
+        self.connects = true;
+    }
+
+    /// There is a connection, or there will be none.
+    pub(super) fn end_to_connect(&mut self) {
+        self.connects = false;
+    }
+
+    /// `server` took longer than `limit`; it may be `repeatable`.
+    pub(super) fn late(&mut self, server: &Server, limit: Duration, repeatable: bool) -> ForwardError {
         let server = server.authority.clone();
+        let connects = std::mem::take(&mut self.connects);
         if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
             return ForwardError::RequestTimeout(server);
+        }
+        if connects {
+            let source = ConnectError::Timeout(limit);
+            return ForwardError::ConnectTimeout { server, source };
         }
         self.spoil();
         ForwardError::TryTimeout {

@@ -106,7 +106,7 @@ async fn sending(waiting: Waiting, upstreams: Rc<Upstreams>) -> CopyOutcome {
 }
 
 /// Lets an answer go that nobody wants. What is short is read, so that its connection can be used again.
-pub(super) fn let_go(answer: Answer, upstreams: &Rc<Upstreams>) {
+pub(crate) fn let_go(answer: Answer, upstreams: &Rc<Upstreams>) {
     let reading = discard(answer, upstreams.clone());
     // Where too many are read already, the connection ends.
     let _is_read = upstreams.beside(async {

@@ -27,10 +27,11 @@ use std::{
 use futures::future::LocalBoxFuture;
 use http::{Response, request};
 use mesh_telemetry::access_log::AccessLog;
-use tokio::time::{self, sleep_until, timeout};
+use tokio::time::{self, sleep, sleep_until, timeout};
 
 pub(crate) use answer::{Answer, Held, Source, Tunnel};
 pub(crate) use call::{Call, name_authority};
+pub(crate) use copies::let_go;
 pub(crate) use error::ForwardError;
 pub(crate) use trail::Trail;
 
@@ -39,7 +40,7 @@ use crate::{
     entrypoint::Client,
     middleware::{End, Visit, lead},
     patience::limit,
-    service::{Attempt, InFlight, Outcome, Server, Service},
+    service::{Attempt, InFlight, Need, Outcome, Server, Service},
     upstream::{ConnectError, Lease, RequestBody, Sender, Upload, Upstreams},
 };
 
@@ -125,6 +126,10 @@ async fn try_servers(
             return tries.outcome();
         };
         let mut pick = course.lead(pick);
+        if let Some(pause) = tries.pause(&pick.server) {
+            Box::pin(sleep(pause)).await;
+            now = Instant::now();
+        }
         course.forget_spares();
         if let Some(beside) = pick.beside.take() {
             Box::pin(course.prepare(*beside, &pick.middlewares, call)).await?;
@@ -188,7 +193,7 @@ async fn attempt(
             let offer = offer(upstreams, server, call, trail, log, now);
             match Box::pin(timeout(limit, offer)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(call.late(server, repeatable)),
+                Err(_) => Err(call.late(server, limit, repeatable)),
             }
         }
     };
@@ -227,7 +232,7 @@ async fn offer(
             // The server closed the connection, most likely before it knew of this request.
             Err(error @ ForwardError::Closed { again: true, .. }) => {
                 if call.was_lost() {
-                    taken = server.terms.take_retry(now);
+                    taken = server.terms.take_retry(Need::Gone, now);
                     if taken.is_none() {
                         return Err(error.beyond_budget(&server.service));
                     }
@@ -238,13 +243,16 @@ async fn offer(
     }
     // While it connects, too: a server that cannot be reached would else seem to be the least busy one.
     let in_flight = server.state.begin();
+    call.begin_to_connect();
     let lease = Box::pin(connect(
         upstreams,
         server,
         call.offered().is_some(),
         limit(call.limits().connect),
     ))
-    .await?;
+    .await;
+    call.end_to_connect();
+    let lease = lease?;
     let outcome = send(lease, in_flight, call, trail, log).await;
     if let (Some(taken), Ok(_)) = (taken, &outcome) {
         server.terms.give_back(taken);

@@ -1,18 +1,29 @@
 //! The servers that a call was offered to, and whether there is to be another one.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use rand::Rng as _;
 use smallvec::SmallVec;
 
 use super::{Answer, Call, ForwardError, copies, led::Led};
 use crate::{
     respond::Failure,
-    service::{Allowed, Pick, Server, ServerId, Service, Terms},
+    service::{Allowed, Need, Pick, Server, ServerId, Service, Terms},
     upstream::Upstreams,
 };
 
 /// Servers that are remembered without memory of their own.
 const FEW: usize = 3;
+
+/// How long a server that a call was offered to before is left alone, the first time; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest of these pauses.
+const MAX_PAUSE: Duration = Duration::from_millis(250);
 
 /// The servers that a call was offered to.
 #[derive(Debug, Default)]
@@ -29,6 +40,8 @@ pub(super) struct Tries {
     is_spent: bool,
     /// A service is asked in place of another one that has no server left.
     is_instead: bool,
+    /// A server answered in vain, or not in time.
+    is_wasted: bool,
     /// What offers beyond the first took out of the budget.
     taken: SmallVec<[(Arc<Terms>, Allowed); 1]>,
 }
@@ -63,6 +76,17 @@ impl Tries {
                 None
             }
         }
+    }
+
+    /// How long to wait before `server` is asked, if it was before: others do, too, and all of them would come at once. It
+    /// is up to a half less at random.
+    pub(super) fn pause(&self, server: &Server) -> Option<Duration> {
+        let repeats = self.tried.iter().filter(|tried| **tried == server.id()).count();
+        let doublings = u32::try_from(repeats.checked_sub(1)?).unwrap_or(u32::MAX);
+        let pause = FIRST_PAUSE
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(MAX_PAUSE);
+        Some(pause.mul_f64(rand::rng().random_range(0.5..=1.0)))
     }
 
     /// What counts, once there is no further server.
@@ -126,7 +150,11 @@ impl Tries {
             (self.is_instead, self.is_spent, self.offers) = (pick.is_instead, false, 0);
             return true;
         }
-        let taken = terms.take_retry(now);
+        let need = match self.is_wasted {
+            true => Need::Spoilt,
+            false => Need::Gone,
+        };
+        let taken = terms.take_retry(need, now);
         self.taken.extend(taken.map(|taken| (terms.clone(), taken)));
         taken.is_some()
     }
@@ -174,6 +202,7 @@ impl Tries {
             }
             Err(_) => return Some(outcome),
         }
+        self.is_wasted = !call.was_only_lost();
         self.tried.push(server.id());
         self.last = Some(outcome);
         None

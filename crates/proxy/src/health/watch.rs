@@ -8,7 +8,7 @@ use std::{
 use mesh_config::model::HealthCheck;
 use rand::Rng as _;
 use tokio::time;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{probe::probe, turns::Turns};
 use crate::service::{CheckStatus, Server, ServerHealth};
@@ -35,6 +35,9 @@ pub(super) async fn watch(server: Arc<Server>, health: Arc<ServerHealth>, turns:
             };
             (outcome, began)
         };
+        if outcome.is_err() {
+            server.state.end_sessions();
+        }
         let before = health.status();
         let now = streak.judge(before, outcome.is_ok(), &check);
         health.set_reason(outcome.as_ref().err().map_or("", String::as_str));
@@ -113,11 +116,15 @@ fn pause(status: CheckStatus, check: &HealthCheck) -> Duration {
 }
 
 fn tell(server: &Server, before: CheckStatus, outcome: &Result<(), String>) {
+    let leaves = server.state.is_leaving();
     let (service, server) = (&server.service, &server.url);
     match (outcome, before) {
+        (Err(error), _) if leaves => {
+            debug!(%service, %server, %error, "health check of a leaving server failed")
+        }
         (Err(error), _) => warn!(%service, %server, %error, "health check failed, server is out"),
         (Ok(()), CheckStatus::Down) => info!(%service, %server, "health check passed, server is back"),
-        (Ok(()), _) => tracing::debug!(%service, %server, "health check passed"),
+        (Ok(()), _) => debug!(%service, %server, "health check passed"),
     }
 }
 

@@ -6,10 +6,14 @@
 
 mod add_prefix;
 mod change;
+mod circuit_breaker;
+mod errors;
+mod expression;
 mod headers;
 mod instances;
 mod path;
 mod redirect_scheme;
+mod retry;
 mod strip_prefix;
 mod visit;
 mod walk;
@@ -19,15 +23,16 @@ use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
-use mesh_config::{QualifiedName, model};
+use mesh_config::{QualifiedName, Reference, model};
 
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub(crate) use self::visit::{End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, headers::Headers, redirect_scheme::RedirectScheme, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix, circuit_breaker::CircuitBreaker, errors::Errors, headers::Headers,
+    instances::Instances, redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
 };
-use crate::{forward::Answer, sanitize::Peer};
+use crate::{forward::Answer, sanitize::Peer, service::Service};
 
 /// Middlewares in the order a request meets them; an answer meets them the other way round.
 pub type Chain = Arc<[Arc<Middleware>]>;
@@ -78,6 +83,22 @@ pub(crate) trait Around: Debug + Send + Sync {
         let _stateless = owner;
         None
     }
+
+    /// The service that it asks beside the one that its requests go to.
+    fn asks(&self) -> Option<&Reference> {
+        None
+    }
+
+    /// The same asking `service`.
+    fn asking(&self, service: Arc<Service>) -> Option<Arc<dyn Around>> {
+        let _asks_none = service;
+        None
+    }
+
+    /// What [`Self::asks`] stands for.
+    fn asked(&self) -> Option<&Arc<Service>> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -89,13 +110,19 @@ pub(crate) struct InvalidMiddleware {
     reason: &'static str,
 }
 
+impl From<InvalidMiddleware> for String {
+    fn from(error: InvalidMiddleware) -> Self {
+        error.to_string()
+    }
+}
+
 impl Middleware {
     /// Compiles one middleware; `None` for a chain, which is no step of its own.
     ///
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
     pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(definition).map_err(|error| error.to_string())?;
+        let step = Step::new(definition)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -103,18 +130,42 @@ impl Middleware {
         }))
     }
 
-    /// The same with the state that belongs to the router, or service, called `owner`.
-    pub(crate) fn for_owner(self: &Arc<Self>, owner: &str) -> Arc<Self> {
+    /// The same for the router, or service, called `owner`: with its state, and asking what is to be `found` under the
+    /// name of a service.
+    pub(crate) fn for_owner(
+        self: &Arc<Self>,
+        owner: &str,
+        found: impl Fn(&QualifiedName) -> Option<Arc<Service>>,
+    ) -> Arc<Self> {
         let Step::Around(step) = &self.step else {
             return self.clone();
         };
-        match step.for_owner(owner) {
+        let with_state = step.for_owner(owner);
+        let step = with_state.as_ref().unwrap_or(step);
+        let asking = self.asks().and_then(|name| step.asking(found(&name)?));
+        match asking.or(with_state) {
             None => self.clone(),
             Some(step) => Arc::new(Self {
                 name: self.name.clone(),
                 kind: self.kind,
                 step: Step::Around(step),
             }),
+        }
+    }
+
+    /// The service that it asks beside the one that its requests go to.
+    pub(crate) fn asks(&self) -> Option<QualifiedName> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => Some(step.asks()?.resolve(&self.name.provider)),
+        }
+    }
+
+    /// What [`Self::asks`] stands for.
+    pub(crate) fn asked(&self) -> Option<&Arc<Service>> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.asked(),
         }
     }
 
@@ -126,11 +177,14 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, InvalidMiddleware> {
+    fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
+            model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
             model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
+            model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
             model::Middleware::Chain(_) => return Ok(None),
         }))
@@ -140,10 +194,6 @@ impl Step {
         Self::Head(Box::new(step))
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the first kind that needs it comes next")
-    )]
     fn around(step: impl Around + 'static) -> Self {
         Self::Around(Arc::new(step))
     }
@@ -151,12 +201,17 @@ impl Step {
 
 /// A short answer in text: the reason phrase of its status.
 fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
+    ControlFlow::Break(plain(status))
+}
+
+/// The same as it is.
+fn plain(status: StatusCode) -> Response<Bytes> {
     let text = status.canonical_reason().unwrap_or_default();
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
-    ControlFlow::Break(response)
+    response
 }
 
 #[cfg(test)]

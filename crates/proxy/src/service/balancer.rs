@@ -18,14 +18,14 @@ use mesh_config::{
 use parking_lot::Mutex;
 
 use super::{
-    Asking, Pick, Terms, Upgrades,
+    Asking, Cause, Pick, Terms, Upgrades,
+    canary::Trial,
     known_servers::{KnownServer, KnownServers},
     layout::{Layout, Rules},
+    parting::parting,
     server::{Server, ServerId, ServerInfo},
     state::ServiceState,
     sticky::Stickiness,
-    turn::Turn,
-    zone::Zones,
 };
 use crate::{brief::brief, upstream::Transport};
 
@@ -36,6 +36,8 @@ use crate::{brief::brief, upstream::Transport};
 #[derive(Debug)]
 pub struct Balancer {
     servers: Vec<Arc<Server>>,
+    /// How many of them its definition names. The others have left it, and have sessions.
+    named: usize,
     rules: Rules,
     layout: ArcSwap<Layout>,
     laying_out: Mutex<()>,
@@ -46,6 +48,7 @@ pub struct Balancer {
     drain_timeout: Duration,
     leads_straight: bool,
     pub(super) state: Arc<ServiceState>,
+    trial: Option<Arc<Trial>>,
     sticky: Option<Box<Stickiness>>,
 }
 
@@ -76,51 +79,28 @@ impl Balancer {
         previous: Option<&Self>,
     ) -> Arc<Self> {
         let state = previous.map_or_else(ServiceState::new, |previous| previous.state.clone());
-        let mut known = KnownServers::new(definition, previous, &state);
-        let upgrades = Upgrades::new(&definition.upgrades);
-        let sticky = stickiness(definition, context.label);
-        let terms = Terms::new(definition, &state);
-        let servers = definition.servers.iter().map(|server| {
-            let KnownServer {
-                state,
-                health,
-                passive,
-            } = known.take(&server.url);
-            Arc::new(Server {
-                label: server.url.to_string().into(),
-                authority: server.url.authority().into(),
-                service: context.label.clone(),
-                weight: server.weight,
-                zone: server.zone.as_str().into(),
-                pass_host_header: definition.pass_host_header,
-                upgrades: upgrades.clone(),
-                preserve_path: server.preserve_path,
-                transport: context.transport.clone(),
-                terms: terms.clone(),
-                lifecycle: server.lifecycle,
-                reason: server.reason.clone(),
-                origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
-                state,
-                health,
-                passive,
-                is_timed: definition.strategy == model::Strategy::LeastTime,
-                url: server.url.clone(),
-            })
-        });
-        let servers: Vec<_> = servers.collect();
-        lead_out(&servers, definition.drain_timeout, now);
-        let zones = definition.servers.iter().map(|server| server.zone.as_str());
+        let before = previous.and_then(|previous| previous.trial.as_ref());
+        let trial = Trial::of(definition, before, &state);
+        let parting = parting(definition, previous);
+        let urls = definition
+            .servers
+            .iter()
+            .chain(&parting)
+            .map(|server| server.url.as_written());
+        let sticky = stickiness(definition, context.label, urls);
+        let servers = servers(context, definition, &parting, previous, (&state, trial.as_ref()));
+        let named = definition.servers.len();
+        lead_out(
+            servers.get(..named).unwrap_or_default(),
+            definition.drain_timeout,
+            now,
+        );
         let by_header = matches!(definition.hash.key, model::HashKey::Header(_));
         let leads_straight = !by_header && !servers.iter().any(|server| server.may_share());
         let balancer = Arc::new(Self {
-            rules: Rules {
-                strategy: definition.strategy,
-                hash: definition.hash.clone(),
-                slow_start: definition.slow_start,
-                panic_threshold: definition.panic_threshold,
-                zones: Zones::new(context.zone, definition.zone_preference.as_ref(), zones),
-            },
+            rules: Rules::new(definition, context.zone),
             servers,
+            named,
             layout: ArcSwap::default(),
             laying_out: Mutex::new(()),
             changes: AtomicUsize::new(0),
@@ -128,6 +108,7 @@ impl Balancer {
             drain_timeout: definition.drain_timeout,
             leads_straight,
             state,
+            trial,
             sticky,
         });
         balancer.rebalance(true, now);
@@ -145,6 +126,21 @@ impl Balancer {
     /// All servers, usable or not.
     pub fn servers(&self) -> &[Arc<Server>] {
         &self.servers
+    }
+
+    /// Those that its definition names.
+    pub(super) fn named(&self) -> &[Arc<Server>] {
+        self.servers.get(..self.named).unwrap_or_default()
+    }
+
+    /// Those that have left it, and may have sessions.
+    pub(super) fn parting(&self) -> &[Arc<Server>] {
+        self.servers.get(self.named..).unwrap_or_default()
+    }
+
+    /// True if its cookie keeps clients with their servers.
+    pub(super) fn is_sticky(&self) -> bool {
+        self.sticky.is_some()
     }
 
     /// The server that the client knows, if it may go on with it, or else the next one.
@@ -175,7 +171,7 @@ impl Balancer {
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
         self.state.end_ejections();
         let layout = self.layout.load();
-        match layout.choose(asking, || Turn(self.state.next())) {
+        match layout.choose(asking, &self.state) {
             Some(server) => Some(server.clone()),
             None => self.best_of_the_rest(asking.tried, layout.panics()),
         }
@@ -206,10 +202,13 @@ impl Balancer {
         self.state.retries.refused()
     }
 
-    /// The servers as they are at this moment.
+    /// The servers as they are at this moment. Those that have left it are among them only while they have sessions.
     pub(crate) fn info(&self) -> Vec<ServerInfo> {
         self.state.end_ejections();
-        self.servers.iter().map(|server| server.info()).collect()
+        let parting = self.parting().iter();
+        let parting = parting.filter(|server| server.standing().keeps_sessions());
+        let servers = self.named().iter().chain(parting);
+        servers.map(|server| server.info()).collect()
     }
 
     /// What becomes of ejections once it is `now`.
@@ -218,11 +217,16 @@ impl Balancer {
         self.state.end_ejections_at(super::clock::Moment::of(now));
     }
 
-    /// Lets those of its servers go that are not among `those_that_stay`.
+    /// How its canaries do, where that is watched.
+    pub(super) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_deref()
+    }
+
+    /// Lets those of the servers that it names go that are not among `those_that_stay`.
     pub(super) fn part_from(&self, those_that_stay: &[Arc<Server>]) {
         let staying: HashSet<_> = those_that_stay.iter().map(|server| server.id()).collect();
         let gone = self
-            .servers
+            .named()
             .iter()
             .filter(|server| !staying.contains(&server.id()));
         let now = Instant::now();
@@ -239,6 +243,12 @@ impl Balancer {
                 .is_some_and(|passive| passive.is_ejected());
             (all + 1, ejected + usize::from(is_ejected))
         })
+    }
+
+    /// True if some server would serve, were it not ejected.
+    pub(super) fn has_ejected(&self) -> bool {
+        let mut servers = self.named().iter();
+        servers.any(|server| server.verdict().1 == Cause::Requests && server.is_last_resort())
     }
 
     /// Lays the servers out again after a change of standing. The `newest` balancer of a service notes since when they
@@ -291,16 +301,62 @@ impl Balancer {
     }
 }
 
+/// The servers that `definition` names, then those that have left it. What is known of them comes from `previous`.
+fn servers(
+    context: Context<'_>,
+    definition: &LoadBalancer,
+    parting: &[model::Server],
+    previous: Option<&Balancer>,
+    (state, trial): (&Arc<ServiceState>, Option<&Arc<Trial>>),
+) -> Vec<Arc<Server>> {
+    let mut known = KnownServers::new(definition, previous, state);
+    let upgrades = Upgrades::new(&definition.upgrades);
+    let terms = Terms::new(definition, state);
+    let servers = definition.servers.iter().chain(parting).map(|server| {
+        let KnownServer {
+            state,
+            health,
+            passive,
+        } = known.take(&server.url);
+        Arc::new(Server {
+            label: server.url.to_string().into(),
+            authority: server.url.authority().into(),
+            service: context.label.clone(),
+            weight: server.weight,
+            zone: server.zone.as_str().into(),
+            canary: server.canary,
+            trial: trial.cloned(),
+            pass_host_header: definition.pass_host_header,
+            upgrades: upgrades.clone(),
+            preserve_path: server.preserve_path,
+            transport: context.transport.clone(),
+            terms: terms.clone(),
+            lifecycle: server.lifecycle,
+            reason: server.reason.clone(),
+            origin: server.origin.as_ref().unwrap_or(context.origin).clone(),
+            state,
+            health,
+            passive,
+            is_timed: definition.strategy == model::Strategy::LeastTime,
+            url: server.url.clone(),
+        })
+    });
+    servers.collect()
+}
+
 /// How clients are kept with their servers, if they are. A strategy that goes by what clients send keeps them together
 /// by itself.
-fn stickiness(definition: &LoadBalancer, service: &str) -> Option<Box<Stickiness>> {
+fn stickiness<'m>(
+    definition: &LoadBalancer,
+    service: &str,
+    servers: impl Iterator<Item = impl AsRef<str>> + Clone + 'm,
+) -> Option<Box<Stickiness>> {
     let is_by_key = matches!(
         definition.strategy,
         model::Strategy::Hrw | model::Strategy::ConsistentHash
     );
     let sticky = definition.sticky.as_ref().filter(|_| !is_by_key);
-    let written = definition.servers.iter().map(|server| server.url.as_written());
-    Stickiness::new(sticky, service, written)
+    Stickiness::new(sticky, service, servers)
 }
 
 /// Lets those of `servers` go that drain. One whose URL another one has stays with that.
@@ -334,6 +390,7 @@ mod tests {
                 weight: *weight,
                 preserve_path: false,
                 zone: String::new(),
+                canary: false,
                 lifecycle: *lifecycle,
                 reason: (*lifecycle != Lifecycle::Ready).then(|| "says its provider".to_owned()),
                 origin: None,

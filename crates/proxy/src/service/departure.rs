@@ -2,7 +2,7 @@
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -10,13 +10,15 @@ use tokio::{sync::Notify, time::sleep};
 
 use super::clock::Moment;
 
-/// Whether a server leaves, and when that is over. Written by the compiler alone.
+/// Whether a server leaves, and when that is over.
 #[derive(Debug, Default)]
 pub(super) struct Departure {
     /// Since when it leaves; 0 while it stays.
     since: AtomicU64,
     /// When its connections end; 0 while it stays.
     deadline: AtomicU64,
+    /// Nobody is to come back to it any more. Written by workers and probes, too.
+    is_deserted: AtomicBool,
     changed: Notify,
 }
 
@@ -36,6 +38,7 @@ impl Departure {
 
     /// It is here to stay, also if it was leaving.
     pub(super) fn stay(&self) {
+        self.is_deserted.store(false, Ordering::Relaxed);
         self.set(Moment(0), Moment(0));
     }
 
@@ -44,6 +47,23 @@ impl Departure {
         if self.deadline.swap(deadline.0, Ordering::SeqCst) != deadline.0 {
             self.changed.notify_waiters();
         }
+    }
+
+    /// If it leaves, clients are not to come back to it from now on. What it has may go on.
+    pub(super) fn desert(&self) {
+        if self.has_begun() {
+            self.is_deserted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// True if clients are not to come back to it, though it may have time left.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.is_deserted.load(Ordering::Relaxed)
+    }
+
+    /// True while it leaves, and after that.
+    pub(super) fn has_begun(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
     }
 
     fn deadline(&self) -> Option<Moment> {

@@ -67,18 +67,21 @@ struct World {
     balancer: Arc<Balancer>,
     strategy: model::Strategy,
     probed: bool,
+    /// What the servers of even ports get as canaries.
+    share: Option<u8>,
     told: BTreeMap<u16, (Lifecycle, u32)>,
     verdicts: BTreeMap<u16, CheckStatus>,
     now: Instant,
 }
 
 impl World {
-    fn new(strategy: model::Strategy, probed: bool) -> Self {
+    fn new(strategy: model::Strategy, probed: bool, share: Option<u8>) -> Self {
         let told: BTreeMap<_, _> = PORTS.map(|port| (port, (Lifecycle::Ready, 1))).collect();
         Self {
-            balancer: compiled(&told, strategy, probed, None),
+            balancer: compiled(&told, strategy, probed, share, None),
             strategy,
             probed,
+            share,
             told,
             verdicts: BTreeMap::new(),
             now: Instant::now(),
@@ -95,7 +98,13 @@ impl World {
                         self.verdicts.remove(port);
                     }
                 }
-                self.balancer = compiled(&self.told, self.strategy, self.probed, Some(&self.balancer));
+                self.balancer = compiled(
+                    &self.told,
+                    self.strategy,
+                    self.probed,
+                    self.share,
+                    Some(&self.balancer),
+                );
             }
             Event::Probed(port, verdict) => {
                 if let Some(health) = self.server(*port).and_then(|server| server.health.clone()) {
@@ -121,7 +130,7 @@ impl World {
         servers.find(|server| server.url.port == port).cloned()
     }
 
-    /// From what was told, found and seen alone.
+    /// From what was told, found and seen alone, but for a verdict on canaries.
     fn is_ready(&self, server: &Server) -> bool {
         let (lifecycle, weight) = self.told[&server.url.port];
         let verdict = self.verdicts.get(&server.url.port);
@@ -130,7 +139,8 @@ impl World {
             (Lifecycle::Ready | Lifecycle::Starting, Some(CheckStatus::Up)) => true,
             _ => false,
         };
-        alive && weight > 0 && !server.passive.as_ref().unwrap().is_ejected()
+        let is_stopped = server.standing() == Standing::Stopped;
+        alive && weight > 0 && !is_stopped && !server.passive.as_ref().unwrap().is_ejected()
     }
 }
 
@@ -138,18 +148,29 @@ fn compiled(
     told: &BTreeMap<u16, (Lifecycle, u32)>,
     strategy: model::Strategy,
     probed: bool,
+    share: Option<u8>,
     previous: Option<&Balancer>,
 ) -> Arc<Balancer> {
     let servers = told.iter().map(|(port, (lifecycle, weight))| {
         let written = json!({"url": format!("http://10.0.0.1:{port}"), "weight": weight});
         model::Server {
             lifecycle: *lifecycle,
+            canary: port % 2 == 0,
             ..serde_json::from_value(written).unwrap()
         }
     });
     let definition = LoadBalancer {
         servers: servers.collect(),
         strategy,
+        canary: share.map(|share| model::Canary {
+            weight: Some(share),
+            // Soon stopped: after two requests, when one more fails than of stable servers.
+            stop: Some(model::CanaryStop {
+                margin: 0,
+                min_requests: 2,
+                ..model::CanaryStop::default()
+            }),
+        }),
         health_check: probed.then(model::HealthCheck::default),
         passive_health_check: Some(model::PassiveHealthCheck::default()),
         ..LoadBalancer::default()
@@ -168,9 +189,10 @@ proptest! {
     fn no_server_that_is_not_ready_is_picked_while_a_ready_one_exists(
         strategy in strategies(),
         probed in any::<bool>(),
+        share in select(vec![None, Some(0), Some(40), Some(100)]),
         events in prop::collection::vec(events(), 1..60),
     ) {
-        let mut world = World::new(strategy, probed);
+        let mut world = World::new(strategy, probed, share);
         for event in &events {
             world.happens(event);
             let ready = world.balancer.servers().iter().any(|server| world.is_ready(server));
@@ -191,7 +213,7 @@ proptest! {
     fn servers_come_back_when_nothing_speaks_against_them(
         events in prop::collection::vec(events(), 1..60),
     ) {
-        let mut world = World::new(model::Strategy::default(), false);
+        let mut world = World::new(model::Strategy::default(), false, None);
         for event in events.iter().chain([&Event::Time(100_000)]) {
             world.happens(event);
         }

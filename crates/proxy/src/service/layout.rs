@@ -8,15 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesh_config::model::{Hash, Strategy};
+use mesh_config::model::{Hash, LoadBalancer, Strategy};
 
 use super::{
     Asking,
+    canary::Canaries,
     clock::micros,
     key,
     server::Server,
     slow_start::SlowStart,
     standing::Standing,
+    state::ServiceState,
     strategy::Method,
     turn::{Turn, unit},
     zone::Zones,
@@ -29,6 +31,8 @@ pub(super) struct Layout {
     standing: Option<Standing>,
     /// So few are ready that the others are used as well.
     panics: bool,
+    /// Those that get a share of their own; they are not among its members.
+    canaries: Option<Box<Canaries>>,
     pub(super) members: Vec<Member>,
     /// All weights together.
     pub(super) total: f32,
@@ -58,7 +62,24 @@ pub(super) struct Rules {
     pub(super) slow_start: Duration,
     /// In per cent.
     pub(super) panic_threshold: u8,
+    /// What canaries get, in per cent.
+    pub(super) canary_share: Option<u8>,
     pub(super) zones: Option<Zones>,
+}
+
+impl Rules {
+    /// Those of `definition` for a process in the zone `own`.
+    pub(super) fn new(definition: &LoadBalancer, own: &str) -> Self {
+        let zones = definition.servers.iter().map(|server| server.zone.as_str());
+        Self {
+            strategy: definition.strategy,
+            hash: definition.hash.clone(),
+            slow_start: definition.slow_start,
+            panic_threshold: definition.panic_threshold,
+            canary_share: definition.canary.as_ref().and_then(|canary| canary.weight),
+            zones: Zones::new(own, definition.zone_preference.as_ref(), zones),
+        }
+    }
 }
 
 impl Layout {
@@ -76,14 +97,35 @@ impl Layout {
             })
             .map(|(_, server)| server)
             .collect();
+        let group = |servers: &[_]| Self::of_group(servers, rules, (best, panics), now);
+        let Some(share) = rules.canary_share else {
+            return group(&chosen);
+        };
+        let (canaries, stable): (Vec<_>, Vec<_>) = chosen.iter().copied().partition(|server| server.canary);
+        if canaries.is_empty() || stable.is_empty() {
+            // Who has nobody to take requests leaves all of them to the other.
+            return group(&chosen);
+        }
+        Self {
+            canaries: Some(Box::new(Canaries::new(share, group(&canaries)))),
+            ..group(&stable)
+        }
+    }
+
+    fn of_group(
+        servers: &[&Arc<Server>],
+        rules: &Rules,
+        (standing, panics): (Option<Standing>, bool),
+        now: Instant,
+    ) -> Self {
         let mut layout = Self {
-            standing: best,
+            standing,
             panics,
-            members: members(&chosen, rules.zones.as_ref().filter(|_| !panics)),
+            members: members(servers, rules.zones.as_ref().filter(|_| !panics)),
             ..Self::default()
         };
         let since = layout.members.iter().map(|member| member.server.state.since());
-        if best == Some(Standing::Ready) && !panics {
+        if standing == Some(Standing::Ready) && !panics {
             layout.slow_start = SlowStart::new(rules.slow_start, since, micros(now));
         }
         layout.total = layout.members.last().map_or(0.0, |member| member.upto);
@@ -103,21 +145,51 @@ impl Layout {
         self.panics
     }
 
-    /// The server for a request; `turn` gives the next number whenever it is called.
+    /// The server for a request; the turns are those of the service.
     pub(super) fn choose<'a>(
+        &'a self,
+        asking: &'a Asking<'_>,
+        state: &ServiceState,
+    ) -> Option<&'a Arc<Server>> {
+        match &self.canaries {
+            None => self.choose_within(asking, || state.turn()),
+            Some(canaries) => canaries.choose(self, asking, state),
+        }
+    }
+
+    /// The same out of its members; `turn` gives the next number whenever it is called.
+    pub(super) fn choose_within<'a>(
         &'a self,
         asking: &'a Asking<'_>,
         turn: impl Fn() -> Turn,
     ) -> Option<&'a Arc<Server>> {
-        let view = View {
+        let view = self.view(asking);
+        self.method.choose(&view, turn).map(|member| &member.server)
+    }
+
+    /// Any of its members that takes the request, where the method did not look at all of them.
+    pub(super) fn any<'a>(&'a self, asking: &'a Asking<'_>, turn: Turn) -> Option<&'a Arc<Server>> {
+        let view = self.view(asking);
+        let first = turn.0.checked_rem(self.members.len())?;
+        let (before, after) = self.members.split_at_checked(first)?;
+        let mut all = after.iter().chain(before);
+        all.find(|member| view.takes(member)).map(|member| &member.server)
+    }
+
+    /// What the request is chosen a server by, if it is not by turns.
+    pub(super) fn key(&self, asking: &Asking<'_>) -> Option<u64> {
+        self.method.key(asking)
+    }
+
+    fn view<'a>(&'a self, asking: &Asking<'a>) -> View<'a> {
+        View {
             layout: self,
             asking: *asking,
             now: match (self.slow_start, self.method.needs_time()) {
                 (None, false) => 0,
                 _ => micros(asking.now),
             },
-        };
-        self.method.choose(&view, turn).map(|member| &member.server)
+        }
     }
 }
 

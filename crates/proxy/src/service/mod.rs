@@ -5,6 +5,7 @@
 
 mod attempt;
 mod balancer;
+mod canary;
 mod clock;
 mod cookie;
 mod departure;
@@ -16,9 +17,11 @@ mod known_servers;
 mod latency;
 mod layout;
 mod mirroring;
+mod parting;
 mod passive;
 mod pick;
 mod retry_budget;
+mod savings;
 mod schedule;
 mod server;
 mod slow_start;
@@ -30,6 +33,7 @@ mod terms;
 mod turn;
 mod upgrades;
 mod weighted;
+mod window;
 mod zone;
 
 use std::sync::Arc;
@@ -43,9 +47,10 @@ pub use failover::{Failover, FailoverErrors, Spare};
 pub use health::{CheckStatus, ServerHealth};
 pub use highest_random_weight::HighestRandomWeight;
 pub use mirroring::{Copies, CopyCounts, CopyOutcome, Mirror, MirroredBody, Mirroring};
+pub(crate) use parting::end_sessions_elsewhere;
 pub use passive::PassiveHealth;
 pub use pick::{Beside, Pick};
-pub(crate) use retry_budget::Allowed;
+pub(crate) use retry_budget::{Allowed, Need};
 pub use server::{InFlight, Server, ServerId, ServerInfo, ServerState};
 pub use standing::{Cause, Standing};
 pub(crate) use terms::Terms;
@@ -98,6 +103,7 @@ impl Service {
         self.choose(asking).ok_or_else(|| NoServer {
             service: self.label.clone(),
             reason: self.why_none(asking.tried),
+            ejected: self.has_ejected(),
         })
     }
 
@@ -169,14 +175,21 @@ impl Service {
             return;
         };
         match next.map(|next| &next.kind) {
-            Some(Kind::Balancer(next)) => balancer.part_from(next.servers()),
+            Some(Kind::Balancer(next)) => balancer.part_from(next.named()),
             _ => balancer.part_from(&[]),
         }
     }
 
-    /// Shows it and the services below it to `visitor`.
+    /// Shows it, the services below it and those that middlewares ask to `visitor`.
     pub(crate) fn visit<'s>(&'s self, visitor: &mut impl FnMut(&'s Self)) {
         visitor(self);
+        for asked in self
+            .middlewares
+            .iter()
+            .filter_map(|middleware| middleware.asked())
+        {
+            asked.visit(visitor);
+        }
         for child in self.children() {
             child.visit(visitor);
         }
@@ -185,6 +198,14 @@ impl Service {
     /// Why it has no server for anybody; `None` when it has. Moves no rotation, unlike [`Self::pick`].
     pub fn why_unavailable(&self) -> Option<String> {
         (!self.can_serve()).then(|| self.why_none(&[]))
+    }
+
+    /// True if some server of it would serve, were it not ejected.
+    fn has_ejected(&self) -> bool {
+        match &self.kind {
+            Kind::Balancer(balancer) => balancer.has_ejected(),
+            _ => self.children().into_iter().any(|child| child.has_ejected()),
+        }
     }
 
     fn why_none(&self, tried: &[ServerId]) -> String {
@@ -207,6 +228,8 @@ pub struct NoServer {
     pub service: Arc<str>,
     /// What keeps its servers out.
     pub reason: String,
+    /// Some of them would serve, were they not ejected.
+    pub ejected: bool,
 }
 
 #[cfg(test)]

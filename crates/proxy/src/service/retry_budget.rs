@@ -2,7 +2,8 @@
 //!
 //! A share of its live traffic: while all servers fail, they do not get a multiple of what clients send. A request
 //! asks when it is about to be offered to a server once more; it gives back what it took when the servers before were
-//! gone, and the next one answers: then there is no outage that retries could make worse.
+//! gone, and the next one answers: then there is no outage that retries could make worse. Where servers are there and
+//! answer badly, or not in time, a retry is more work for them: good times leave next to nothing for that.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,7 +12,10 @@ use std::{
 
 use mesh_config::model::Retry;
 
-use super::clock::Moment;
+use super::{
+    clock::Moment,
+    savings::{Earnings, Savings},
+};
 
 /// Retries are a share of the requests of so many seconds.
 const WINDOW: u32 = 10;
@@ -28,6 +32,8 @@ const SECONDS: usize = 16;
 pub(crate) struct RetryBudget {
     requests: PerSecond,
     retries: PerSecond,
+    /// For servers that are there.
+    savings: Savings,
     refused: AtomicU64,
 }
 
@@ -35,23 +41,38 @@ pub(crate) struct RetryBudget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowed(u32);
 
+/// Why a request is offered to a server once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The servers before could not be reached, or went away: they had next to no work with it.
+    Gone,
+    /// A server answered in vain, or not in time.
+    Spoilt,
+}
+
 impl RetryBudget {
     /// A request is offered to its first server.
-    pub(crate) fn count(&self, now: Instant) {
+    pub(crate) fn count(&self, rules: &Retry, now: Instant) {
         self.requests.add(second(now));
+        self.savings.earn(earnings(rules));
     }
 
     /// Takes one retry out; `None`, and counted, when there is none left.
-    pub(crate) fn take(&self, rules: &Retry, now: Instant) -> Option<Allowed> {
-        let now = second(now);
-        let share = self.requests.sum(now) * u64::from(rules.budget_percent) / 100;
-        let floor = u64::from(rules.min_retries_per_second) * u64::from(WINDOW);
-        self.retries.add(now);
-        let is_within = self.retries.sum(now) <= share.max(floor);
-        if is_within && self.retries.of(now) <= (share / SPREAD).max(floor) {
-            return Some(Allowed(now));
+    pub(crate) fn take(&self, rules: &Retry, need: Need, now: Instant) -> Option<Allowed> {
+        let second = second(now);
+        let share = self.requests.sum(second) * u64::from(rules.budget_percent) / 100;
+        let earnings = earnings(rules);
+        let floor = earnings.most;
+        self.retries.add(second);
+        let is_within = self.retries.sum(second) <= share.max(floor)
+            && match need {
+                Need::Gone => self.retries.of(second) <= (share / SPREAD).max(floor),
+                Need::Spoilt => self.savings.take(earnings, second),
+            };
+        if is_within {
+            return Some(Allowed(second));
         }
-        self.retries.remove(now);
+        self.retries.remove(second);
         self.refused.fetch_add(1, Ordering::Relaxed);
         None
     }
@@ -64,6 +85,15 @@ impl RetryBudget {
     /// How often there was none left.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// What adds to the savings: a share of the requests, and time. Ten seconds of what time adds are the most.
+fn earnings(rules: &Retry) -> Earnings {
+    Earnings {
+        per_request: rules.budget_percent,
+        per_second: rules.min_retries_per_second,
+        most: u64::from(rules.min_retries_per_second) * u64::from(WINDOW),
     }
 }
 
@@ -133,6 +163,8 @@ fn count(slot: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The beginning of a second well after the first of all.
@@ -143,16 +175,23 @@ mod tests {
 
     /// Sends `rate` requests a second for `seconds`, each of which wants to be sent twice more; gives what servers
     /// got in each second.
-    fn outage(budget: &RetryBudget, rules: &Retry, begin: Instant, rate: u32, seconds: u64) -> Vec<u64> {
+    fn outage(
+        budget: &RetryBudget,
+        rules: &Retry,
+        need: Need,
+        begin: Instant,
+        rate: u32,
+        seconds: u64,
+    ) -> Vec<u64> {
         let mut sent = Vec::new();
         for second in 0..seconds {
             let mut upstream = 0;
             for request in 0..rate {
                 let now = begin + Duration::from_secs(second) + Duration::from_secs(1) * request / rate;
-                budget.count(now);
+                budget.count(rules, now);
                 upstream += 1;
-                upstream += u64::from(budget.take(rules, now).is_some());
-                upstream += u64::from(budget.take(rules, now).is_some());
+                upstream += u64::from(budget.take(rules, need, now).is_some());
+                upstream += u64::from(budget.take(rules, need, now).is_some());
             }
             sent.push(upstream);
         }
@@ -161,40 +200,61 @@ mod tests {
 
     #[test]
     fn a_total_outage_multiplies_what_servers_get_by_a_fifth_more_at_most() {
-        let (budget, rules, rate) = (RetryBudget::default(), Retry::default(), 100);
-        let sent: u64 = outage(&budget, &rules, begin(), rate, 120).iter().sum();
-        let most = u64::from(rate) * 120 * 12 / 10;
-        assert!(sent <= most && sent > most * 95 / 100, "{sent} of {most}");
-        assert!(budget.refused() > 0);
+        for need in [Need::Gone, Need::Spoilt] {
+            let (budget, rules, rate) = (RetryBudget::default(), Retry::default(), 100);
+            let sent: u64 = outage(&budget, &rules, need, begin(), rate, 120).iter().sum();
+            let most = u64::from(rate) * 120 * 12 / 10;
+            assert!(sent <= most && sent > most * 95 / 100, "{sent} of {most}");
+            assert!(budget.refused() > 0);
+        }
     }
 
-    #[test]
-    fn any_ten_seconds_of_an_outage_after_good_times_stay_within_the_share() {
+    /// An outage of 90 seconds after good times, both of 100 requests a second.
+    fn outage_after_good_times(need: Need) -> Vec<u64> {
         let (budget, rules, begin) = (RetryBudget::default(), Retry::default(), begin());
         for request in 0..1000 {
-            budget.count(begin + Duration::from_millis(10) * request);
+            budget.count(&rules, begin + Duration::from_millis(10) * request);
         }
-        let sent = outage(&budget, &rules, begin + Duration::from_secs(10), 100, 90);
+        let sent = outage(&budget, &rules, need, begin + Duration::from_secs(10), 100, 90);
         for window in sent.windows(WINDOW as usize) {
             let got: u64 = window.iter().sum();
             assert!(got <= 1200, "{got} for 1000 in {sent:?}");
         }
+        sent
+    }
+
+    #[test]
+    fn after_good_times_servers_that_are_gone_are_tried_half_as_often_again_at_most() {
+        let sent = outage_after_good_times(Need::Gone);
         assert!(sent.iter().all(|got| *got <= 150), "too many at once: {sent:?}");
     }
 
     #[test]
+    fn after_good_times_servers_that_are_there_get_a_fifth_more_from_the_first_second_on() {
+        let sent = outage_after_good_times(Need::Spoilt);
+        let begun: u64 = sent.iter().take(3).sum();
+        assert!(
+            begun <= 360 + 10 + 3,
+            "ten are saved for lone requests, one comes each second: {sent:?}"
+        );
+        assert!(begun >= 360, "a share is a share: {sent:?}");
+    }
+
+    #[test]
     fn a_lone_request_may_be_sent_again_and_a_share_of_nothing_is_nothing() {
-        let (budget, now) = (RetryBudget::default(), begin());
-        let rules = Retry::default();
-        budget.count(now);
-        assert!(budget.take(&rules, now).is_some() && budget.take(&rules, now).is_some());
-        let none = Retry {
-            min_retries_per_second: 0,
-            ..rules
-        };
-        let budget = RetryBudget::default();
-        budget.count(now);
-        assert_eq!((budget.take(&none, now), budget.refused()), (None, 1));
+        for need in [Need::Gone, Need::Spoilt] {
+            let (budget, now) = (RetryBudget::default(), begin());
+            let rules = Retry::default();
+            budget.count(&rules, now);
+            assert!(budget.take(&rules, need, now).is_some() && budget.take(&rules, need, now).is_some());
+            let none = Retry {
+                min_retries_per_second: 0,
+                ..rules
+            };
+            let budget = RetryBudget::default();
+            budget.count(&none, now);
+            assert_eq!((budget.take(&none, need, now), budget.refused()), (None, 1));
+        }
     }
 
     #[test]
@@ -204,16 +264,48 @@ mod tests {
             min_retries_per_second: 1,
             ..Retry::default()
         };
+        let take = |now| budget.take(&rules, Need::Gone, now);
         for _ in 0..100 {
-            let taken = budget.take(&rules, now).expect("it was given back");
+            let taken = take(now).expect("it was given back");
             budget.give_back(taken);
         }
-        let taken: Vec<_> = (0..20).filter_map(|_| budget.take(&rules, now)).collect();
+        let taken: Vec<_> = (0..20).filter_map(|_| take(now)).collect();
         assert_eq!(taken.len(), 10);
         let later = now + Duration::from_secs(16);
-        assert!(budget.take(&rules, later).is_some());
+        assert!(take(later).is_some());
         budget.give_back(taken[0]);
-        let left = (0..20).filter(|_| budget.take(&rules, later).is_some());
+        let left = (0..20).filter(|_| take(later).is_some());
         assert_eq!(left.count(), 9, "nothing of another time comes back");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_before_servers_that_are_there_get_a_fifth_more_and_what_time_allows(
+            history in prop::collection::vec((0_u64..4000, 0_u64..300, 0_u64..600), 1..60),
+            percent in 0_u8..=100,
+            floor in 0_u32..5,
+        ) {
+            let rules = Retry { budget_percent: percent, min_retries_per_second: floor, ..Retry::default() };
+            let (budget, mut now, begin) = (RetryBudget::default(), 0, begin());
+            let mut steps = Vec::new();
+            for (pause, requests, wanted) in history {
+                now += pause;
+                let at = begin + Duration::from_millis(now);
+                (0..requests).for_each(|_| budget.count(&rules, at));
+                let retries = (0..wanted).filter(|_| budget.take(&rules, Need::Spoilt, at).is_some());
+                steps.push((now, requests, retries.count() as u64));
+            }
+            for (first, (from, ..)) in steps.iter().enumerate() {
+                let (mut requests, mut retries) = (0, 0);
+                for (until, more_requests, more_retries) in &steps[first..] {
+                    requests += more_requests;
+                    retries += more_retries;
+                    // A second that has begun counts as a whole one, and so does a retry.
+                    let seconds = u64::from(WINDOW) + (until - from) / 1000 + 1;
+                    let most = requests * u64::from(percent) / 100 + u64::from(floor) * seconds + 1;
+                    prop_assert!(retries <= most, "{} retries for {} requests", retries, requests);
+                }
+            }
+        }
     }
 }

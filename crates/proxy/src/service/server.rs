@@ -18,8 +18,13 @@ use mesh_telemetry::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Cause, Outcome, PassiveHealth, Standing, Terms, Upgrades, clock::micros, departure::Departure,
-    health::ServerHealth, latency::Latency, standing::Known,
+    Cause, Outcome, PassiveHealth, Standing, Terms, Upgrades,
+    canary::{Stopped, Trial},
+    clock::{Moment, micros},
+    departure::Departure,
+    health::ServerHealth,
+    latency::Latency,
+    standing::Known,
 };
 use crate::upstream::Transport;
 
@@ -45,6 +50,10 @@ pub struct Server {
     pub weight: u32,
     /// The zone it is in; empty where that is not known.
     pub zone: Box<str>,
+    /// It is one of the canaries of its service.
+    pub canary: bool,
+    /// How those do; `None` where nobody wants to know.
+    pub(crate) trial: Option<Arc<Trial>>,
     /// Send the client's Host; off, [`Self::authority`] is sent.
     pub pass_host_header: bool,
     /// Protocols that it may be asked to go on with.
@@ -89,7 +98,9 @@ impl Server {
             lifecycle: self.lifecycle,
             probes: self.health.as_ref().map(|health| health.status()),
             ejected: self.passive.as_ref().is_some_and(|passive| passive.is_ejected()),
+            stopped: self.is_stopped(),
             drained: self.lifecycle == Lifecycle::Draining && self.state.departure.is_over(),
+            deserted: self.lifecycle == Lifecycle::Draining && self.state.departure.is_deserted(),
         }
         .verdict()
     }
@@ -113,7 +124,12 @@ impl Server {
                 let reason = self.passive.as_ref().map(|passive| passive.reason());
                 format!("ejected: {}", reason.unwrap_or_default())
             }
+            Cause::Canary => {
+                let reason = self.trial.as_ref().map(|trial| trial.reason());
+                format!("canary stopped: {}", reason.unwrap_or_default())
+            }
             Cause::Drained => provider("drained"),
+            Cause::Deserted => provider("draining, and takes nobody back"),
             Cause::Leaving => provider("draining"),
             Cause::Unprobed => "no health check answered yet".to_owned(),
             Cause::Starting => provider("starting"),
@@ -132,8 +148,16 @@ impl Server {
     /// Learns what became of an attempt that `began` then. Called once per attempt, by [`Attempt`](super::Attempt).
     /// The clock is asked only by who needs it.
     pub(super) fn observe(&self, outcome: Outcome, began: Instant, clock: impl Fn() -> Instant) {
-        if let (Some(passive), Some(failed)) = (&self.passive, outcome.failed()) {
-            self.judge(passive, failed, began, &clock);
+        if outcome == Outcome::Unreachable {
+            self.state.end_sessions();
+        }
+        if let Some(failed) = outcome.failed() {
+            if let Some(passive) = &self.passive {
+                self.judge(passive, failed, began, &clock);
+            }
+            if let Some(trial) = &self.trial {
+                self.compare(trial, failed, &clock);
+            }
         }
         if !self.is_timed || outcome == Outcome::Unsent {
             return;
@@ -158,9 +182,21 @@ impl Server {
         }
     }
 
+    fn compare(&self, trial: &Trial, failed: bool, clock: &impl Fn() -> Instant) {
+        if let Some(Stopped { canaries, stable }) = trial.count(self.canary, failed, Moment::of(clock())) {
+            let service = &self.service;
+            tracing::warn!(%service, failed = canaries, failed_of_stable = stable, "canary stopped");
+        }
+    }
+
+    /// True for a canary, once those were stopped.
+    fn is_stopped(&self) -> bool {
+        self.canary && self.trial.as_ref().is_some_and(|trial| trial.is_stopped())
+    }
+
     /// True if it may be used when there are too few others: not when it is on its way out, or taken out.
     pub(super) fn is_last_resort(&self) -> bool {
-        self.weight > 0 && self.lifecycle != Lifecycle::Draining
+        self.weight > 0 && self.lifecycle != Lifecycle::Draining && !self.is_stopped()
     }
 
     /// Notes since when it is ready, or that it is not.
@@ -188,6 +224,7 @@ impl Server {
             url: self.url.to_string(),
             weight: self.weight,
             zone: self.zone.clone(),
+            canary: self.canary,
             status: if standing == Standing::Out { "DOWN" } else { "UP" },
             standing,
             obstacle: self.obstacle(),
@@ -210,6 +247,9 @@ pub struct ServerInfo {
     /// The zone it is in.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub zone: Box<str>,
+    /// It is one of the canaries of its service.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
     /// `UP` or `DOWN`.
     pub status: &'static str,
     /// Whether it may be chosen.
@@ -261,6 +301,17 @@ impl ServerState {
     /// The server stays, or has come back.
     pub(super) fn stay(&self) {
         self.departure.stay();
+    }
+
+    /// If the server leaves, clients that know it go elsewhere from now on: it does not answer, or somebody else is at
+    /// its address.
+    pub(crate) fn end_sessions(&self) {
+        self.departure.desert();
+    }
+
+    /// True if the server leaves, or has left.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.departure.has_begun()
     }
 
     /// Counts one request until the returned guard is dropped.

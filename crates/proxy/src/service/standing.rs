@@ -13,6 +13,9 @@ pub enum Standing {
     Ready,
     /// Not known to serve yet: gets requests only while no server is ready.
     Untested,
+    /// A canary that failed more than stable servers do: gets requests only while nobody else can take them, and loses
+    /// the clients that it knows.
+    Stopped,
     /// On its way out: finishes what it has and gets nothing new.
     Draining,
     /// Gets none.
@@ -22,7 +25,7 @@ pub enum Standing {
 impl Standing {
     /// True if new requests may go there.
     pub fn takes_requests(self) -> bool {
-        matches!(self, Self::Ready | Self::Untested)
+        matches!(self, Self::Ready | Self::Untested | Self::Stopped)
     }
 
     /// True if clients that it knows may go on with it.
@@ -42,8 +45,12 @@ pub(crate) struct Known {
     pub(crate) probes: Option<CheckStatus>,
     /// It failed its requests.
     pub(crate) ejected: bool,
+    /// It is a canary, and canaries were stopped.
+    pub(crate) stopped: bool,
     /// It has drained for as long as it may.
     pub(crate) drained: bool,
+    /// It drains, and clients are not to come back to it.
+    pub(crate) deserted: bool,
 }
 
 /// What a server's standing comes from.
@@ -59,8 +66,12 @@ pub enum Cause {
     Probes,
     /// It failed requests.
     Requests,
+    /// It is a canary that was stopped.
+    Canary,
     /// It has drained for as long as it may.
     Drained,
+    /// It drains and does not answer, or somebody else is at its address.
+    Deserted,
     /// Its provider takes it away.
     Leaving,
     /// No probe was answered yet.
@@ -73,7 +84,7 @@ impl Known {
     /// The state machine of a server. What speaks against it counts before what is only not known; a probe that passed
     /// outweighs a provider that does not know yet, and no provider that knows.
     pub(crate) fn verdict(self) -> (Standing, Cause) {
-        use Standing::{Draining, Out, Ready, Untested};
+        use Standing::{Draining, Out, Ready, Stopped, Untested};
         let draining = self.lifecycle == Lifecycle::Draining;
         match (self.lifecycle, self.probes) {
             _ if !self.has_weight => (Out, Cause::Weight),
@@ -81,7 +92,10 @@ impl Known {
             (_, Some(CheckStatus::Down)) => (Out, Cause::Probes),
             _ if self.ejected => (Out, Cause::Requests),
             _ if draining && self.drained => (Out, Cause::Drained),
+            _ if draining && self.deserted => (Out, Cause::Deserted),
+            _ if draining && self.stopped => (Out, Cause::Canary),
             _ if draining => (Draining, Cause::Leaving),
+            _ if self.stopped => (Stopped, Cause::Canary),
             (Lifecycle::Ready, None) | (_, Some(CheckStatus::Up)) => (Ready, Cause::Nothing),
             (_, Some(CheckStatus::Untested)) => (Untested, Cause::Unprobed),
             (Lifecycle::Starting | Lifecycle::Draining, None) => (Untested, Cause::Starting),
@@ -114,7 +128,9 @@ mod tests {
                 _ => Some(CheckStatus::Down),
             },
             ejected: *ejected == b'e',
+            stopped: false,
             drained: false,
+            deserted: false,
         };
         assert_eq!(
             Known {
@@ -124,14 +140,27 @@ mod tests {
             .verdict(),
             (Standing::Out, Cause::Weight)
         );
-        let (drained, cause) = Known {
-            drained: true,
-            ..known
+        for (drained, deserted, cause) in [(true, false, Cause::Drained), (false, true, Cause::Deserted)] {
+            let over = Known {
+                drained,
+                deserted,
+                ..known
+            };
+            match known.verdict() {
+                (Standing::Draining, _) => assert_eq!(over.verdict(), (Standing::Out, cause)),
+                same => assert_eq!(over.verdict(), same, "only what drains can have drained"),
+            }
         }
-        .verdict();
-        match known.verdict() {
-            (Standing::Draining, _) => assert_eq!((drained, cause), (Standing::Out, Cause::Drained)),
-            same => assert_eq!((drained, cause), same, "only what drains can have drained"),
+        let stopped = Known {
+            stopped: true,
+            ..known
+        };
+        match (known.verdict(), stopped.verdict()) {
+            ((Standing::Draining, _), stopped) => assert_eq!(stopped, (Standing::Out, Cause::Canary)),
+            ((Standing::Ready | Standing::Untested, _), stopped) => {
+                assert_eq!(stopped, (Standing::Stopped, Cause::Canary));
+            }
+            (out, stopped) => assert_eq!(stopped, out, "it is out for a better reason"),
         }
         known.verdict()
     }

@@ -10,14 +10,16 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use super::{balancer::Balancer, clock::Moment, retry_budget::RetryBudget};
+use super::{balancer::Balancer, canary::Split, clock::Moment, retry_budget::RetryBudget, turn::Turn};
 
 /// The position in the rotation of a service, and the balancers that tables made for it.
 #[derive(Debug)]
 pub(crate) struct ServiceState {
     position: AtomicUsize,
+    /// The same between canaries and stable servers.
+    pub(super) split: Split,
     balancers: ArcSwap<Vec<Weak<Balancer>>>,
-    /// When the first of its ejected servers may be back.
+    /// When the first of its ejected servers, or its canaries, may be back.
     look_again: AtomicU64,
     /// How many of its requests may be sent again.
     pub(super) retries: RetryBudget,
@@ -27,7 +29,8 @@ impl ServiceState {
     /// Starts at a random place, so that not every Mesh sends its first request to the same server.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            position: AtomicUsize::new(usize::from(rand::random::<u16>())),
+            position: AtomicUsize::new(anywhere()),
+            split: Split::new(anywhere(), anywhere()),
             balancers: ArcSwap::default(),
             look_again: AtomicU64::new(Moment::NEVER.0),
             retries: RetryBudget::default(),
@@ -38,11 +41,17 @@ impl ServiceState {
     #[cfg(test)]
     pub(crate) fn begin_at(&self, position: usize) {
         self.position.store(position, Ordering::Relaxed);
+        self.split.begin_at(position);
     }
 
     /// The next turn of the rotation.
     pub(crate) fn next(&self) -> usize {
         self.position.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The same, to be drawn by.
+    pub(super) fn turn(&self) -> Turn {
+        Turn(self.next())
     }
 
     /// Makes `balancer` follow the verdicts on its servers.
@@ -105,6 +114,12 @@ impl ServiceState {
         }
         let mut changed = false;
         for balancer in self.balancers() {
+            if let Some(trial) = balancer.trial() {
+                changed |= trial.expire(now);
+                if let Some(later) = trial.resumes() {
+                    self.look_again(later);
+                }
+            }
             for passive in balancer
                 .servers()
                 .iter()
@@ -120,4 +135,8 @@ impl ServiceState {
             self.rebalance();
         }
     }
+}
+
+fn anywhere() -> usize {
+    usize::from(rand::random::<u16>())
 }

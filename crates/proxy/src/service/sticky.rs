@@ -63,10 +63,10 @@ impl Stickiness {
         }))
     }
 
-    /// The member that the cookie of a request names.
+    /// The member that the cookie of a request names; of several cookies the first that names one.
     pub(super) fn wanted(&self, headers: &HeaderMap) -> Option<Wanted> {
-        let value = cookie::find(headers, &self.name)?;
-        self.values.get(value).copied()
+        let mut values = cookie::find(headers, &self.name);
+        values.find_map(|value| self.values.get(value).copied())
     }
 
     /// The cookie that brings a client back to `member`.

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use mesh_config::model::{LoadBalancer, Retry, Timeouts};
 
-use super::{retry_budget::Allowed, state::ServiceState};
+use super::{
+    retry_budget::{Allowed, Need},
+    state::ServiceState,
+};
 
 /// How often and how long the servers of a service are tried.
 #[derive(Debug)]
@@ -28,12 +31,12 @@ impl Terms {
 
     /// A request is offered to a server of the service for the first time.
     pub(crate) fn count(&self, now: Instant) {
-        self.service.retries.count(now);
+        self.service.retries.count(&self.retry, now);
     }
 
     /// Whether a request may be offered once more.
-    pub(crate) fn take_retry(&self, now: Instant) -> Option<Allowed> {
-        self.service.retries.take(&self.retry, now)
+    pub(crate) fn take_retry(&self, need: Need, now: Instant) -> Option<Allowed> {
+        self.service.retries.take(&self.retry, need, now)
     }
 
     /// Another server answered it: there is no outage that it made worse.

@@ -8,10 +8,15 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) struct Turn(pub(super) usize);
 
 impl Turn {
+    /// Its place in an even sequence that never repeats itself: any run of turns is spread over all numbers.
+    pub(super) fn place(self) -> u64 {
+        (self.0 as u64).wrapping_mul(GOLDEN)
+    }
+
     /// The `number`-th die of this turn.
     pub(super) fn die(self, number: u64) -> u64 {
-        mix((self.0 as u64)
-            .wrapping_mul(GOLDEN)
+        mix(self
+            .place()
             .wrapping_add(number.wrapping_mul(0xd1b5_4a32_d192_ed03)))
     }
 }

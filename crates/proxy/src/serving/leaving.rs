@@ -226,3 +226,59 @@ async fn the_api_tells_who_drains_and_who_has_drained() {
     eventually("its time is over", || states(&running)[0]["standing"] == "out").await;
     assert_eq!(states(&running)[0]["obstacle"], "drained");
 }
+
+#[tokio::test]
+async fn clients_of_a_server_that_a_document_drops_stay_with_it_until_it_takes_no_connection() {
+    let (mut leaves, stays) = (
+        Some(Scripted::answering("leaves").await),
+        Scripted::answering("stays").await,
+    );
+    let address = leaves.as_ref().unwrap().address;
+    let running = start(|_| {});
+    let sticky = |servers: &[SocketAddr]| {
+        fixture::configuration(&everything_to(
+            servers,
+            json!({"sticky": {"cookie": {"name": "lane"}}}),
+        ))
+    };
+    running.publish(&sticky(&[address, stays.address]));
+    running.publish(&sticky(&[stays.address]));
+    let known = format!("GET / HTTP/1.1\r\nHost: h\r\nCookie: lane=http://{address}\r\n\r\n");
+    assert!(ask(&running, &known).await.ends_with("leaves"));
+    assert!(ask(&running, get("/")).await.ends_with("stays"));
+    drop(leaves.take());
+    let mut refusing = None;
+    eventually("its port is free", || {
+        refusing = fixture::Refusing::at(address).ok();
+        refusing.is_some()
+    })
+    .await;
+    for _ in 0..2 {
+        let moved = ask(&running, &known).await;
+        assert!(
+            moved.contains("set-cookie: lane=") && moved.ends_with("stays"),
+            "{moved}"
+        );
+    }
+    assert_eq!(states(&running).len(), 1, "nobody asks for it any more");
+}
+
+#[tokio::test]
+async fn connections_to_servers_that_no_service_has_any_more_are_soon_closed() {
+    let (leaves, stays) = (server().await, server().await);
+    let running = start(|_| {});
+    running.publish(&to(&[leaves.address, stays.address], "1m"));
+    for _ in 0..2 {
+        assert!(ask(&running, get("/")).await.ends_with("hello"));
+    }
+    running.publish(&to(&[stays.address], "1m"));
+    let closing = async {
+        while leaves.closed() < leaves.connections() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let closed = tokio::time::timeout(Duration::from_secs(60), closing).await;
+    assert!(closed.is_ok(), "long before idleConnTimeout");
+    assert!(leaves.connections() > 0 && stays.connections() > 0);
+    assert_eq!(stays.closed(), 0);
+}

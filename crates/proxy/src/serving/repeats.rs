@@ -1,8 +1,12 @@
 //! What the `retry` of a service says about requests that are sent again, and how many of them there are.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::{Client, Scripted, ask, everything_to, get, ok, scripted::Act, start};
 use crate::{Running, fixture, fixture::Refusing};
@@ -204,4 +208,47 @@ async fn a_fallback_is_asked_also_when_no_try_or_no_budget_is_left() {
         }
     }
     assert!(spare.requests().len() == 6);
+}
+
+#[tokio::test]
+async fn a_server_that_was_asked_before_is_asked_again_after_a_pause() {
+    let (busy, other) = (overloaded(usize::MAX).await, overloaded(usize::MAX).await);
+    let running = start_with(&[busy.address], &json!({"statuses": ["503"], "attempts": 4}));
+    let begin = Instant::now();
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 503"));
+    assert!(
+        begin.elapsed() >= Duration::from_millis(5 + 10 + 20),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(busy.requests().len(), 4);
+    let retry = json!({"statuses": ["503"], "attempts": 2});
+    let running = start_with(&[busy.address, other.address], &retry);
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 503"));
+    assert_eq!((busy.requests().len(), other.requests().len()), (5, 1));
+}
+
+#[tokio::test]
+async fn a_post_whose_connection_takes_longer_than_a_try_may_goes_to_another_server() {
+    let server = Scripted::answering("hello").await;
+    // The system accepts for it, and nobody ever answers to TLS.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = start(|_| {});
+    running.publish(&fixture::configuration(&json!({
+        "routers": {"all@file": {"rule": "PathPrefix(`/`)", "service": "all"}},
+        "serversTransports": {"believing@file": {"insecureSkipVerify": true}},
+        "services": {"all@file": {"loadBalancer": {
+            "servers": [
+                {"url": format!("https://{}", silent.local_addr().unwrap())},
+                {"url": format!("http://{}", server.address)},
+            ],
+            "serversTransport": "believing",
+            "retry": {"perTryTimeout": "50ms"},
+        }}},
+    })));
+    for _ in 0..2 {
+        let answer = ask(&running, put("abc").replace("PUT", "POST")).await;
+        assert!(answer.ends_with("hello"), "{answer}");
+    }
+    assert_eq!(server.requests().len(), 2);
 }

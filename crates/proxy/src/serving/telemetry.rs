@@ -145,3 +145,23 @@ async fn requests_that_no_server_answered_are_counted_by_the_reason() {
         assert!(failed(reason), "{reason} is not counted once");
     }
 }
+
+#[tokio::test]
+async fn a_request_whose_servers_are_all_ejected_is_counted_as_such() {
+    let (running, metrics) = start_counting();
+    let refusing = Refusing::new();
+    let options = json!({"passiveHealthCheck": {"failureWindow": "1m"}});
+    running.publish(&fixture::configuration(&everything_to(
+        &[refusing.address()],
+        options,
+    )));
+    let refused = |reason: &str| {
+        let text = metrics.render(&Gauges::default());
+        let sample =
+            format!("mesh_entrypoint_refused_requests_total{{entrypoint=\"web\",reason=\"{reason}\"}} 1");
+        text.lines().any(|line| line == sample)
+    };
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 502"));
+    assert!(ask(&running, get("/")).await.starts_with("HTTP/1.1 503"));
+    assert!(refused("ejected") && !refused("no-server"));
+}

@@ -27,6 +27,8 @@ pub(crate) use routing_path::strip_routing_prefix;
 pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
 
 use self::{index::Index, runtime::Verdicts};
+use mesh_config::QualifiedName;
+
 use crate::service::Balancer;
 
 /// Everything that routing knows at one moment.
@@ -59,6 +61,13 @@ impl EntryPointRoutes {
 }
 
 impl RoutingTable {
+    /// The route of the router called `name`. Slower than finding the one of a request.
+    pub(crate) fn route_of(&self, name: &QualifiedName) -> Option<&Arc<Route>> {
+        let routers = &self.verdicts.routers;
+        let place = routers.binary_search_by(|router| router.name.cmp(name)).ok()?;
+        routers.get(place)?.route.as_ref()
+    }
+
     /// The route of a request that came in at the `entry_point`-th entrypoint of the compiler's settings.
     pub fn route(&self, entry_point: usize, request: &RequestView<'_>) -> Option<&Arc<Route>> {
         self.entry_points.get(entry_point)?.index(request).find(request)

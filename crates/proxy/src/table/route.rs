@@ -120,6 +120,18 @@ impl Route {
             && matches!(&self.target, Target::Service(service) if service.leads_straight())
     }
 
+    /// Shows the services that its requests may reach to `visitor`.
+    pub(super) fn visit_services<'r>(&'r self, visitor: &mut impl FnMut(&'r Service)) {
+        for middleware in self.middlewares.iter() {
+            if let Some(asked) = middleware.asked() {
+                asked.visit(visitor);
+            }
+        }
+        if let Target::Service(service) = &self.target {
+            service.visit(visitor);
+        }
+    }
+
     /// The order in which routes are tried: higher priority, then earlier provider, then exact before wildcard
     /// hosts, then by name.
     pub(super) fn order(&self) -> impl Ord {

@@ -201,15 +201,13 @@ impl Verdicts {
         let mut seen = HashSet::new();
         let mut balancers = Vec::new();
         for route in self.routes() {
-            if let Target::Service(service) = &route.target {
-                service.visit(&mut |service| {
-                    if let service::Kind::Balancer(balancer) = &service.kind
-                        && seen.insert(Arc::as_ptr(balancer))
-                    {
-                        balancers.push(balancer.clone());
-                    }
-                });
-            }
+            route.visit_services(&mut |service| {
+                if let service::Kind::Balancer(balancer) = &service.kind
+                    && seen.insert(Arc::as_ptr(balancer))
+                {
+                    balancers.push(balancer.clone());
+                }
+            });
         }
         balancers
     }
@@ -224,18 +222,13 @@ impl Verdicts {
             for middleware in route.middlewares.iter() {
                 note(&mut uses.middlewares, &middleware.name, route);
             }
-            match &route.target {
-                Target::Service(service) => {
-                    service.visit(&mut |service| note(&mut uses.services, &service.name, route));
-                }
-                Target::Internal(_) => {
-                    let name = route
-                        .service
-                        .as_deref()
-                        .and_then(|service| service.split('@').next());
-                    note(&mut uses.internal, name.unwrap_or_default(), route);
-                }
-                Target::Unavailable { .. } => {}
+            route.visit_services(&mut |service| note(&mut uses.services, &service.name, route));
+            if let Target::Internal(_) = &route.target {
+                let name = route
+                    .service
+                    .as_deref()
+                    .and_then(|service| service.split('@').next());
+                note(&mut uses.internal, name.unwrap_or_default(), route);
             }
         }
         uses
@@ -244,7 +237,8 @@ impl Verdicts {
 
 impl ServiceVerdict {
     fn info(&self, used_by: Vec<QualifiedName>) -> ServiceInfo {
-        let (status, errors) = judge(self.serving.is_some(), self.errors.clone(), &self.entry);
+        let errors = self.errors.iter().cloned().chain(self.entry.value.warnings());
+        let (status, errors) = judge(self.serving.is_some(), errors.collect(), &self.entry);
         ServiceInfo {
             entry: Some(self.entry.clone()),
             status,

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     local_tasks::LocalTasks,
     patience::limit,
-    service::{Server, ServerId},
+    service::{Server, ServerId, ServerState},
 };
 
 /// Kept for each server when the servers transport says 0, for the whole process.
@@ -44,6 +44,9 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// How often connections that nobody asks for are looked through.
 const SWEEP_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long a connection to a server that left its service is kept for clients that may come back to it.
+const LEAVING_IDLE: Duration = Duration::from_secs(5);
 
 /// Tasks of one worker that no client waits for, at most; beyond it there are no more copies of requests.
 const MAX_BESIDE: usize = 256;
@@ -63,6 +66,7 @@ pub(crate) struct Upstreams {
 #[derive(Debug)]
 struct Shelf {
     transport: Arc<Transport>,
+    server: Arc<ServerState>,
     idle: Vec<Idle>,
     shared: Vec<Shared>,
     /// Held by whoever makes a connection that others are going to share.
@@ -86,9 +90,10 @@ struct Shared {
 }
 
 impl Shelf {
-    fn new(transport: Arc<Transport>) -> Self {
+    fn new(server: &Server) -> Self {
         Self {
-            transport,
+            transport: server.transport.clone(),
+            server: server.state.clone(),
             idle: Vec::new(),
             shared: Vec::new(),
             making: Rc::default(),
@@ -96,12 +101,23 @@ impl Shelf {
         }
     }
 
+    /// How long a connection may be idle; 0 is without limit.
+    fn limit(&self) -> Duration {
+        let usual = self.transport.forwarding_timeouts.idle_conn_timeout;
+        match self.server.is_leaving() {
+            false => usual,
+            true if usual.is_zero() => LEAVING_IDLE,
+            true => usual.min(LEAVING_IDLE),
+        }
+    }
+
     /// The newest idle connection.
     fn take_idle(&mut self, now: Instant) -> Option<Sender> {
+        let limit = self.transport.forwarding_timeouts.idle_conn_timeout;
         // Those further down, which nobody asks for, are left to the sweep.
         loop {
             let idle = self.idle.pop()?;
-            if idle.is_usable(&self.transport, now) {
+            if idle.is_usable(limit, now) {
                 return Some(Sender::One(idle.connection));
             }
         }
@@ -129,8 +145,8 @@ impl Shelf {
 }
 
 impl Idle {
-    fn is_usable(&self, transport: &Transport, now: Instant) -> bool {
-        is_young(self.since, transport, now) && self.connection.is_open()
+    fn is_usable(&self, limit: Duration, now: Instant) -> bool {
+        is_young(self.since, limit, now) && self.connection.is_open()
     }
 }
 
@@ -143,14 +159,13 @@ impl Shared {
         self.usage.over.get() || self.sender.is_closed()
     }
 
-    fn is_wanted(&self, transport: &Transport, now: Instant) -> bool {
-        !self.is_over() && (self.usage.open.get() > 0 || is_young(self.used, transport, now))
+    fn is_wanted(&self, limit: Duration, now: Instant) -> bool {
+        !self.is_over() && (self.usage.open.get() > 0 || is_young(self.used, limit, now))
     }
 }
 
 /// True if what was used `since` then may be used again.
-fn is_young(since: Instant, transport: &Transport, now: Instant) -> bool {
-    let limit = transport.forwarding_timeouts.idle_conn_timeout;
+fn is_young(since: Instant, limit: Duration, now: Instant) -> bool {
     limit.is_zero() || now.saturating_duration_since(since) < limit
 }
 
@@ -177,11 +192,9 @@ impl Upstreams {
     /// Looks at the connections to a server that are there.
     fn at_shelf<R>(&self, server: &Arc<Server>, look: impl FnOnce(&mut Shelf) -> R) -> R {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves
-            .entry(server.id())
-            .or_insert_with(|| Shelf::new(server.transport.clone()));
+        let shelf = shelves.entry(server.id()).or_insert_with(|| Shelf::new(server));
         if !Arc::ptr_eq(&shelf.transport, &server.transport) {
-            *shelf = Shelf::new(server.transport.clone());
+            *shelf = Shelf::new(server);
         }
         look(shelf)
     }
@@ -316,7 +329,7 @@ impl Upstreams {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves
             .entry(lease.server.id())
-            .or_insert_with(|| Shelf::new(lease.server.transport.clone()));
+            .or_insert_with(|| Shelf::new(&lease.server));
         if Arc::ptr_eq(&shelf.transport, &lease.server.transport) && shelf.idle.len() < limit {
             shelf.idle.push(Idle {
                 connection,
@@ -330,14 +343,18 @@ impl Upstreams {
         let mut ticks = tokio::time::interval(SWEEP_PERIOD);
         loop {
             let now = ticks.tick().await.into_std();
-            self.shelves.borrow_mut().retain(|_, shelf| {
-                let transport = &shelf.transport;
-                shelf.idle.retain(|idle| idle.is_usable(transport, now));
-                shelf.shared.retain(|shared| shared.is_wanted(transport, now));
-                let is_making = Rc::strong_count(&shelf.making) > 1;
-                is_making || !(shelf.idle.is_empty() && shelf.shared.is_empty())
-            });
+            self.close_old(now);
         }
+    }
+
+    fn close_old(&self, now: Instant) {
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            let limit = shelf.limit();
+            shelf.idle.retain(|idle| idle.is_usable(limit, now));
+            shelf.shared.retain(|shared| shared.is_wanted(limit, now));
+            let is_making = Rc::strong_count(&shelf.making) > 1;
+            is_making || !(shelf.idle.is_empty() && shelf.shared.is_empty())
+        });
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Refusal {
     Unavailable,
     /// Its service has no server that takes requests.
     NoServer,
+    /// It has some that would, were they not ejected.
+    Ejected,
     /// A method that is not served.
     Method,
     /// Framing that can be read in two ways.
@@ -38,11 +40,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every one, in the order of their declaration.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Overload,
         Self::NoRoute,
         Self::Unavailable,
         Self::NoServer,
+        Self::Ejected,
         Self::Method,
         Self::Framing,
         Self::Host,
@@ -61,6 +64,7 @@ impl Refusal {
             Self::NoRoute => "no-route",
             Self::Unavailable => "unavailable",
             Self::NoServer => "no-server",
+            Self::Ejected => "ejected",
             Self::Method => "method",
             Self::Framing => "framing",
             Self::Host => "host",

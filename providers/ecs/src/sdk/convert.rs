@@ -33,6 +33,10 @@ pub(super) fn service(service: types::Service) -> Service {
             .map(|deployment| Deployment {
                 id: deployment.id.unwrap_or_default(),
                 status: deployment.status.unwrap_or_default(),
+                rollout_state: deployment
+                    .rollout_state
+                    .map(|state| state.as_str().to_owned())
+                    .unwrap_or_default(),
                 created_at: millis(deployment.created_at),
             })
             .collect(),
@@ -40,6 +44,7 @@ pub(super) fn service(service: types::Service) -> Service {
             .map(|set| Deployment {
                 id: set.id.unwrap_or_default(),
                 status: set.status.unwrap_or_default(),
+                rollout_state: String::new(),
                 created_at: millis(set.created_at),
             })
             .collect(),

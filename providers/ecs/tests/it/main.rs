@@ -16,6 +16,7 @@ mod laws;
 mod matrix;
 mod policy;
 mod recorded;
+mod rollout;
 mod tasks;
 mod translation;
 mod watch;

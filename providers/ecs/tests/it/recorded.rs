@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use mesh_config::instance::Address;
+use mesh_config::instance::{Address, Instance};
 use mesh_provider_ecs::{Host, Placed, Service, Task, TaskDefinition, Translation};
 use serde_json::Value;
 
 use crate::tasks::from;
 
-fn fixture(name: &str) -> Value {
+pub(crate) fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/fixtures")
         .join(name);
@@ -43,10 +43,15 @@ fn hosts() -> BTreeMap<String, Host> {
         .collect()
 }
 
-fn translate(file: &str, service: &str) -> Vec<mesh_config::instance::Instance> {
+fn translate(file: &str, service: &str) -> Vec<Instance> {
+    translate_from(&fixture("describe-services.json"), &fixture(file), service)
+}
+
+/// The instances of `service` in answers to descriptions of services and tasks.
+pub(crate) fn translate_from(services: &Value, tasks: &Value, service: &str) -> Vec<Instance> {
     let (definitions, hosts) = (definitions(), hosts());
-    let services: Vec<Service> = from(fixture("describe-services.json")["services"].take());
-    let tasks: Vec<Task> = from(fixture(file)["tasks"].take());
+    let services: Vec<Service> = from(services["services"].clone());
+    let tasks: Vec<Task> = from(tasks["tasks"].clone());
     let of_service = tasks
         .iter()
         .filter(|task| task.group == format!("service:{service}"));

@@ -1,6 +1,9 @@
 //! Real answers of Nomad, translated.
 
-use mesh_config::instance::{Address, Lifecycle};
+use mesh_config::{
+    instance::{Address, Lifecycle},
+    labels::decode,
+};
 use mesh_provider_nomad::{Allocation, Registered, Table, Translation};
 use serde_json::{Value, json};
 
@@ -176,4 +179,26 @@ fn tags_are_labels_and_a_canary_of_a_deployment_is_one_unless_its_tags_say_other
         ]
     );
     assert_eq!(found.tags[0], "plain");
+}
+
+#[test]
+fn of_recorded_allocations_the_one_that_was_placed_as_a_canary_is_one_by_its_flag_alone() {
+    let canaries = |tag: &str| -> Vec<bool> {
+        let mut body = recorded("service-web-canary").0;
+        for registration in body.as_array_mut().unwrap() {
+            let tags = registration["Tags"].as_array_mut().unwrap();
+            tags.retain(|tag| tag != "mesh.nomad.canary=true");
+            tags.push(json!(tag));
+        }
+        let registered: Vec<Registered> = serde_json::from_value(body).unwrap();
+        let table = recorded_table("allocations-stubs");
+        let instances = registered
+            .iter()
+            .map(|registration| translation().instance(registration, &table));
+        let prefixes = ["mesh".to_owned()];
+        let flags = instances.map(|instance| decode(&instance.labels, &prefixes).canary);
+        flags.collect()
+    };
+    assert_eq!(canaries("mesh.canary.weight=10"), [true, false, false]);
+    assert_eq!(canaries("mesh.canary=false"), [false, false, false]);
 }

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use super::{
     Context, Failure, Lists,
     access::{Choice, Fields, Items, Names},
-    scalar,
+    listed, scalar,
 };
 use crate::{
     layer::{KeyPath, pairs::ITSELF},
@@ -119,7 +119,7 @@ impl<'a> Decoder<'a> {
 
     /// The variant of an enum and its content.
     fn choice(&self, variants: &'static [&'static str]) -> Result<Choice<'a>, Failure> {
-        let list = || format!("known: {}", variants.join(", "));
+        let list = || format!("known: {}", listed(variants));
         if let Value::Dict(_, dict) = self.value {
             let mut kinds = dict.iter().filter(|(key, _)| *key != ITSELF);
             return match (kinds.next(), kinds.next()) {

@@ -143,6 +143,17 @@ impl Context<'_> {
     }
 }
 
+/// `rule, service`. A spelling that differs from one before it in nothing but its letters' case is only accepted.
+pub(crate) fn listed(known: &[&str]) -> String {
+    let mut listed: Vec<&str> = Vec::with_capacity(known.len());
+    for name in known {
+        if !listed.iter().any(|before| before.eq_ignore_ascii_case(name)) {
+            listed.push(name);
+        }
+    }
+    listed.join(", ")
+}
+
 /// `did you mean "rule"? known: …`
 pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
     let found = found.to_ascii_lowercase();
@@ -156,7 +167,7 @@ pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
         })
         .min()
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
-    let all = known.join(", ");
+    let all = listed(known);
     match nearest {
         Some((_, name)) => format!("did you mean {name}? known: {all}"),
         None if known.is_empty() => "it takes no settings".to_owned(),

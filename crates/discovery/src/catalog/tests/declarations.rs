@@ -212,13 +212,46 @@ fn a_label_beats_the_providers_weight_and_zero_is_a_weight() {
 }
 
 #[test]
-fn a_canary_gets_its_share_whatever_the_number_of_instances() {
+fn a_canary_is_marked_and_its_service_knows_its_share() {
     let mut world = World::new();
     let mut all: Vec<_> = (1..=3).map(|number| instance("web", number)).collect();
     all.push(instance("web", 4).labels(&[("mesh.canary", "true"), ("mesh.canary.weight", "10")]));
     world.replace("web", all);
-    let weights: Vec<_> = world.servers("web").iter().map(|server| server.weight).collect();
-    assert_eq!(weights, [3, 3, 3, 1]);
+    let servers = world.servers("web");
+    let marked: Vec<_> = servers
+        .iter()
+        .map(|server| (server.weight, server.canary))
+        .collect();
+    assert_eq!(marked, [(1, false), (1, false), (1, false), (1, true)]);
+    assert_eq!(world.canary("web").unwrap().weight, Some(10));
+}
+
+#[test]
+fn who_is_strongest_says_each_part_of_what_canaries_get_and_the_service_itself_before_that() {
+    let mut world = World::new();
+    let stable = [("mesh.canary.stop.margin", "5"), ("mesh.canary.weight", "30")];
+    let stop_only = [("mesh.canary.stop.margin", "5")];
+    let own = [
+        ("mesh.canary.weight", "30"),
+        ("mesh.http.services.web.loadbalancer.canary.weight", "40"),
+    ];
+    let canary = [
+        ("mesh.canary", "true"),
+        ("mesh.canary.weight", "20"),
+        ("mesh.canary.stop", "true"),
+    ];
+    for (stable, weight, margin) in [
+        (&stable[..], 30, 5),
+        (&stop_only[..], 20, 5),
+        (&own[..], 40, 10),
+        (&[][..], 20, 10),
+    ] {
+        let one = instance("web", 1).labels(stable);
+        world.replace("web", [one, instance("web", 2).labels(&canary)]);
+        let found = world.canary("web").unwrap();
+        let found = (found.weight, found.stop.unwrap().margin);
+        assert_eq!(found, (Some(weight), margin), "{stable:?}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::{
 use mesh_config::{
     Configuration, Entry, Origin, Problem, ProviderName, QualifiedName,
     instance::{Address, Endpoint, Instance, LabelSet, Lifecycle},
-    model::{Router, Server, Service, ServiceKind},
+    model::{Canary, LoadBalancer, Router, Server, Service, ServiceKind},
 };
 
 use super::Catalog;
@@ -126,12 +126,20 @@ impl World {
         rule.map(|rule| rule.text().to_owned()).unwrap_or_default()
     }
 
-    pub(super) fn servers(&self, name: &str) -> Vec<Server> {
+    fn balancer(&self, name: &str) -> LoadBalancer {
         let service = self.service(name).expect("no such service");
         match &service.value.kind {
-            ServiceKind::LoadBalancer(balancer) => balancer.servers.clone(),
+            ServiceKind::LoadBalancer(balancer) => (**balancer).clone(),
             kind => panic!("{} has no servers", kind.name()),
         }
+    }
+
+    pub(super) fn servers(&self, name: &str) -> Vec<Server> {
+        self.balancer(name).servers
+    }
+
+    pub(super) fn canary(&self, name: &str) -> Option<Canary> {
+        self.balancer(name).canary
     }
 
     /// Authority and lifecycle of the servers.

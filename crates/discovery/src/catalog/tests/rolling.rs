@@ -50,29 +50,4 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn a_canary_group_keeps_its_share_while_instances_come_and_go(
-        sizes in vec((1_u8..=20, 1_u8..=5), 1..6),
-        share in prop_oneof![Just(1_u8), Just(10), Just(50)],
-    ) {
-        let mut world = World::new();
-        let share_text = share.to_string();
-        let labels = [("mesh.canary", "true"), ("mesh.canary.weight", share_text.as_str())];
-        for (stable, canaries) in sizes {
-            let stable = (1..=stable).map(|number| instance("web", number));
-            let canaries = (101..101 + canaries).map(|number| instance("web", number).labels(&labels));
-            world.replace("web", stable.chain(canaries).collect::<Vec<_>>());
-            let (mut all, mut canary) = (0, 0);
-            for server in world.servers("web") {
-                if server.lifecycle == Lifecycle::Ready {
-                    all += server.weight;
-                    let number: u8 = server.url.host.rsplit('.').next().unwrap().parse().unwrap();
-                    canary += if number > 100 { server.weight } else { 0 };
-                }
-            }
-            prop_assert!(all > 0);
-            prop_assert_eq!(canary * 100, all * u32::from(share));
-        }
-    }
 }

@@ -19,11 +19,8 @@ use arc_swap::ArcSwap;
 use mesh_config::{duration, model::PassiveHealthCheck};
 use tokio::sync::Notify;
 
-use self::{
-    rate::{Count, Rate},
-    run::Run,
-};
-use super::{clock::Moment, state::ServiceState};
+use self::{rate::Rate, run::Run};
+use super::{clock::Moment, state::ServiceState, window::Count};
 
 /// What one server's requests told, by one definition of that; shared by all tables that hold both.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Load balancers in a world of virtual time: requests come by chance, servers take as long as they are told to, and
 //! nothing waits. The same seed gives the same world.
 
+mod canaries;
 mod hashing;
 mod places;
 mod shares;
@@ -23,6 +24,9 @@ use crate::fixture::asking;
 
 /// The strategies that spread requests by what servers do.
 const SPREADING: [&str; 4] = ["wrr", "p2c", "leastconn", "leasttime"];
+
+/// All of them.
+const ALL: [&str; 6] = ["wrr", "p2c", "leastconn", "leasttime", "hrw", "consistentHash"];
 
 /// Milliseconds that the server of this port takes at this second.
 type Pace = Box<dyn Fn(u16, f64) -> f64>;

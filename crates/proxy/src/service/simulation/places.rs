@@ -6,8 +6,6 @@ use proptest::{prelude::*, sample::select};
 use super::*;
 use crate::service::{CheckStatus, Standing};
 
-const ALL: [&str; 6] = ["wrr", "p2c", "leastconn", "leasttime", "hrw", "consistentHash"];
-
 /// Servers in these zones, one in each.
 fn zoned(strategy: &str, zones: &[&str]) -> Value {
     let servers: Value = (1..)
@@ -52,14 +50,26 @@ fn another_zone_is_asked_when_the_own_one_failed_a_request() {
 
 /// A balancer over servers with these lifecycles and verdicts.
 fn judged(strategy: &str, servers: &[(Lifecycle, CheckStatus)], panic_threshold: u8) -> Arc<Balancer> {
+    judged_with(strategy, servers, panic_threshold, &json!(null))
+}
+
+/// The same, where every third server is a canary.
+pub(super) fn judged_with(
+    strategy: &str,
+    servers: &[(Lifecycle, CheckStatus)],
+    panic_threshold: u8,
+    canary: &Value,
+) -> Arc<Balancer> {
     let document = json!({
         "strategy": strategy, "healthCheck": {}, "slowStart": "10s", "panicThreshold": panic_threshold,
+        "canary": canary,
     });
     let mut definition: LoadBalancer = serde_json::from_value(document).unwrap();
     definition.servers = (1..)
         .zip(servers)
         .map(|(port, (lifecycle, _)): (u16, _)| {
-            let document = json!({"url": format!("http://s:{port}"), "weight": 1 + port % 3});
+            let document =
+                json!({"url": format!("http://s:{port}"), "weight": 1 + port % 2, "canary": port % 3 == 0});
             let mut server: mesh_config::model::Server = serde_json::from_value(document).unwrap();
             server.lifecycle = *lifecycle;
             server
@@ -133,8 +143,10 @@ proptest! {
         ),
         tried in prop::collection::vec(any::<bool>(), 9),
         threshold in select(vec![0, 50]),
+        share in prop::option::of(select(vec![0, 30, 100])),
     ) {
-        let balancer = judged(strategy, &servers, threshold);
+        let canary = json!({"weight": share});
+        let balancer = judged_with(strategy, &servers, threshold, &canary);
         let tried: Vec<_> = balancer.servers().iter().zip(tried)
             .filter(|(_, tried)| *tried)
             .map(|(server, _)| server.id())

@@ -8,6 +8,7 @@ pub(super) use hash::time_of;
 use mesh_config::model::{Hash, Strategy};
 
 use super::{
+    Asking, key,
     layout::{Member, Rules, View},
     schedule::Schedule,
     turn::Turn,
@@ -51,6 +52,14 @@ impl Method {
     /// True if it has to know what time it is.
     pub(super) fn needs_time(&self) -> bool {
         matches!(self, Self::LeastTime)
+    }
+
+    /// The key of a request, where that decides.
+    pub(super) fn key(&self, asking: &Asking<'_>) -> Option<u64> {
+        match self {
+            Self::Hash(hash) => Some(key::of(&hash.key, asking)),
+            Self::Turns(_) | Self::TwoChoices | Self::LeastConn | Self::LeastTime => None,
+        }
     }
 
     /// A member that takes the request; `None` if it found none, which for some means only that they did not look at

@@ -62,6 +62,8 @@ struct Good {
 #[derive(Debug, Clone)]
 struct Parts {
     middlewares: Vec<(QualifiedName, Chain)>,
+    /// Services that these ask.
+    asked: Vec<(QualifiedName, Arc<Service>)>,
     service: Answer,
 }
 
@@ -137,7 +139,9 @@ impl Surroundings<'_> {
             Answer::Service(service) => self.services.touched(&service.name),
             Answer::Internal(_) => false,
         };
-        !self.middlewares.changed() && !service && known.is_of(entry)
+        let mut asked = good.parts.asked.iter();
+        let asked = asked.any(|(name, _)| self.services.touched(name));
+        !self.middlewares.changed() && !service && !asked && known.is_of(entry)
     }
 
     fn compile(
@@ -184,7 +188,9 @@ impl Surroundings<'_> {
     ) -> Compiled {
         let label = name.to_string();
         let own = good.parts.middlewares.iter().flat_map(|(_, chain)| chain.iter());
-        let own: Vec<_> = own.map(|step| step.for_owner(&label)).collect();
+        let own: Vec<_> = own
+            .map(|step| step.for_owner(&label, |name| good.parts.asked(name)))
+            .collect();
         let (target, service, middlewares) = match &good.parts.service {
             Answer::Service(service) => (
                 Target::Service(service.clone()),
@@ -305,6 +311,10 @@ impl Surroundings<'_> {
                 },
             }
         }
+        let asked = self.asked(&middlewares, held).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
         if let Some(options) = router.tls.as_ref().and_then(|tls| tls.options.as_ref())
             && (&*options.name != "default" || options.provider.is_some())
         {
@@ -317,13 +327,34 @@ impl Surroundings<'_> {
             None => Err("it names no service".to_owned()),
         };
         match service.or_else(|error| held.map(|held| held.service.clone()).ok_or(error)) {
-            Ok(service) if errors.is_empty() => Ok(Parts { middlewares, service }),
+            Ok(service) if errors.is_empty() => Ok(Parts {
+                middlewares,
+                asked,
+                service,
+            }),
             Ok(_) => Err(errors),
             Err(error) => {
                 errors.push(error);
                 Err(errors)
             }
         }
+    }
+
+    /// The services that `middlewares` ask; what is missing comes from `held`, or is an error.
+    fn asked(
+        &self,
+        middlewares: &[(QualifiedName, Chain)],
+        held: Option<&Parts>,
+    ) -> Result<Vec<(QualifiedName, Arc<Service>)>, String> {
+        let steps = middlewares.iter().flat_map(|(_, chain)| chain.iter());
+        let asked = steps.filter_map(|step| Some((step, step.asks()?)));
+        let asked = asked.map(|(step, name)| {
+            let service = self.services.resolve(&name, self.missing);
+            let service = service.or_else(|error| held.and_then(|held| held.asked(&name)).ok_or(error));
+            let service = service.map_err(|error| format!("middleware {}: {error}", step.name))?;
+            Ok((name, service))
+        });
+        asked.collect()
     }
 
     fn service(&self, name: &QualifiedName) -> Result<Answer, String> {
@@ -429,6 +460,18 @@ impl Parts {
         services
             && self.middlewares.len() == other.middlewares.len()
             && pairs.all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+            && self.asked.len() == other.asked.len()
+            && self
+                .asked
+                .iter()
+                .zip(&other.asked)
+                .all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+    }
+
+    /// The service that one of the middlewares asks under this name.
+    fn asked(&self, name: &QualifiedName) -> Option<Arc<Service>> {
+        let asked = self.asked.iter().find(|(asked, _)| asked == name);
+        asked.map(|(_, service)| service.clone())
     }
 
     fn middleware(&self, name: &QualifiedName) -> Option<Chain> {

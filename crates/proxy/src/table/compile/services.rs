@@ -22,7 +22,7 @@ use super::{
 use crate::{
     brief::brief,
     middleware::Chain,
-    service::{Balancer, Context, Kind, Service},
+    service::{Balancer, Context, Kind, Service, end_sessions_elsewhere},
     upstream::Transport,
 };
 
@@ -61,6 +61,8 @@ struct Parts {
     transport: Option<Arc<Transport>>,
     middlewares: Vec<(QualifiedName, Chain)>,
     children: Vec<(QualifiedName, Arc<Service>)>,
+    /// Services that the middlewares ask.
+    asked: Vec<(QualifiedName, Arc<Service>)>,
     /// The zone this process is in; never changes.
     zone: Option<Arc<str>>,
 }
@@ -116,6 +118,16 @@ impl Services {
             let next = self.known.get(&name).and_then(|next| next.good.as_ref());
             service.followed_by(next.map(|next| next.service.as_ref()));
         }
+        end_sessions_elsewhere(self.balancers());
+    }
+
+    /// The balancers of all services that serve.
+    fn balancers(&self) -> impl Iterator<Item = &Balancer> + Clone {
+        let serving = self.known.values().filter_map(|known| known.good.as_ref());
+        serving.filter_map(|good| match &good.service.kind {
+            Kind::Balancer(balancer) => Some(balancer.as_ref()),
+            _ => None,
+        })
     }
 
     /// True if the last update may have changed the service.
@@ -141,7 +153,11 @@ impl Compiled {
     /// True if it may come out differently after a change of another service.
     fn depends(&self) -> bool {
         let alone = matches!(self.verdict.entry.value.kind, ServiceKind::LoadBalancer(_));
-        !alone || !self.verdict.errors.is_empty()
+        let asks = self
+            .good
+            .as_ref()
+            .is_some_and(|good| !good.parts.asked.is_empty());
+        !alone || asks || !self.verdict.errors.is_empty()
     }
 }
 
@@ -261,6 +277,7 @@ impl Update<'_> {
                 Err(error) => errors.push(error),
             }
         }
+        self.asked(&mut parts, held, visiting, &mut errors);
         match &entry.value.kind {
             ServiceKind::LoadBalancer(balancer) => {
                 let held = held.and_then(|held| held.transport.clone());
@@ -301,6 +318,25 @@ impl Update<'_> {
             }
         }
         (parts, errors)
+    }
+
+    /// Looks up the services that the middlewares ask.
+    fn asked(
+        &mut self,
+        parts: &mut Parts,
+        held: Option<&Parts>,
+        visiting: &mut Vec<QualifiedName>,
+        errors: &mut Vec<String>,
+    ) {
+        let steps = parts.middlewares.iter().flat_map(|(_, chain)| chain.iter());
+        let asked = steps.filter_map(|step| Some((step.name.clone(), step.asks()?)));
+        for (middleware, name) in asked.collect::<Vec<_>>() {
+            let held = held.and_then(|held| find(&held.asked, &name));
+            match self.child(&name, visiting).or_else(|error| held.ok_or(error)) {
+                Ok(service) => parts.asked.push((name, service)),
+                Err(error) => errors.push(format!("middleware {middleware}: {error}")),
+            }
+        }
     }
 
     fn child(
@@ -355,10 +391,11 @@ impl Good {
                 composite::kind(composite, &label, &children, before)?
             }
         };
-        let chains = parts
-            .middlewares
-            .iter()
-            .flat_map(|(_, chain)| chain.iter().map(|step| step.for_owner(&label)));
+        let chains = parts.middlewares.iter().flat_map(|(_, chain)| {
+            chain
+                .iter()
+                .map(|step| step.for_owner(&label, |name| find(&parts.asked, name)))
+        });
         let children: Vec<_> = parts.children.iter().map(|(_, child)| &**child).collect();
         let service = Service {
             name: name.clone(),
@@ -400,6 +437,7 @@ impl Parts {
         transports
             && same_all(&self.middlewares, &other.middlewares)
             && same_all(&self.children, &other.children)
+            && same_all(&self.asked, &other.asked)
     }
 }
 

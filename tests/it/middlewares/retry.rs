@@ -1,0 +1,93 @@
+//! `retry` through the binary.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::{Behind, answer, document, ok};
+use crate::mesh::eventually;
+
+/// Answers 503 to the first two requests for each target, and says how often it was asked.
+fn third_time() -> impl Fn(&super::Noted) -> String + Send + Sync + 'static {
+    let asked = std::sync::Mutex::new(std::collections::HashMap::new());
+    move |noted| {
+        let mut asked = asked.lock().unwrap();
+        let times = asked.entry(noted.line.clone()).or_insert(0);
+        *times += 1;
+        match *times {
+            1 | 2 => answer("503 Service Unavailable", "X-Dropped: 1\r\n", "not yet"),
+            _ => ok(&format!("{times} {}", String::from_utf8_lossy(&noted.body))),
+        }
+    }
+}
+
+#[test]
+fn answers_that_do_not_count_are_dropped_and_the_body_is_sent_again() {
+    let retry = json!({"retry": {"attempts": 3, "status": ["502-503"]}});
+    let behind = Behind::before(
+        &[("retry", retry), ("add", json!({"addPrefix": {"prefix": "/v1"}}))],
+        third_time(),
+    );
+    let got = behind.ask("GET /a HTTP/1.1");
+    assert_eq!(
+        (got.status, got.text().as_str(), got.header("x-dropped")),
+        (200, "3 ", None)
+    );
+    let put = behind.send("PUT /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!((put.status, put.text().as_str()), (200, "3 abc"));
+    let post =
+        behind.send("POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!((post.status, post.text().as_str()), (503, "not yet"));
+    let noted = behind.server.noted();
+    assert_eq!(noted.iter().filter(|noted| noted.target() == "/v1/b").count(), 3);
+    assert!(
+        noted
+            .iter()
+            .all(|noted| noted.target().starts_with("/v1/") && !noted.target().starts_with("/v1/v1"))
+    );
+}
+
+#[test]
+fn the_last_answer_counts_and_a_long_body_is_sent_once() {
+    let retry = json!({"retry": {"attempts": 2, "status": ["503"], "maxRequestBodyBytes": 2}});
+    let behind = Behind::before(&[("retry", retry)], third_time());
+    let got = behind.ask("GET /a HTTP/1.1");
+    assert_eq!((got.status, got.header("x-dropped")), (503, Some("1")));
+    let put = behind.send("PUT /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(put.status, 503);
+    assert_eq!(behind.server.noted().len(), 3);
+}
+
+#[test]
+fn a_request_that_no_server_took_waits_for_one() {
+    let retry = json!({"retry": {"attempts": 100, "initialInterval": "10ms"}});
+    let behind = Behind::of(&[("retry", retry.clone())]);
+    let mut gone = document(&[("retry", retry.clone())], &behind.server);
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    gone["http"]["services"]["all"]["loadBalancer"]["servers"][0]["url"] =
+        json!(format!("http://{refusing}"));
+    gone["http"]["routers"]["other"] = json!({"rule": "Path(`/somewhere/else`)", "service": "all"});
+    behind.write(&gone);
+    eventually("no server", || {
+        (behind.ask("GET /somewhere/else HTTP/1.1").status == 502).then_some(())
+    });
+    let post = "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| behind.send(post));
+        behind.write(&document(&[("retry", retry)], &behind.server));
+        assert_eq!(waiting.join().unwrap().status, 200);
+    });
+    assert_eq!(behind.server.last().body, b"abc");
+}
+
+#[test]
+fn a_retry_of_nothing_is_refused() {
+    let retry = json!({"retry": {"attempts": 2, "disableRetryOnNetworkError": true}});
+    let behind = Behind::of(&[("retry", retry)]);
+    assert_eq!(behind.ask("GET / HTTP/1.1").status, 503);
+    assert!(
+        behind.state("retry")["error"]
+            .to_string()
+            .contains("disableRetryOnNetworkError")
+    );
+}
