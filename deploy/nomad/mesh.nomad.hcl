@@ -77,7 +77,7 @@ job "mesh" {
         cap_drop        = ["all"]
       }
 
-      # The user that the secrets directory belongs to as well.
+      # That of the image.
       user = "65532:65532"
 
       env {
