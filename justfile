@@ -19,6 +19,10 @@ test *arguments:
 integration *arguments:
     CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" OIDC_PROVIDER="$(integration/setup/oidc-provider)" REDIS_BIN="$(integration/setup/redis)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
 
+# The Terraform module: format, validity, tests, and an apply to moto.
+terraform:
+    TF_CLI_CONFIG_FILE="$(integration/setup/terraform)" MOTO_PYTHON="$(integration/setup/moto)" terraform/check
+
 # Benches, or one of them.
 bench *arguments:
     cargo bench --workspace {{arguments}}

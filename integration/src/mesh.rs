@@ -194,7 +194,10 @@ fn spawn(directory: &Path) -> Child {
 }
 
 /// `MESH_BIN`, or the one beside the test, which `cargo test --workspace` builds; built here when it is missing.
-fn binary() -> &'static Path {
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(named) = env::var_os("MESH_BIN") {

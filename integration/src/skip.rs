@@ -134,7 +134,8 @@ pub fn skipped(what: &str, remedy: &str) {
     say(what, remedy);
 }
 
-fn say(what: &str, remedy: &str) {
+/// Says that a suite is skipped because of what no distribution packages, so that it may be missing anywhere.
+pub fn say(what: &str, remedy: &str) {
     // Not by a macro: the test harness would keep that to itself.
     let _ = writeln!(std::io::stderr(), "skipped: no {what}; {remedy}");
 }

@@ -2,8 +2,10 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 const FILE: &str = "snapshot.json";
@@ -40,15 +42,30 @@ pub(super) fn prepare(path: &Path) -> io::Result<()> {
     std::fs::write(&probe, b"")?;
     for entry in std::fs::read_dir(directory)?.flatten() {
         if is_temporary(&entry.file_name(), path) {
-            std::fs::remove_file(entry.path())?;
+            gone(std::fs::remove_file(entry.path()))?;
         }
     }
     Ok(())
 }
 
+/// Others may share the directory, and be done with a file of theirs first.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 /// Where this process writes before it replaces `path`.
 pub(super) fn temporary(path: &Path) -> PathBuf {
-    beside(path, &format!("{}.tmp", std::process::id()))
+    beside(path, &format!("{}.tmp", own_number()))
+}
+
+/// Tells this process from all others that write to the same file: in containers, each has the same process id.
+fn own_number() -> u64 {
+    static NUMBER: OnceLock<u64> = OnceLock::new();
+    // The keys of a hasher are what the standard library has of chance.
+    *NUMBER.get_or_init(|| RandomState::new().build_hasher().finish())
 }
 
 /// `path` with one extension more.
@@ -79,6 +96,23 @@ fn is_temporary(name: &OsStr, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_this_process_writes_to_is_its_own_and_known_as_temporary() {
+        let path = Path::new("/state/snapshot.json");
+        let temporary = temporary(path);
+        assert_eq!(temporary, super::temporary(path));
+        assert_ne!(temporary, beside(path, &format!("{}.tmp", std::process::id())));
+        assert!(is_temporary(temporary.file_name().unwrap(), path));
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_removed_first_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("left.tmp");
+        assert!(gone(std::fs::remove_file(&path)).is_ok());
+        assert!(gone(std::fs::remove_file(directory.path())).is_err());
+    }
 
     #[test]
     fn systemd_comes_before_the_users_directories_and_those_before_the_systems() {

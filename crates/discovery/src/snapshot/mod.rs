@@ -117,7 +117,7 @@ impl SnapshotFile {
 }
 
 fn write_through(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    // What a killed process of the same id left behind would keep its mode.
+    // What is there already would keep its mode.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

@@ -1,0 +1,410 @@
+# What there is already
+
+variable "name" {
+  description = "Name of everything that is made, and the first part of the names of queues that replicas make."
+  type        = string
+  default     = "mesh"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name))
+    error_message = "name: 2 to 24 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen (target groups add up to 8 characters, and may have 32)."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC of load balancer and tasks."
+  type        = string
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "vpc_id: the id of a VPC, as vpc-0a1b2c3d."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets of the tasks, best private ones, each in a zone of its own (a file system has one door per zone). They need a way to ECS, CloudWatch Logs, SNS, SQS and the registry of the image: NAT or VPC endpoints."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.subnet_ids) >= 2 && length(distinct(var.subnet_ids)) == length(var.subnet_ids)
+    error_message = "subnet_ids: at least two different subnets, so that one zone may fail."
+  }
+}
+
+variable "load_balancer_subnet_ids" {
+  description = "Subnets of the load balancer, in the same zones as the tasks; public ones unless it is internal. Their ranges are the only peers whose PROXY headers Mesh believes: let nobody else live in them."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.load_balancer_subnet_ids) >= 2 && length(distinct(var.load_balancer_subnet_ids)) == length(var.load_balancer_subnet_ids)
+    error_message = "load_balancer_subnet_ids: at least two different subnets, so that one zone may fail."
+  }
+}
+
+variable "cluster_arn" {
+  description = "The ECS cluster that Mesh runs in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$", var.cluster_arn))
+    error_message = "cluster_arn: the ARN of an ECS cluster, as arn:aws:ecs:REGION:ACCOUNT:cluster/NAME; a name is not enough."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that is made. They are not propagated to tasks: a task's copies freeze when it starts."
+  type        = map(string)
+  default     = {}
+}
+
+# What is routed
+
+variable "discover_cluster_arns" {
+  description = "The ECS clusters of this account and region whose services are routed. Empty: the one that Mesh runs in."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for arn in var.discover_cluster_arns :
+      can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$", arn))
+    ])
+    error_message = "discover_cluster_arns: ARNs of ECS clusters, as arn:aws:ecs:REGION:ACCOUNT:cluster/NAME."
+  }
+}
+
+variable "exposed_by_default" {
+  description = "Route to services that do not say mesh.enable, too."
+  type        = bool
+  default     = false
+}
+
+variable "discover_instances" {
+  description = "Grant what finds tasks in bridge and host mode on EC2: reading container instances and the addresses of instances. Absent: with launch_type EC2."
+  type        = bool
+  default     = null
+}
+
+variable "discover_anywhere" {
+  description = "Find tasks on machines of ECS Anywhere, and grant it."
+  type        = bool
+  default     = false
+}
+
+variable "push_discovery" {
+  description = "Let ECS tell of changes (EventBridge, SNS, a queue for each replica), so that they count within a second; needs a Mesh with providers.ecs.events. What ECS is read for every 15 seconds stays the truth."
+  type        = bool
+  default     = true
+}
+
+# How Mesh runs
+
+variable "image" {
+  description = "Image of Mesh, as deploy/Dockerfile builds it. Best by digest."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^\\s:/@]\\S*[:@]\\S+$", var.image)) && !endswith(var.image, ":latest")
+    error_message = "image: with a tag or digest, as registry.example.com/mesh:0.1.0, and not :latest, which differs from task to task."
+  }
+}
+
+variable "image_repository_arns" {
+  description = "ECR repositories that the image may be pulled from. Empty for other registries."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.image_repository_arns : can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/.+$", arn))])
+    error_message = "image_repository_arns: ARNs of ECR repositories, as arn:aws:ecr:REGION:ACCOUNT:repository/NAME."
+  }
+}
+
+variable "launch_type" {
+  description = "FARGATE or EC2. With EC2 the cluster needs capacity (modules/ec2-capacity makes some)."
+  type        = string
+  default     = "FARGATE"
+
+  validation {
+    condition     = contains(["FARGATE", "EC2"], var.launch_type)
+    error_message = "launch_type: FARGATE or EC2."
+  }
+}
+
+variable "capacity_providers" {
+  description = "Capacity providers of the cluster to run on, by name, instead of whatever the launch type finds: FARGATE_SPOT beside FARGATE, or those of EC2."
+  type = map(object({
+    weight = optional(number, 1)
+    base   = optional(number, 0)
+  }))
+  default = {}
+
+  validation {
+    condition     = var.launch_type == "FARGATE" || alltrue([for name in keys(var.capacity_providers) : !startswith(name, "FARGATE")])
+    error_message = "capacity_providers: FARGATE and FARGATE_SPOT need launch_type FARGATE."
+  }
+
+  validation {
+    condition     = var.launch_type == "EC2" || alltrue([for name in keys(var.capacity_providers) : contains(["FARGATE", "FARGATE_SPOT"], name)])
+    error_message = "capacity_providers: with launch_type FARGATE they are FARGATE and FARGATE_SPOT; others need launch_type EC2."
+  }
+
+  validation {
+    condition     = length([for provider in values(var.capacity_providers) : provider if provider.base > 0]) <= 1
+    error_message = "capacity_providers: only one may have a base."
+  }
+}
+
+variable "cpu" {
+  description = "CPU units of a task; 1024 is one core."
+  type        = number
+  default     = 1024
+
+  validation {
+    condition     = var.launch_type == "EC2" || contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.cpu)
+    error_message = "cpu: Fargate has 256, 512, 1024, 2048, 4096, 8192 and 16384."
+  }
+}
+
+variable "memory" {
+  description = "Memory of a task in MiB."
+  type        = number
+  default     = 2048
+
+  validation {
+    condition = var.launch_type == "EC2" || contains(lookup({
+      256   = [512, 1024, 2048]
+      512   = range(1024, 4097, 1024)
+      1024  = range(2048, 8193, 1024)
+      2048  = range(4096, 16385, 1024)
+      4096  = range(8192, 30721, 1024)
+      8192  = range(16384, 61441, 4096)
+      16384 = range(32768, 122881, 8192)
+    }, var.cpu, []), var.memory)
+    error_message = "memory: Fargate has for each core 2048 to 8192 MiB in steps of 1024 (from 8 cores on of 4096 and 8192); 512 to 2048 for 256 units, 1024 to 4096 for 512."
+  }
+}
+
+variable "cpu_architecture" {
+  description = "X86_64 or ARM64, as the image."
+  type        = string
+  default     = "X86_64"
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
+    error_message = "cpu_architecture: X86_64 or ARM64."
+  }
+}
+
+variable "assign_public_ip" {
+  description = "Give tasks public addresses; for public subnets without NAT. Fargate only."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.assign_public_ip || var.launch_type == "FARGATE"
+    error_message = "assign_public_ip: tasks on EC2 can have none."
+  }
+}
+
+variable "autoscaling" {
+  description = "How many tasks there are, and the average load of their CPUs that this aims at. The same min and max: no scaling."
+  type = object({
+    min         = optional(number, 2)
+    max         = optional(number, 10)
+    cpu_percent = optional(number, 50)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.autoscaling.min >= 1 && var.autoscaling.min <= var.autoscaling.max
+    error_message = "autoscaling: min is at least 1, and max at least min."
+  }
+
+  validation {
+    condition     = var.autoscaling.cpu_percent >= 10 && var.autoscaling.cpu_percent <= 90
+    error_message = "autoscaling.cpu_percent: from 10 to 90."
+  }
+}
+
+variable "settings" {
+  description = "Further static options as variables: { MESH_LOG_LEVEL = \"DEBUG\" }. They lie over those of the module."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^(MESH|AWS|CONSUL|NOMAD)_[A-Z0-9_]+$", name))])
+    error_message = "settings: names as MESH_LOG_LEVEL, in capital letters (also AWS_, CONSUL_ and NOMAD_)."
+  }
+}
+
+variable "secrets" {
+  description = "Variables whose values are secrets: ARNs of Secrets Manager or of parameters of SSM. { CONSUL_HTTP_TOKEN = \"arn:...\" }"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for arn in values(var.secrets) : can(regex("^arn:[a-z-]+:(secretsmanager|ssm):[a-z0-9-]+:[0-9]{12}:(secret:|parameter/).+$", arn))])
+    error_message = "secrets: each value is the ARN of a secret (arn:...:secretsmanager:...:secret:NAME) or parameter (arn:...:ssm:...:parameter/NAME)."
+  }
+}
+
+variable "drain_seconds" {
+  description = "How long a task that ends goes on: so long the load balancer waits for its connections, then so long Mesh for its requests."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.drain_seconds >= 10 && var.drain_seconds <= 110 && floor(var.drain_seconds) == var.drain_seconds
+    error_message = "drain_seconds: from 10 to 110 (ECS kills a task after 120)."
+  }
+}
+
+variable "logs" {
+  description = "The log group: how long it keeps what Mesh says, and the key it is encrypted with (absent: one of CloudWatch's own). level is that of Mesh; access adds a line for each request."
+  type = object({
+    retention_days = optional(number, 30)
+    kms_key_arn    = optional(string)
+    level          = optional(string, "INFO")
+    access         = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logs.retention_days)
+    error_message = "logs.retention_days: one that CloudWatch has, as 1, 7, 14, 30, 90, 365; 0 keeps all."
+  }
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"], var.logs.level)
+    error_message = "logs.level: TRACE, DEBUG, INFO, WARN or ERROR."
+  }
+}
+
+variable "storage" {
+  description = "A file system (EFS) for the snapshot and for files: certificates and further configuration. Without it a task starts with nothing while ECS cannot be read, and TLS of Mesh itself has no certificates."
+  type = object({
+    enabled     = optional(bool, true)
+    kms_key_arn = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Boundary of the roles that are made."
+  type        = string
+  default     = null
+}
+
+variable "wait_for_steady_state" {
+  description = "Let an apply wait until the tasks run."
+  type        = bool
+  default     = false
+}
+
+# How clients come
+
+variable "internal" {
+  description = "A load balancer within the VPC."
+  type        = bool
+  default     = false
+}
+
+variable "ip_address_type" {
+  description = "ipv4, or dualstack for clients with IPv6; the subnets of the load balancer need IPv6 then. Between load balancer and tasks it is IPv4."
+  type        = string
+  default     = "ipv4"
+
+  validation {
+    condition     = contains(["ipv4", "dualstack"], var.ip_address_type)
+    error_message = "ip_address_type: ipv4 or dualstack."
+  }
+}
+
+variable "client_cidrs" {
+  description = "Who may connect."
+  type        = list(string)
+  default     = ["0.0.0.0/0", "::/0"]
+
+  validation {
+    condition     = length(var.client_cidrs) > 0 && alltrue([for cidr in var.client_cidrs : can(cidrnetmask(cidr)) || can(regex(":", cidrhost(cidr, 0)))])
+    error_message = "client_cidrs: at least one range, each as 10.0.0.0/8 or 2001:db8::/32."
+  }
+}
+
+variable "upstream_cidrs" {
+  description = "Where servers may be that Mesh connects to, on any port. Empty: in the first range of the VPC; name its others, and those of peers."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.upstream_cidrs : can(cidrnetmask(cidr))])
+    error_message = "upstream_cidrs: each a range of IPv4, as 10.0.0.0/8."
+  }
+}
+
+variable "tls" {
+  description = <<-TEXT
+    Absent: HTTP only. With it port 443 is open, and port 80 redirects there.
+    terminated_by: "mesh" (certificates in files, see storage; the load balancer passes bytes on) or "load_balancer" (a
+    certificate of ACM; towards Mesh there is TLS again, so that routers see the same).
+    certificate_arn: one there is. certificate_names: one that is made, and validated in dns.zone_id.
+  TEXT
+  type = object({
+    terminated_by     = optional(string, "mesh")
+    certificate_arn   = optional(string)
+    certificate_names = optional(list(string), [])
+    ssl_policy        = optional(string, "ELBSecurityPolicy-TLS13-1-2-2021-06")
+  })
+  default = null
+
+  validation {
+    condition     = var.tls == null || contains(["mesh", "load_balancer"], try(var.tls.terminated_by, "mesh"))
+    error_message = "tls.terminated_by: mesh or load_balancer."
+  }
+
+  validation {
+    condition = var.tls == null || try(var.tls.terminated_by, "") != "load_balancer" || (
+      try(var.tls.certificate_arn != null, false) != (length(try(var.tls.certificate_names, [])) > 0)
+    )
+    error_message = "tls: the load balancer needs certificate_arn or certificate_names, and not both."
+  }
+
+  validation {
+    condition     = var.tls == null || try(var.tls.terminated_by, "") != "mesh" || (try(var.tls.certificate_arn == null, true) && length(try(var.tls.certificate_names, [])) == 0)
+    error_message = "tls: certificates of ACM never leave AWS: with terminated_by = \"mesh\" put certificates into storage instead."
+  }
+
+  validation {
+    condition     = var.tls == null || try(var.tls.terminated_by, "") != "mesh" || var.storage.enabled
+    error_message = "tls: with terminated_by = \"mesh\" certificates are files: leave storage.enabled true."
+  }
+
+  validation {
+    condition     = var.tls == null || length(try(var.tls.certificate_names, [])) == 0 || var.dns != null
+    error_message = "tls.certificate_names: a certificate is validated by records in a zone: set dns.zone_id."
+  }
+}
+
+variable "dns" {
+  description = "Route 53: the zone, and the names in it that lead to the load balancer (\"*.example.com\" for all)."
+  type = object({
+    zone_id = string
+    names   = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.dns == null || alltrue([for name in try(var.dns.names, []) : can(regex("^(\\*\\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z0-9-]+$", name))])
+    error_message = "dns.names: whole names in lower case, as shop.example.com or *.example.com."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the load balancer."
+  type        = bool
+  default     = true
+}
