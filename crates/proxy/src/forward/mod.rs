@@ -187,30 +187,90 @@ async fn attempt(
     }
     let repeatable = call.is_repeatable();
     let attempt = Attempt::begin(server, now);
-    let outcome = match in_hand(call, server, now) {
-        None => offer(upstreams, server, call, trail, log, now).await,
+    let hand = Hand::new(call, server);
+    let outcome = match hand.limit(now) {
+        None => Ok(offer(upstreams, server, call, trail, log, now).await),
         Some(limit) => {
-            let offer = offer(upstreams, server, call, trail, log, now);
-            match Box::pin(timeout(limit, offer)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(call.late(server, limit, repeatable)),
-            }
+            let offer = Box::pin(offer(upstreams, server, call, trail, log, now));
+            Box::pin(hand.wait(offer, limit)).await
         }
     };
-    attempt.end(match &outcome {
-        Ok(answer) => Outcome::Answered(answer.head.status),
-        Err(error) => error.outcome(),
-    });
+    let (outcome, seen) = match outcome {
+        Ok(outcome) => {
+            let seen = match &outcome {
+                Ok(answer) => Outcome::Answered(answer.head.status),
+                Err(error) => error.outcome(),
+            };
+            (outcome, seen)
+        }
+        Err(Late { limit, of_client }) => {
+            let error = call.late(server, limit, repeatable);
+            // It was the client that took its time.
+            let seen = if of_client {
+                Outcome::Abandoned
+            } else {
+                error.outcome()
+            };
+            (Err(error), seen)
+        }
+    };
+    attempt.end(seen);
     (outcome, repeatable)
 }
 
-/// How long `server` has for an answer to begin, if that is limited.
-fn in_hand(call: &Call, server: &Server, now: Instant) -> Option<Duration> {
-    let left = call
-        .deadline()
-        .map(|deadline| deadline.saturating_duration_since(now));
-    let one = limit(server.terms.retry.per_try_timeout);
-    left.into_iter().chain(one).min()
+/// How long a server has for an answer to begin.
+struct Hand {
+    upload: Option<Rc<Upload>>,
+    /// The end of the whole request.
+    deadline: Option<Instant>,
+    one: Option<Duration>,
+}
+
+/// No answer began in time.
+struct Late {
+    limit: Duration,
+    /// It is the client that did not send its request in time.
+    of_client: bool,
+}
+
+impl Hand {
+    fn new(call: &Call, server: &Server) -> Self {
+        Self {
+            upload: call.upload(),
+            deadline: call.deadline(),
+            one: limit(server.terms.retry.per_try_timeout),
+        }
+    }
+
+    /// How long may be waited from `now` on, if that is limited.
+    fn limit(&self, now: Instant) -> Option<Duration> {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(now));
+        left.into_iter().chain(self.one).min()
+    }
+
+    /// Waits for `limit`, and again as long as it is the client that is waited for and the request has time.
+    async fn wait<T>(
+        &self,
+        mut offer: impl Future<Output = T> + Unpin,
+        mut limit: Duration,
+    ) -> Result<T, Late> {
+        loop {
+            if let Ok(outcome) = timeout(limit, &mut offer).await {
+                return Ok(outcome);
+            }
+            let now = Instant::now();
+            let of_client = self
+                .upload
+                .as_ref()
+                .is_some_and(|upload| upload.waits_for_client());
+            if !of_client || self.deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(Late { limit, of_client });
+            }
+            limit = self.limit(now).unwrap_or(limit);
+        }
+    }
 }
 
 /// Offers the call to one server.

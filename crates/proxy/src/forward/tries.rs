@@ -25,6 +25,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest of these pauses.
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
+/// Servers that may refuse a connection without being counted as tries.
+const MAX_REFUSED: usize = 16;
+
 /// The servers that a call was offered to.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
@@ -42,6 +45,8 @@ pub(super) struct Tries {
     is_instead: bool,
     /// A server answered in vain, or not in time.
     is_wasted: bool,
+    /// The last one refused the connection: it had no work with the call, so that the next offer costs nothing.
+    is_free: bool,
     /// What offers beyond the first took out of the budget.
     taken: SmallVec<[(Arc<Terms>, Allowed); 1]>,
 }
@@ -150,6 +155,9 @@ impl Tries {
             (self.is_instead, self.is_spent, self.offers) = (pick.is_instead, false, 0);
             return true;
         }
+        if self.is_free {
+            return true;
+        }
         let need = match self.is_wasted {
             true => Need::Spoilt,
             false => Need::Gone,
@@ -176,7 +184,10 @@ impl Tries {
         repeatable: bool,
         call: &mut Call,
     ) -> Option<Result<Answer, ForwardError>> {
-        self.offers += 1;
+        let is_refused = matches!(outcome, Err(ForwardError::Connect { .. }));
+        let goes_on = server.terms.retry.attempts > 1 && self.unreachable.len() < MAX_REFUSED;
+        self.is_free = is_refused && goes_on;
+        self.offers += u8::from(!self.is_free);
         self.altered = None;
         self.is_spent = self.offers >= server.terms.retry.attempts;
         if outcome.is_ok() && call.was_only_lost() {

@@ -91,6 +91,11 @@ impl Upload {
         self.finished().is_none() && self.is_wanted()
     }
 
+    /// True while somebody wants more of it, and the client does not send it.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.goes_on() && self.waits.get()
+    }
+
     /// Nobody takes the rest.
     fn give_up(&self) {
         drop(self.incoming.take());

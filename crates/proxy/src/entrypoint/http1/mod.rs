@@ -77,28 +77,9 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
     }
     drop(conversation);
     if let Some(to) = client.tunnel().filter(|_| is_done) {
-        let Tunnel {
-            server,
-            in_flight,
-            held,
-        } = to;
         let early = connection.borrow_mut().take_rest();
         drop(connection);
-        let tunnel = Box::pin(tunnel(&mut io, server, &early));
-        client.phases.tunnelling();
-        let mut timer = Timer::default();
-        tokio::select! {
-            () = tunnel => {}
-            () = poll_fn(|cx| poll_expired(&client, &mut timer, cx)) => {
-                tracing::debug!(client = %client.address(), "cutting a silent tunnel");
-            }
-            () = in_flight.drained() => {
-                tracing::debug!(client = %client.address(), "cutting a tunnel to a server that has drained");
-            }
-            () = client.entry.stage.reached(Stage::Cut) => {}
-        }
-        drop((in_flight, held));
-        return;
+        return carry(io, &client, to, &early).await;
     }
     let is_left = connection.borrow().is_left;
     let has_rest = !connection.borrow_mut().take_rest().is_empty();
@@ -235,6 +216,30 @@ async fn refuse(
         return Ok(());
     };
     poll_fn(|cx| sending.poll(&mut io, cx)).await
+}
+
+/// Goes on as a tunnel until both ends are done, it is silent for too long, its server has drained, or the drain runs out
+/// of patience.
+async fn carry(mut io: ClientIo, client: &Client, to: Tunnel, early: &[u8]) {
+    let Tunnel {
+        server,
+        in_flight,
+        held,
+    } = to;
+    let tunnel = Box::pin(tunnel(&mut io, server, early));
+    client.phases.tunnelling();
+    let mut timer = Timer::default();
+    tokio::select! {
+        () = tunnel => {}
+        () = poll_fn(|cx| poll_expired(client, &mut timer, cx)) => {
+            tracing::debug!(client = %client.address(), "cutting a silent tunnel");
+        }
+        () = in_flight.drained() => {
+            tracing::debug!(client = %client.address(), "cutting a tunnel to a server that has drained");
+        }
+        () = client.entry.stage.reached(Stage::Cut) => {}
+    }
+    drop((in_flight, held));
 }
 
 /// Copies between client and server until both are done. `early` came from the client with its request.

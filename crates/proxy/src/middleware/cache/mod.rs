@@ -254,77 +254,87 @@ impl Cache {
         if matches!(answer.body, Source::Tunnel(_)) {
             return answer;
         }
+        let status = answer.head.status;
+        let given = match &trip.found {
+            Some(found) if status == StatusCode::NOT_MODIFIED => {
+                Some(self.renew(found, &answer.head, asking, &trip))
+            }
+            _ if status.is_server_error() => self.stale(asking, &trip),
+            _ => None,
+        };
+        let Some(mut given) = given else {
+            self.keep(&mut answer, asking, trip);
+            return answer;
+        };
+        given.stands_for(&mut answer);
+        let_go(answer, client.upstreams());
+        given
+    }
+
+    /// What is kept still holds, as the service `said`.
+    fn renew(&self, found: &Stored, said: &response::Parts, asking: &Asking, trip: &Trip<'_>) -> Answer {
         let now = SystemTime::now();
-        let age = age_on_arrival(&answer.head.headers, now, trip.delay);
-        let arrived = Instant::now();
+        let age = age_on_arrival(&said.headers, now, trip.delay);
+        let mut renewed = found.renewed(said, (age, Instant::now()));
+        let (mut whole, ()) = http::Response::new(()).into_parts();
+        (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
+        match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
+            Some(lifetime) => {
+                renewed.lifetime = lifetime;
+                self.store.keep(&asking.key, renewed.clone());
+            }
+            None => drop(self.store.forget(&asking.key)),
+        }
+        given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304")
+    }
+
+    /// What is kept, where the service fails and it may be given nevertheless.
+    fn stale(&self, asking: &Asking, trip: &Trip<'_>) -> Option<Answer> {
+        let found = self.store.find(&asking.key, &trip.asked.headers)?;
+        let age = found.age(Instant::now());
+        let may_be = age < may_be_given_on_error(&found, &asking.said);
+        may_be.then(|| given(&found, asking, age, "hit; fwd=stale; detail=stale-if-error"))
+    }
+
+    /// Keeps an answer as it passes, if that may be.
+    fn keep(&self, answer: &mut Answer, asking: &Asking, trip: Trip<'_>) {
+        let now = SystemTime::now();
         let why = if trip.found.is_some() {
             "fwd=stale"
         } else {
             "fwd=miss"
         };
-        if let Some(found) = trip
-            .found
-            .filter(|_| answer.head.status == StatusCode::NOT_MODIFIED)
-        {
-            let mut renewed = found.renewed(&answer.head, (age, arrived));
-            let (mut whole, ()) = http::Response::new(()).into_parts();
-            (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
-            match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
-                Some(lifetime) => {
-                    renewed.lifetime = lifetime;
-                    self.store.keep(&asking.key, renewed.clone());
-                }
-                None => drop(self.store.forget(&asking.key)),
-            }
-            let given = given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304");
-            let_go(answer, client.upstreams());
-            return given;
-        }
-        if answer.head.status.is_server_error()
-            && let Some(found) = &self.store.find(&asking.key, &trip.asked.headers)
-            && let age = found.age(arrived)
-            && age < may_be_given_on_error(found, &asking.said)
-        {
-            let mut given = given(found, asking, age, "hit; fwd=stale; detail=stale-if-error");
-            given.stands_for(&mut answer);
-            let_go(answer, client.upstreams());
-            return given;
-        }
-        let kept = lifetime(&trip.asked.headers, &answer.head, now, self.settings.defaults);
-        let is_short = length(&answer.head).is_none_or(|length| length <= self.settings.max_body);
+        let lifetime = lifetime(&trip.asked.headers, &answer.head, now, self.settings.defaults);
+        let length = length(&answer.head);
+        let is_short = length.is_none_or(|length| length <= self.settings.max_body);
         let is_get = asking.method == Method::GET;
-        match kept.filter(|_| is_short && is_get) {
-            Some(lifetime) => {
-                let stored = Stored {
-                    status: answer.head.status,
-                    selected_by: selection(&answer.head.headers, &trip.asked.headers),
-                    headers: answer.head.headers.clone(),
-                    body: Bytes::new(),
-                    lifetime,
-                    age,
-                    arrived,
-                };
-                let keeping = Keeping {
-                    length: length(&answer.head),
-                    stored: Some(Box::new(stored)),
-                    body: BytesMut::new(),
-                    most: self.settings.max_body,
-                    key: asking.key.clone(),
-                    store: self.store.clone(),
-                    flight: trip.flight,
-                };
-                tell(&mut answer.head, &format!("{why}; stored"));
-                answer.watch(keeping);
+        let Some(lifetime) = lifetime.filter(|_| is_short && is_get) else {
+            if is_get && !answer.head.status.is_server_error() {
+                self.store.forget(&asking.key);
+                self.store.pass(&asking.key);
             }
-            None => {
-                if is_get && !answer.head.status.is_server_error() {
-                    self.store.forget(&asking.key);
-                    self.store.pass(&asking.key);
-                }
-                tell(&mut answer.head, why);
-            }
-        }
-        answer
+            return tell(&mut answer.head, why);
+        };
+        let stored = Stored {
+            status: answer.head.status,
+            selected_by: selection(&answer.head.headers, &trip.asked.headers),
+            headers: answer.head.headers.clone(),
+            body: Bytes::new(),
+            lifetime,
+            age: age_on_arrival(&answer.head.headers, now, trip.delay),
+            arrived: Instant::now(),
+        };
+        let keeping = Keeping {
+            length,
+            stored: Some(Box::new(stored)),
+            body: BytesMut::new(),
+            most: self.settings.max_body,
+            key: asking.key.clone(),
+            store: self.store.clone(),
+            flight: trip.flight,
+        };
+        tell(&mut answer.head, &format!("{why}; stored"));
+        answer.watch(keeping);
     }
 }
 
