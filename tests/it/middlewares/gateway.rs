@@ -74,6 +74,7 @@ fn seen(mesh: &Mesh, path: &str) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 fn guards_are_put_on_running_routers_within_a_second_and_no_good_request_fails() {
     let issuer = Issuer::new("a");
     let published = {

@@ -31,6 +31,7 @@ fn changing(first: String) -> (Noting, Arc<Mutex<String>>) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 fn servers_learn_who_asks_from_the_token_and_from_nothing_else() {
     let issuer = Issuer::new("a");
     let published = {

@@ -174,7 +174,7 @@ impl Raw {
         }
         let (mut rest, mut bytes) = (self.body.as_slice(), Vec::new());
         loop {
-            let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk");
+            let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
             let length = std::str::from_utf8(&rest[..end]).unwrap();
             let length = usize::from_str_radix(length, 16).unwrap();
             if length == 0 {
@@ -272,7 +272,7 @@ impl Noting {
 
     /// The last one.
     pub(crate) fn last(&self) -> Noted {
-        self.noted().pop().expect("a request")
+        self.noted().pop().unwrap()
     }
 }
 

@@ -3,11 +3,7 @@
 mod browser;
 mod provider;
 
-use std::{
-    sync::atomic::Ordering,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, thread};
 
 use serde_json::{Value, json};
 
@@ -16,6 +12,7 @@ use self::{
     provider::{Lies, Provider, pairs},
 };
 use super::{Behind, document};
+use crate::mesh::eventually;
 
 /// What seals sessions.
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -323,11 +320,9 @@ fn a_session_ends_when_the_provider_says_so_and_not_when_it_is_away() {
         no_refresh: true,
         ..Lies::default()
     });
-    let start = Instant::now();
-    while browser.get(&behind, "/").status == 200 {
-        assert!(start.elapsed() < Duration::from_secs(20), "the session goes on");
-        thread::sleep(Duration::from_millis(50));
-    }
+    eventually("an end of: the session goes on", || {
+        (!(browser.get(&behind, "/").status == 200)).then_some(())
+    });
     assert_eq!(browser.get(&behind, "/").status, 302);
 }
 
@@ -338,21 +333,14 @@ fn nobody_logs_in_while_the_provider_is_away_and_everybody_after() {
     let behind = provider.guards(json!({}));
     let answer = behind.ask("GET / HTTP/1.1");
     assert_eq!(answer.status, 503, "{}", answer.head);
-    let start = Instant::now();
     let told = || behind.mesh.ask("/api/overview").body;
-    while !told().contains("cannot be asked: it answered with status 500") {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "nobody is told: {}",
-            told()
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("an end of: nobody is told", || {
+        (!(!told().contains("cannot be asked: it answered with status 500"))).then_some(())
+    });
     provider.is_out.store(false, Ordering::SeqCst);
-    while behind.ask("GET / HTTP/1.1").status != 302 {
-        assert!(start.elapsed() < Duration::from_secs(20), "nobody asks again");
-        thread::sleep(Duration::from_millis(50));
-    }
+    eventually("an end of: nobody asks again", || {
+        (!(behind.ask("GET / HTTP/1.1").status != 302)).then_some(())
+    });
     assert!(behind.server.noted().is_empty());
 }
 
@@ -396,19 +384,13 @@ fn a_new_secret_lets_sessions_of_the_old_one_go_on_and_replaces_their_cookies() 
         behind.write(&document(&[("login", middleware)], &behind.server));
     };
     with(json!([new, SECRET]));
-    let start = Instant::now();
-    while browser.get(&behind, "/").all("set-cookie").is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the cookie stays");
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("an end of: the cookie stays", || {
+        (!(browser.get(&behind, "/").all("set-cookie").is_empty())).then_some(())
+    });
     with(json!([new]));
-    while before.clone().get(&behind, "/").status == 200 {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "the old secret counts for ever"
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("an end of: the old secret counts for ever", || {
+        (!(before.clone().get(&behind, "/").status == 200)).then_some(())
+    });
     assert_eq!(browser.get(&behind, "/").status, 200);
     assert_eq!(provider.asked("authorization_code"), 1);
 }
@@ -428,14 +410,9 @@ fn secrets_come_from_files_and_are_read_again() {
     browser.log_in(&behind, "/");
     assert_eq!(browser.get(&behind, "/").status, 200);
     std::fs::write(&session, "another secret of more than 32 bytes!\n").unwrap();
-    let start = Instant::now();
-    while browser.clone().get(&behind, "/").status == 200 {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "the file is not read again"
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("an end of: the file is not read again", || {
+        (!(browser.clone().get(&behind, "/").status == 200)).then_some(())
+    });
 }
 
 #[test]
