@@ -12,12 +12,15 @@
 
 pub mod aws;
 pub mod backend;
+pub mod browser;
 pub mod consul;
 pub mod job;
 pub mod load;
 pub mod mesh;
 pub mod nomad;
+pub mod openid;
 pub mod port;
+pub mod redis;
 pub mod rolling;
 pub mod skip;
 pub mod stand_in;
@@ -26,12 +29,15 @@ pub mod wait;
 
 pub use aws::Aws;
 pub use backend::Backend;
+pub use browser::{Browser, Page};
 pub use consul::Consul;
 pub use job::Job;
 pub use load::Load;
 pub use mesh::Mesh;
 pub use mesh_testkit::{Fault, FaultProxy};
 pub use nomad::Nomad;
+pub use openid::OpenId;
+pub use redis::Redis;
 pub use stand_in::StandIn;
 pub use times::Times;
 pub use wait::until;

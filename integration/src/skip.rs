@@ -37,6 +37,45 @@ pub fn moto() -> Option<PathBuf> {
     found
 }
 
+/// A directory that has oidc-provider for Node: named by `OIDC_PROVIDER`, or where `integration/setup/oidc-provider` puts
+/// it. `None` when the suite is to be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn oidc_provider() -> Option<PathBuf> {
+    let has_node = runs(Path::new("node"), &["--version"]);
+    let found = named("OIDC_PROVIDER")
+        .chain(cached(""))
+        .find(|directory| has_node && directory.join("node_modules/oidc-provider").is_dir());
+    if !has_node {
+        skipped(
+            "node",
+            "install Node.js 18 or newer, then run integration/setup/oidc-provider",
+        );
+    } else if found.is_none() {
+        skipped(
+            "oidc-provider",
+            "run integration/setup/oidc-provider, or set OIDC_PROVIDER",
+        );
+    }
+    found
+}
+
+/// The binary of a Redis server: named by `REDIS_BIN`, on the path, or where `integration/setup/redis` puts it. `None`
+/// when the suite is to be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn redis() -> Option<PathBuf> {
+    let found = installed("REDIS_BIN", "redis-server")
+        .chain(cached("redis-server"))
+        .find(|binary| runs(binary, &["--version"]));
+    if found.is_none() {
+        skipped("redis", "run integration/setup/redis, or set REDIS_BIN");
+    }
+    found
+}
+
 /// Nomad's binary: named by `NOMAD_BIN`, or on the path. No distribution packages it, so where it is missing the
 /// suite is skipped even with `MESH_INTEGRATION=required`.
 pub fn nomad() -> Option<PathBuf> {

@@ -8,9 +8,13 @@ use std::borrow::Cow;
 use mesh_config::redact::{REDACTED, is_secret_name, is_secret_option, text};
 use serde_json::Value;
 
-/// Takes secrets out of the definition of one object.
+/// Takes secrets out of the definition of one object. What holds all of it is its kind, and no option.
 pub(crate) fn definition(mut value: Value) -> Value {
-    walk(&mut value, false);
+    let only = value.as_object_mut().filter(|fields| fields.len() == 1);
+    match only.and_then(|fields| fields.iter_mut().next()) {
+        Some((kind, options @ Value::Object(_))) => walk(options, kind == "headers"),
+        _ => walk(&mut value, false),
+    }
     value
 }
 
@@ -82,6 +86,9 @@ mod tests {
     fn hashes_keys_and_passwords_are_hidden_wherever_they_are() {
         let shown = definition(json!({
             "basicAuth": {"users": ["admin:$apr1$s3cret"], "realm": "r"},
+            "digestAuth": {"users": ["admin:r:s3cret"]},
+            "rateLimit": {"redis": {"username": "mesh", "password": "s3cret"}},
+            "forwardAuth": {"address": "http://u:s3cret@a/", "tls": {"key": "s3cret"}},
             "plugin": {"x": {"clientSecret": "s3cret", "deep": [{"apiKey": {"value": "s3cret"}}], "port": 1}},
             "tls": {"key": "s3cret", "certFile": "/a.pem"},
         }));
@@ -91,6 +98,20 @@ mod tests {
             (&"r".into(), &1.into())
         );
         assert_eq!(shown["tls"]["certFile"], "/a.pem");
+    }
+
+    #[test]
+    fn a_kind_whose_name_sounds_secret_shows_its_options() {
+        let shown =
+            definition(json!({"apiKey": {"keys": [{"id": "a", "hash": "s3cret"}], "header": "X-Key"}}));
+        assert_eq!(
+            shown,
+            json!({"apiKey": {"keys": [{"id": "a", "hash": REDACTED}], "header": "X-Key"}})
+        );
+        let shown = definition(
+            json!({"jwt": {"keys": [{"secret": "s3cret"}, {"jwk": "s3cret"}, {"pem": "s3cret"}]}}),
+        );
+        assert!(!shown.to_string().contains("s3cret"), "{shown}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod health;
 mod http1;
 mod local_tasks;
 pub mod middleware;
+mod outside;
 mod patience;
 mod proxy;
 mod request;

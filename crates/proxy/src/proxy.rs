@@ -7,7 +7,7 @@ use http::HeaderValue;
 use mesh_config::Configuration;
 use mesh_telemetry::RequestTelemetry;
 use mesh_tls::Tls;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -59,7 +59,7 @@ impl Proxy {
     /// their queues and is answered by it.
     ///
     /// The entrypoints of `compiler` must be those of the settings, in the same order. Health checks run on the
-    /// runtime of the caller.
+    /// runtime of the caller, and so does what middlewares have to fetch.
     ///
     /// # Errors
     /// When the system has no threads left.
@@ -75,6 +75,7 @@ impl Proxy {
     ) -> Result<Running, BindError> {
         let addresses = self.addresses();
         let workers = self.workers.get();
+        compiler.work_on(Handle::current());
         let table = Arc::new(ArcSwap::new(compiler.compile(first)));
         let end = CancellationToken::new();
         let mut entries = Vec::new();

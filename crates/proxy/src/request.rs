@@ -41,7 +41,7 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
         let route = route(exchange.client(), &mut head, &mut sanitized)?;
         exchange.take(&route);
         if route.has_around {
-            return Ok(Box::pin(led(&route, head, body, &sanitized, &mut exchange)).await);
+            return Ok(Box::pin(led(&route, head, body, sanitized, &mut exchange)).await);
         }
         let (passed, answer) = meet(&*route.middlewares, &mut head, exchange.client().peer());
         let mut answer = match answer {
@@ -147,10 +147,10 @@ fn route(
 
 /// Leads a request through middlewares that do more than look at heads.
 async fn led(
-    route: &Route,
+    route: &Arc<Route>,
     head: Box<request::Parts>,
     body: Incoming,
-    sanitized: &Sanitized,
+    sanitized: Sanitized,
     exchange: &mut Exchange,
 ) -> Answer {
     let client = exchange.client().clone();
@@ -158,7 +158,7 @@ async fn led(
     exchange.receives(body.upload());
     let mut visit = Visit::new(head, body, client, exchange.trail());
     let mut behind = Behind {
-        route,
+        route: route.clone(),
         sanitized,
         is_asked: false,
     };
@@ -166,13 +166,13 @@ async fn led(
 }
 
 /// What is behind the middlewares of a route.
-struct Behind<'r> {
-    route: &'r Route,
-    sanitized: &'r Sanitized,
+struct Behind {
+    route: Arc<Route>,
+    sanitized: Sanitized,
     is_asked: bool,
 }
 
-impl Behind<'_> {
+impl Behind {
     /// What answers. Who asks again wants to hear of servers that have come since then.
     fn target(&mut self, client: &Client) -> Target {
         let newest = std::mem::replace(&mut self.is_asked, true).then(|| client.table());
@@ -181,7 +181,7 @@ impl Behind<'_> {
     }
 }
 
-impl End for Behind<'_> {
+impl End for Behind {
     fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             let target = self.target(&visit.client);
@@ -189,12 +189,23 @@ impl End for Behind<'_> {
                 return stay(&target, visit.head.clone(), &visit.client).await;
             };
             let (head, body) = visit.take();
-            let mut call = Call::new(head, body, self.sanitized, visit.client.clone());
+            let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
             let answer = reach(service, &mut call, visit.trail).await;
             (visit.head, visit.body) = call.into_rest();
             answer
         })
+    }
+
+    fn detached(&self) -> Option<Box<dyn End>> {
+        Some(Box::new(Self {
+            route: self.route.clone(),
+            sanitized: Sanitized {
+                hop_by_hop: self.sanitized.hop_by_hop.clone(),
+                ..Sanitized::default()
+            },
+            is_asked: false,
+        }))
     }
 }
 

@@ -18,6 +18,6 @@ pub use client::ClientTls;
 pub use client_keeper::{ClientKeeper, Renewal};
 pub use facts::Facts;
 pub use keeper::{Keeper, Trouble};
-pub use pair::PairError;
+pub use pair::{PairError, Stamp};
 pub use server::{Tls, TlsError};
 pub use shown::Shown;

@@ -70,7 +70,7 @@ impl std::fmt::Debug for Texts {
 
 /// What tells that a file may have changed, without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp(Vec<Option<Seen>>);
+pub struct Stamp(Vec<Option<Seen>>);
 
 /// When its content changed, its length, and where the system tells it: which file it is, and when anything of it
 /// changed, so that a permission that was mended counts.
@@ -83,7 +83,7 @@ impl Stamp {
     }
 
     /// The same of `pems`.
-    pub(crate) fn of_all<'p>(pems: impl IntoIterator<Item = &'p Pem>) -> Self {
+    pub fn of_all<'p>(pems: impl IntoIterator<Item = &'p Pem>) -> Self {
         let stamp = |pem: &Pem| match pem {
             Pem::File(path) => of_file(path).ok(),
             Pem::Inline(_) => None,

@@ -1,11 +1,40 @@
 //! Each middleware as its user meets it: a document, raw requests, and a server that notes what reaches it.
 
+mod add_prefix;
+mod api_key;
+mod basic_auth;
 mod buffering;
+mod cache;
+mod circuit_breaker;
 mod circuit_breaker;
 mod compress;
+mod content_type;
+mod digest_auth;
+mod encoded_characters;
 mod errors;
+mod errors;
+mod forward_auth;
+mod gateway;
 mod grpc_web;
+mod headers;
+mod in_flight_req;
+mod in_flight_req;
+mod ip_lists;
+mod issuer;
+mod jwt;
+mod oidc;
+mod pass_tls_client_cert;
+mod quota;
+mod rate_limit;
+mod rate_limit;
+mod redirect_regex;
+mod redirect_scheme;
+mod replace_path;
+mod replace_path_regex;
+mod request_limits;
 mod retry;
+mod strip_prefix;
+mod strip_prefix_regex;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -37,9 +66,24 @@ impl Behind {
         middlewares: &[(&str, Value)],
         answer: impl Fn(&Noted) -> String + Send + Sync + 'static,
     ) -> Self {
+        Self::started(middlewares, &[], answer)
+    }
+
+    /// The same; its entrypoint believes what this machine says of its clients.
+    pub(crate) fn trusting(middlewares: &[(&str, Value)]) -> Self {
+        let trusted = "--entryPoints.web.forwardedHeaders.trustedIPs=127.0.0.1";
+        Self::started(middlewares, &[trusted], |_| ok("hello"))
+    }
+
+    fn started(
+        middlewares: &[(&str, Value)],
+        further: &[&str],
+        answer: impl Fn(&Noted) -> String + Send + Sync + 'static,
+    ) -> Self {
         let (place, server) = (Place::new(), Noting::new(answer));
         let file = place.write("dynamic.json", &document(middlewares, &server).to_string());
-        let mesh = place.start(&words(&flags(&file)));
+        let flags = flags(&file);
+        let mesh = place.start(&[&words(&flags), further].concat());
         Self { place, mesh, server }
     }
 
@@ -304,4 +348,14 @@ fn middlewares_are_met_in_order_and_a_broken_one_closes_its_router_alone() {
     let state = broken.state("add")["error"].to_string();
     assert!(state.contains("prefix"), "{state}");
     assert!(broken.server.noted().is_empty());
+}
+
+/// What the API says is wrong with each of these middlewares.
+fn errors<const N: usize>(definitions: [Value; N]) -> [String; N] {
+    let names: Vec<_> = (0..N).map(|at| format!("m{at}")).collect();
+    let named: Vec<_> = names.iter().map(String::as_str).zip(definitions).collect();
+    let broken = Behind::of(&named);
+    assert_eq!(broken.ask("GET / HTTP/1.1").status, 503);
+    assert!(broken.server.noted().is_empty());
+    std::array::from_fn(|at| broken.state(&format!("m{at}"))["error"].to_string())
 }

@@ -11,8 +11,8 @@ use super::*;
 use crate::model::{
     AddPrefix, Canary, CanaryStop, Chain, Failover, FailoverErrors, ForwardingTimeouts, Hash, HashKey,
     Headers, HealthCheck, HealthReport, HighestRandomWeight, LoadBalancer, Middleware, Mirror, Mirroring,
-    RedirectScheme, SameSite, Scheme, Server, ServersTransport, Service, ServiceKind, Sticky, StickyCookie,
-    StripPrefix, Weighted, WeightedService, ZonePreference,
+    RedirectRegex, RedirectScheme, SameSite, Scheme, Server, ServersTransport, Service, ServiceKind, Sticky,
+    StickyCookie, StripPrefix, Weighted, WeightedService, ZonePreference,
 };
 
 fn yaml(text: &str) -> Fragment {
@@ -48,7 +48,7 @@ fn a_broken_object_is_set_aside_and_its_neighbours_live() {
     bad: {loadBalancer: {servers: [{url: 10.0.0.1}], healthCheck: {interval: often}}}
   middlewares:
     strip: {stripPrefix: {prefixes: /api}}
-    nope: {digestAuth: {}}
+    nope: {teapot: {}}
   serversTransports:
     t: {forwardingTimeouts: {dialTimeout: 3}}
   router: {}
@@ -308,10 +308,11 @@ fn middleware() -> impl Strategy<Value = Middleware> {
         collection::vec(name(), 0..3).prop_map(|names| Middleware::Chain(Chain {
             middlewares: names.iter().map(|name| name.parse().unwrap()).collect()
         })),
-        (headers(), headers()).prop_map(|(request, response)| Middleware::Headers(Headers {
+        (headers(), headers()).prop_map(|(request, response)| Middleware::Headers(Box::new(Headers {
             custom_request_headers: request,
             custom_response_headers: response,
-        })),
+            ..Headers::default()
+        }))),
         (word(), word(), any::<bool>()).prop_map(|(scheme, port, permanent)| {
             Middleware::RedirectScheme(RedirectScheme {
                 scheme,
@@ -319,7 +320,19 @@ fn middleware() -> impl Strategy<Value = Middleware> {
                 permanent,
             })
         }),
-        collection::vec(word(), 0..3).prop_map(|prefixes| Middleware::StripPrefix(StripPrefix { prefixes })),
+        (collection::vec(word(), 0..3), option::of(any::<bool>())).prop_map(|(prefixes, force_slash)| {
+            Middleware::StripPrefix(StripPrefix {
+                prefixes,
+                force_slash,
+            })
+        }),
+        (word(), any::<bool>()).prop_map(|(replacement, permanent)| {
+            Middleware::RedirectRegex(RedirectRegex {
+                regex: "^/(.*)$".parse().unwrap(),
+                replacement,
+                permanent,
+            })
+        }),
     ]
 }
 

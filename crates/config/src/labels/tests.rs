@@ -1,5 +1,8 @@
 //! Labels and tags as users write them.
 
+mod head_middlewares;
+mod middlewares;
+
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};

@@ -33,7 +33,7 @@ const CARRIERS: [&str; 4] = ["authorization", "cookie", "session", "signature"];
 const SEGMENTS: [&str; 6] = ["auth", "jwt", "key", "pass", "pwd", "sig"];
 
 /// Options that are secret although their names are ordinary words: password hashes and key material.
-const OPTIONS: [&str; 4] = ["users", "key", "hash", "hashes"];
+const OPTIONS: [&str; 6] = ["users", "key", "hash", "hashes", "jwk", "pem"];
 
 /// True for names of headers and query parameters that carry credentials, in any case.
 pub fn is_secret_name(name: &str) -> bool {

@@ -17,7 +17,7 @@ pub use expr::Expr;
 pub use host::{HostError, HostPattern};
 pub use matcher::Matcher;
 pub use parser::{MAX_DEPTH, MAX_LENGTH};
-pub use pattern::{PATTERN_SIZE_LIMIT, Pattern, PatternError};
+pub use pattern::{PATTERN_SIZE_LIMIT, Pattern, PatternError, TooLong};
 
 use std::{fmt, str::FromStr, sync::Arc};
 

@@ -1,8 +1,9 @@
 //! Regular expressions that cannot be made to hang.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, ops::Range, str::FromStr, sync::Arc};
 
 use regex::Regex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// A regular expression in linear time and bounded size, compared by its text.
 #[derive(Debug, Clone)]
@@ -18,6 +19,11 @@ pub struct PatternError {
     reason: String,
 }
 
+/// What comes of a replacement is longer than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the text becomes too long")]
+pub struct TooLong;
+
 /// Largest compiled size of one expression, in bytes.
 pub const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
@@ -30,6 +36,35 @@ impl Pattern {
     /// True if the expression is found anywhere in `text`.
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
+    }
+
+    /// The first match in `text`.
+    pub fn find(&self, text: &str) -> Option<Range<usize>> {
+        self.regex.find(text).map(|found| found.range())
+    }
+
+    /// `text` with every match replaced, as [`replace_all`](Self::replace_all) does; `None` when nothing matches.
+    ///
+    /// # Errors
+    /// When it becomes longer than `limit`.
+    pub fn replaced(&self, text: &str, replacement: &str, limit: usize) -> Result<Option<String>, TooLong> {
+        let mut replaced = String::new();
+        let mut copied = 0;
+        let mut is_found = false;
+        for found in self.regex.captures_iter(text) {
+            let range = found.get(0).map(|whole| whole.range()).unwrap_or_default();
+            replaced.push_str(text.get(copied..range.start).unwrap_or_default());
+            found.expand(replacement, &mut replaced);
+            (copied, is_found) = (range.end, true);
+            if replaced.len() > limit {
+                return Err(TooLong);
+            }
+        }
+        replaced.push_str(text.get(copied..).unwrap_or_default());
+        match replaced.len() > limit {
+            true => Err(TooLong),
+            false => Ok(is_found.then_some(replaced)),
+        }
     }
 
     /// `text` with every match replaced; `$1` and `${name}` in `replacement` stand for groups.
@@ -69,8 +104,71 @@ impl PartialEq for Pattern {
     }
 }
 
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|error| D::Error::custom(format_args!("{text:?} {error}")))
+    }
+}
+
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replaced(regex: &str, text: &str, replacement: &str) -> Option<String> {
+        let pattern: Pattern = regex.parse().unwrap();
+        let replaced = pattern.replaced(text, replacement, 100).unwrap();
+        assert_eq!(
+            replaced.as_deref().unwrap_or(text),
+            pattern.replace_all(text, replacement)
+        );
+        replaced
+    }
+
+    #[test]
+    fn every_match_is_replaced_and_groups_come_in_their_place() {
+        for (regex, replacement, expected) in [
+            ("^/api/(.*)", "/$1", Some("/a/b")),
+            ("(?P<rest>/b)$", "-${rest}", Some("/api/a-/b")),
+            ("/", "_", Some("_api_a_b")),
+            ("^/api/(.*)", "/$1x", Some("/")),
+            ("^", "/v1", Some("/v1/api/a/b")),
+            ("^/nope", "/", None),
+        ] {
+            assert_eq!(
+                replaced(regex, "/api/a/b", replacement).as_deref(),
+                expected,
+                "{regex}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replacement_that_grows_without_bound_is_stopped() {
+        let pattern: Pattern = "".parse().unwrap();
+        assert_eq!(pattern.replaced(&"a".repeat(50), "bbb", 100), Err(TooLong));
+        assert_eq!(pattern.replaced(&"a".repeat(101), "", 100), Err(TooLong));
+    }
+
+    #[test]
+    fn a_text_that_is_none_is_refused_with_the_reason() {
+        let error = serde_json::from_str::<Pattern>(r#""(a""#)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("unclosed group"), "{error}");
+        assert!(serde_json::from_str::<Pattern>(r#""a{1000}{1000}""#).is_err());
     }
 }

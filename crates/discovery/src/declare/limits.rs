@@ -1,11 +1,12 @@
 //! What the labels of one provider may ask for. They are written by tenants; the limits by the operator.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use mesh_config::{
     Kind, Origin, Outline, Problem, ProviderName, Reference, SetAside,
     labels::DeclaredService,
-    model::{Middleware, Router},
+    model::{ClientTls, Jwks, JwtKey, Middleware, Pem, Router},
+    redact,
     rule::{Expr, HostPattern, Matcher},
 };
 
@@ -172,16 +173,46 @@ impl<'a> Limits<'a> {
     fn middleware(&self, middleware: &Middleware) -> Result<(), Violation> {
         match middleware {
             Middleware::Chain(chain) => self.references("chain.middlewares", &chain.middlewares),
+            Middleware::ApiKey(api_key) => no_file("apiKey.keysFile", api_key.keys_file.as_ref()),
+            Middleware::Jwt(jwt) => {
+                no_file("jwt.keys", jwt.keys.iter().find_map(JwtKey::file))?;
+                jwt.jwks.as_ref().map_or(Ok(()), key_set)
+            }
             Middleware::Errors(errors) => self.references("errors.service", [&errors.service]),
+            Middleware::Oidc(oidc) => {
+                no_file("oidc", oidc.file())?;
+                name_over_tls("oidc.issuer", &oidc.issuer)
+            }
+            Middleware::ForwardAuth(auth) => texts_only("forwardAuth.tls", auth.tls.as_ref()),
+            Middleware::RateLimit(limit) => {
+                let redis = limit.redis.as_ref();
+                texts_only("rateLimit.redis.tls", redis.and_then(|redis| redis.tls.as_ref()))
+            }
             Middleware::AddPrefix(_)
+            | Middleware::BasicAuth(_)
             | Middleware::Buffering(_)
+            | Middleware::Cache(_)
             | Middleware::CircuitBreaker(_)
             | Middleware::Compress(_)
+            | Middleware::ContentType(_)
+            | Middleware::DigestAuth(_)
+            | Middleware::EncodedCharacters(_)
             | Middleware::GrpcWeb(_)
             | Middleware::Headers(_)
+            | Middleware::InFlightReq(_)
+            | Middleware::IpAllowList(_)
+            | Middleware::IpDenyList(_)
+            | Middleware::IpWhiteList(_)
+            | Middleware::PassTlsClientCert(_)
+            | Middleware::Quota(_)
+            | Middleware::RedirectRegex(_)
             | Middleware::RedirectScheme(_)
+            | Middleware::ReplacePath(_)
+            | Middleware::ReplacePathRegex(_)
+            | Middleware::RequestLimits(_)
             | Middleware::Retry(_)
-            | Middleware::StripPrefix(_) => Ok(()),
+            | Middleware::StripPrefix(_)
+            | Middleware::StripPrefixRegex(_) => Ok(()),
         }
     }
 
@@ -208,6 +239,58 @@ impl<'a> Limits<'a> {
             }),
             None => Ok(()),
         }
+    }
+}
+
+/// What Mesh may read is not for tenants.
+fn no_file(key: &'static str, file: Option<&PathBuf>) -> Result<(), Violation> {
+    match file {
+        None => Ok(()),
+        Some(file) => Err(Violation {
+            key,
+            message: format!("labels may not name files, as {} is one", file.display()),
+            help: "write the value itself, or declare the middleware in a file and refer to it with @file"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Nor is whom it may ask: names that everybody can look up, and TLS.
+fn key_set(jwks: &Jwks) -> Result<(), Violation> {
+    if let Some(Pem::File(file)) = &jwks.ca {
+        no_file("jwt.jwks.ca", Some(file))?;
+    }
+    name_over_tls("jwt.jwks.url", &jwks.url)
+}
+
+fn name_over_tls(key: &'static str, url: &str) -> Result<(), Violation> {
+    let host = url.strip_prefix("https://").map(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        host.split(':').next().unwrap_or_default()
+    });
+    let ends_in_a_number = |host: &str| host.trim_end_matches('.').ends_with(|c: char| c.is_ascii_digit());
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('[') && !ends_in_a_number(host) => Ok(()),
+        _ => Err(Violation {
+            key,
+            message: format!("labels may not ask {:?}", redact::text(url)),
+            help: "write an https URL with a host name, or declare the middleware in a file and refer to it with @file"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Fails for certificates and keys in files: those are the operator's, and would prove to others that a tenant is.
+fn texts_only(key: &'static str, tls: Option<&ClientTls>) -> Result<(), Violation> {
+    let pems = tls.into_iter().flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]);
+    match pems.flatten().any(|pem| matches!(pem, Pem::File(_))) {
+        false => Ok(()),
+        true => Err(Violation {
+            key,
+            message: "labels may not name files of certificates and keys".to_owned(),
+            help: "write the text in PEM format, or refer to a middleware in a file".to_owned(),
+        }),
     }
 }
 
@@ -284,6 +367,40 @@ mod tests {
             ("Host(`*`)", false),
         ] {
             assert_eq!(bound_to(rule, &["example.com"]), allowed, "{rule}");
+        }
+    }
+
+    #[test]
+    fn labels_ask_names_over_tls_for_keys_and_read_no_files() {
+        let jwks = |url: &str, ca: Option<Pem>| {
+            let url = url.to_owned();
+            key_set(&Jwks {
+                url,
+                ca,
+                ..Jwks::default()
+            })
+            .is_ok()
+        };
+        for url in [
+            "https://idp.example.com/keys",
+            "https://idp.example.com:8443/keys",
+        ] {
+            assert!(jwks(url, None), "{url}");
+        }
+        assert!(jwks("https://a.example", Some(Pem::Inline(String::new()))));
+        assert!(!jwks("https://a.example", Some(Pem::File("/etc/ca.pem".into()))));
+        for url in [
+            "",
+            "http://idp.example.com/keys",
+            "https://",
+            "https://127.0.0.1/keys",
+            "https://user@10.0.0.1:80/keys",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://[::1]/keys",
+            "file:///etc/passwd",
+        ] {
+            assert!(!jwks(url, None), "{url}");
         }
     }
 

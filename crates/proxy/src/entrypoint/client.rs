@@ -13,6 +13,7 @@ use mesh_telemetry::{
     access_log::AccessLog,
     metrics::{Fault, Refusal, Shard},
 };
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::{
     Entry, Phases,
@@ -109,9 +110,12 @@ impl Client {
         self.address
     }
 
-    /// What follows comes over TLS.
-    pub(super) fn secured(&self) {
+    /// What follows comes over TLS, from a client that proved who it is by these certificates, if by any.
+    pub(super) fn secured(&self, certificates: Option<&[CertificateDer<'static>]>) {
         self.peer.secure();
+        if let Some(chain) = certificates {
+            self.peer.present(chain);
+        }
         self.phases.answered(Instant::now());
     }
 

@@ -70,8 +70,9 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
         Ok(Err(error)) => return tracing::debug!(client = %client.address(), %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(client = %client.address(), "TLS handshake took too long"),
     };
-    client.secured();
-    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let (_, session) = stream.get_ref();
+    client.secured(session.peer_certificates());
+    let speaks_http2 = session.alpn_protocol() == Some(b"h2");
     let wire = Wire::Tls(Box::new(stream));
     if speaks_http2 {
         Box::pin(two::serve(wire, client)).await;

@@ -65,6 +65,8 @@ pub(crate) struct Changed {
     changing: Changing,
     /// Bytes of the server that nobody asked for yet.
     received: usize,
+    /// What is still to come, where that is known.
+    left: Option<u64>,
 }
 
 /// A server that goes on with another protocol.
@@ -140,22 +142,36 @@ impl Answer {
     /// Changes the body that follows. Its length is not known any more. Not for answers without body, as those to HEAD.
     pub(crate) fn change(&mut self, change: impl Change + 'static) {
         self.head.headers.remove(header::CONTENT_LENGTH);
-        self.put_ahead(change);
+        self.put_ahead(change, None);
+    }
+
+    /// Lets `change` see the body that follows; it leaves it as it is.
+    pub(crate) fn watch(&mut self, change: impl Change + 'static) {
+        let left = self.body.size_hint().exact();
+        self.put_ahead(change, left);
     }
 
     /// Puts parts that were read of the body back in front of it.
     pub(crate) fn put_back(&mut self, parts: Parts) {
-        if !parts.is_empty() {
-            self.put_ahead(PutBack(parts));
+        if parts.is_empty() {
+            return;
         }
+        let lengths = parts
+            .iter()
+            .filter_map(Frame::data_ref)
+            .map(|data| data.len() as u64);
+        let read: u64 = lengths.sum();
+        let left = self.body.size_hint().exact().map(|rest| rest + read);
+        self.put_ahead(PutBack(parts), left);
     }
 
-    fn put_ahead(&mut self, change: impl Change + 'static) {
+    fn put_ahead(&mut self, change: impl Change + 'static, left: Option<u64>) {
         let source = std::mem::replace(&mut self.body, Source::Local(Bytes::new()));
         self.body = Source::Changed(Box::new(Changed {
             source,
             changing: Changing::new(Box::new(change)),
             received: 0,
+            left,
         }));
     }
 }
@@ -205,7 +221,7 @@ impl Source {
             Self::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Server(body) => body.size_hint(),
             Self::Changed(changed) if changed.changing.is_over() => SizeHint::with_exact(0),
-            Self::Changed(_) => SizeHint::default(),
+            Self::Changed(changed) => changed.left.map(SizeHint::with_exact).unwrap_or_default(),
             Self::Stored(reading) => reading.size_hint(),
             Self::Tunnel(_) => SizeHint::with_exact(0),
         }
@@ -233,13 +249,17 @@ impl Source {
 impl Changed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let (source, received) = (&mut self.source, &mut self.received);
-        self.changing.poll(cx, |cx| {
+        let polled = self.changing.poll(cx, |cx| {
             let polled = source.poll_frame(cx);
             if let Poll::Ready(Some(Ok(part))) = &polled {
                 *received += source.received(part);
             }
             polled
-        })
+        });
+        if let (Some(left), Poll::Ready(Some(Ok(part)))) = (&mut self.left, &polled) {
+            *left = left.saturating_sub(part.data_ref().map_or(0, Bytes::len) as u64);
+        }
+        polled
     }
 }
 

@@ -5,21 +5,49 @@
 //! their hands ([`Around`]). Chains are flat: the compiler has put their members in their place.
 
 mod add_prefix;
+mod api_key;
+mod background;
+mod basic_auth;
 mod buffering;
+mod cache;
 mod change;
 mod circuit_breaker;
 mod compress;
+mod content_type;
+mod credentials;
+mod digest_auth;
+mod encoded_characters;
 mod errors;
 mod expression;
+mod forward_auth;
 mod grpc_web;
 mod headers;
+mod identity;
+mod in_flight_req;
 mod instances;
+mod ip_list;
+mod jwt;
+mod oidc;
+mod pass_tls_client_cert;
 mod path;
+mod quota;
+mod rate_limit;
+mod redirect;
+mod redirect_regex;
 mod redirect_scheme;
+mod replace_path;
+mod replace_path_regex;
+mod replacement;
+mod request_limits;
 mod retry;
+mod source;
+mod sources;
 mod strip_prefix;
+mod strip_prefix_regex;
+mod users;
 mod visit;
 mod walk;
+mod watched_file;
 
 use std::{fmt::Debug, ops::ControlFlow, sync::Arc};
 
@@ -28,13 +56,41 @@ use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, Reference, model};
 
+pub(crate) use self::background::Background;
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
-pub(crate) use self::visit::{End, Next, Visit, lead};
+pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
-    add_prefix::AddPrefix, buffering::Buffering, circuit_breaker::CircuitBreaker, compress::Compress,
-    errors::Errors, grpc_web::GrpcWeb, headers::Headers, instances::Instances,
-    redirect_scheme::RedirectScheme, retry::Retry, strip_prefix::StripPrefix,
+    add_prefix::AddPrefix,
+    api_key::ApiKey,
+    basic_auth::BasicAuth,
+    buffering::Buffering,
+    cache::Cache,
+    circuit_breaker::CircuitBreaker,
+    compress::Compress,
+    content_type::ContentType,
+    digest_auth::DigestAuth,
+    encoded_characters::EncodedCharacters,
+    errors::Errors,
+    forward_auth::ForwardAuth,
+    grpc_web::GrpcWeb,
+    headers::Headers,
+    in_flight_req::InFlightReq,
+    instances::Instances,
+    ip_list::{IpList, Listed},
+    jwt::Jwt,
+    oidc::Oidc,
+    pass_tls_client_cert::PassTlsClientCert,
+    quota::Quota,
+    rate_limit::RateLimit,
+    redirect_regex::RedirectRegex,
+    redirect_scheme::RedirectScheme,
+    replace_path::ReplacePath,
+    replace_path_regex::ReplacePathRegex,
+    request_limits::RequestLimits,
+    retry::Retry,
+    strip_prefix::StripPrefix,
+    strip_prefix_regex::StripPrefixRegex,
 };
 use crate::{forward::Answer, sanitize::Peer, service::Service};
 
@@ -88,6 +144,17 @@ pub(crate) trait Around: Debug + Send + Sync {
         None
     }
 
+    /// Looks again at what it depends on, such as files, and goes on with that. True if there is anything to tell. Workers
+    /// never ask it: it may have to wait for a disk.
+    fn refresh(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with what it depends on, though it serves on.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// The service that it asks beside the one that its requests go to.
     fn asks(&self) -> Option<&Reference> {
         None
@@ -125,8 +192,12 @@ impl Middleware {
     ///
     /// # Errors
     /// When a setting cannot be used, with the setting and what to write.
-    pub fn new(name: &QualifiedName, definition: &model::Middleware) -> Result<Option<Self>, String> {
-        let step = Step::new(definition)?;
+    pub(crate) fn new(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
+        let step = Step::new(name, definition, background)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
             kind: definition.kind(),
@@ -157,6 +228,19 @@ impl Middleware {
         }
     }
 
+    /// Looks again at what it depends on. True if there is anything to tell.
+    pub(crate) fn refresh(&self) -> bool {
+        matches!(&self.step, Step::Around(step) if step.refresh())
+    }
+
+    /// What is wrong with what it depends on, though it serves on.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.trouble(),
+        }
+    }
+
     /// The service that it asks beside the one that its requests go to.
     pub(crate) fn asks(&self) -> Option<QualifiedName> {
         match &self.step {
@@ -181,19 +265,51 @@ impl Middleware {
 
 impl Step {
     /// Compiles one middleware; `None` for a chain.
-    fn new(definition: &model::Middleware) -> Result<Option<Self>, String> {
+    fn new(
+        name: &QualifiedName,
+        definition: &model::Middleware,
+        background: &Background,
+    ) -> Result<Option<Self>, String> {
         Ok(Some(match definition {
             model::Middleware::AddPrefix(settings) => Self::head(AddPrefix::new(settings)?),
+            model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
+            model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::Buffering(settings) => Self::around(Buffering::new(settings)?),
+            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
+            model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::Compress(settings) => Self::around(Compress::new(settings)?),
+            model::Middleware::ContentType(settings) => return Ok(ContentType::step(settings)),
+            model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
+            model::Middleware::EncodedCharacters(settings) => Self::head(EncodedCharacters::new(settings)),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
+            model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
             model::Middleware::GrpcWeb(settings) => Self::around(GrpcWeb::new(settings)?),
-            model::Middleware::Headers(settings) => Self::head(Headers::new(settings)?),
+            model::Middleware::Headers(settings) => Headers::step(settings)?,
+            model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),
+            model::Middleware::IpAllowList(settings) | model::Middleware::IpWhiteList(settings) => {
+                Self::head(IpList::new(settings, Listed::Allowed)?)
+            }
+            model::Middleware::IpDenyList(settings) => Self::head(IpList::new(settings, Listed::Denied)?),
+            model::Middleware::Jwt(settings) => {
+                Self::around(Jwt::new(settings, &name.provider, &background.key_sets)?)
+            }
+            model::Middleware::Oidc(settings) => {
+                Self::around(Oidc::new(settings, &name.provider, background)?)
+            }
+            model::Middleware::PassTlsClientCert(settings) => Self::head(PassTlsClientCert::new(settings)?),
+            model::Middleware::Quota(settings) => {
+                Self::around(Quota::new(name, settings, &background.quotas)?)
+            }
+            model::Middleware::RateLimit(settings) => Self::around(RateLimit::new(name, settings)?),
+            model::Middleware::RedirectRegex(settings) => Self::head(RedirectRegex::new(settings)?),
             model::Middleware::RedirectScheme(settings) => Self::head(RedirectScheme::new(settings)?),
+            model::Middleware::ReplacePath(settings) => Self::head(ReplacePath::new(settings)?),
+            model::Middleware::ReplacePathRegex(settings) => Self::head(ReplacePathRegex::new(settings)?),
+            model::Middleware::RequestLimits(settings) => Self::around(RequestLimits::new(settings)?),
             model::Middleware::Retry(settings) => Self::around(Retry::new(settings)?),
             model::Middleware::StripPrefix(settings) => Self::head(StripPrefix::new(settings)?),
-            model::Middleware::Chain(_) => return Ok(None),
+            model::Middleware::StripPrefixRegex(settings) => Self::head(StripPrefixRegex::new(settings)?),
         }))
     }
 
@@ -213,8 +329,12 @@ fn answer(status: StatusCode) -> ControlFlow<Response<Bytes>> {
 
 /// The same as it is.
 fn plain(status: StatusCode) -> Response<Bytes> {
-    let text = status.canonical_reason().unwrap_or_default();
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    answer_text(status, status.canonical_reason().unwrap_or_default())
+}
+
+/// An answer of `text`.
+fn answer_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let text_plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
@@ -243,9 +363,15 @@ mod tests {
         }
     }
 
+    /// Compiles `definition` as a file says it, with nothing in the background.
+    pub(super) fn compile(definition: &model::Middleware) -> Result<Option<Step>, String> {
+        let name = crate::fixture::name_of("it@file");
+        Step::new(&name, definition, &Background::default())
+    }
+
     /// Compiles `definition`, which is of a kind for heads.
     pub(super) fn step(definition: &model::Middleware) -> Box<dyn Head> {
-        match Step::new(definition).unwrap().unwrap() {
+        match compile(definition).unwrap().unwrap() {
             Step::Head(step) => step,
             Step::Around(step) => panic!("{step:?} is more"),
         }

@@ -3,17 +3,20 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header, request};
+use http::{HeaderValue, Response, StatusCode, request};
 use mesh_config::model;
 
-use super::{Head, InvalidMiddleware, answer};
+use super::{
+    Head, InvalidMiddleware, answer,
+    redirect::{authority, current_scheme, default_port, redirect},
+};
 use crate::sanitize::Peer;
 
 /// Where clients are sent.
 #[derive(Debug)]
 pub(super) struct RedirectScheme {
     scheme: String,
-    /// The port, unless it is the scheme's own; `None` when none was written.
+    /// The port, unless it is the scheme's own.
     port: Option<u16>,
     permanent: bool,
 }
@@ -28,14 +31,21 @@ impl RedirectScheme {
                 reason: "is no scheme; write https",
             });
         }
+        let invalid_port = || InvalidMiddleware {
+            key: "port",
+            found: settings.port.clone(),
+            reason: "is no port; write a number from 1 to 65535",
+        };
         let port = match settings.port.trim() {
             "" => None,
-            port => Some(port.parse().map_err(|_| InvalidMiddleware {
-                key: "port",
-                found: settings.port.clone(),
-                reason: "is no port; write a number from 1 to 65535",
-            })?),
+            port => Some(
+                port.parse()
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or_else(invalid_port)?,
+            ),
         };
+        let port = port.filter(|port| default_port(&scheme) != Some(*port));
         Ok(Self {
             scheme,
             port,
@@ -46,64 +56,24 @@ impl RedirectScheme {
 
 impl Head for RedirectScheme {
     fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
-        let Some((host, port)) = host_and_port(head) else {
+        let Some(authority) = authority(head) else {
             return answer(StatusCode::BAD_REQUEST);
         };
         let scheme = current_scheme(head);
-        let right_port = |wanted| port.or_else(|| default_port(scheme)) == Some(wanted);
-        if scheme == self.scheme && self.port.is_none_or(right_port) {
+        let port = authority
+            .port_u16()
+            .filter(|port| default_port(scheme) != Some(*port));
+        if scheme == self.scheme && port == self.port {
             return ControlFlow::Continue(());
         }
-        let port = match self.port {
-            Some(port) if default_port(&self.scheme) != Some(port) => format!(":{port}"),
-            _ => String::new(),
-        };
+        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
         let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-        let location = format!("{}://{host}{port}{rest}", self.scheme);
-        let Ok(location) = HeaderValue::try_from(location) else {
-            return answer(StatusCode::BAD_REQUEST);
-        };
-        let answer = answer(match (self.permanent, head.method == Method::GET) {
-            (true, true) => StatusCode::MOVED_PERMANENTLY,
-            (false, true) => StatusCode::FOUND,
-            (true, false) => StatusCode::PERMANENT_REDIRECT,
-            (false, false) => StatusCode::TEMPORARY_REDIRECT,
-        });
-        answer.map_break(|mut response| {
-            response.headers_mut().insert(header::LOCATION, location);
-            response
-        })
+        let location = format!("{}://{}{port}{rest}", self.scheme, authority.host());
+        match HeaderValue::try_from(location) {
+            Ok(location) => redirect(&head.method, self.permanent, location),
+            Err(_) => answer(StatusCode::BAD_REQUEST),
+        }
     }
-}
-
-/// The scheme the client used: what a trusted proxy or our own entrypoint wrote down, else plain HTTP.
-fn current_scheme(head: &request::Parts) -> &str {
-    let proto = head
-        .headers
-        .get("x-forwarded-proto")
-        .and_then(|value| value.to_str().ok());
-    match proto {
-        Some("https" | "wss") => "https",
-        Some("http" | "ws") | None => "http",
-        Some(other) => other,
-    }
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        _ => None,
-    }
-}
-
-/// The host a client asked for, an IPv6 address in brackets, and the port where one was written.
-fn host_and_port(head: &request::Parts) -> Option<(String, Option<u16>)> {
-    let authority = match head.headers.get(header::HOST) {
-        Some(host) => host.to_str().ok()?.parse().ok()?,
-        None => head.uri.authority()?.clone(),
-    };
-    Some((authority.host().to_owned(), authority.port_u16()))
 }
 
 #[cfg(test)]
@@ -112,10 +82,7 @@ mod tests {
 
     use mesh_config::model::{self, Middleware};
 
-    use super::super::{
-        Step,
-        tests::{peer, step},
-    };
+    use super::super::tests::{compile, peer, step};
 
     /// Status and location of the redirect; `None` when the request passes.
     fn redirect(
@@ -146,9 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_the_right_scheme_pass() {
+    fn requests_of_the_right_url_pass() {
         let settings = model::RedirectScheme::default();
-        assert_eq!(redirect(&settings, "GET", "a.example:8443", "https"), None);
+        for (host, proto) in [("a.example", "https"), ("a.example:443", "wss")] {
+            assert_eq!(redirect(&settings, "GET", host, proto), None, "{host}");
+        }
+        // The port is part of it.
+        let found = redirect(&settings, "HEAD", "a.example:8443", "https");
+        assert_eq!(found, Some((307, "https://a.example/a?b=c".to_owned())));
     }
 
     #[test]
@@ -172,14 +144,20 @@ mod tests {
 
     #[test]
     fn what_is_no_scheme_or_port_is_refused() {
-        for (scheme, port) in [("", ""), ("ht tp", ""), ("https", "x"), ("https", "70000")] {
+        for (scheme, port) in [
+            ("", ""),
+            ("ht tp", ""),
+            ("https", "x"),
+            ("https", "0"),
+            ("https", "70000"),
+        ] {
             let settings = model::RedirectScheme {
                 scheme: scheme.to_owned(),
                 port: port.to_owned(),
                 permanent: false,
             };
             assert!(
-                Step::new(&Middleware::RedirectScheme(settings)).is_err(),
+                compile(&Middleware::RedirectScheme(settings)).is_err(),
                 "{scheme:?} {port:?}"
             );
         }

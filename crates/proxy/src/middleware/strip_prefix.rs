@@ -52,27 +52,38 @@ impl Head for StripPrefix {
                 continue;
             };
             let on_boundary = rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/');
-            let stripped = if rest.starts_with('/') {
-                rest.to_owned()
-            } else {
-                format!("/{rest}")
-            };
-            // `/api../admin` less `/api` would leave the place that the prefix stands for.
-            if !path::is_normal(&stripped) {
-                return answer(StatusCode::BAD_REQUEST);
-            }
-            if !on_boundary {
+            let stripped = with_slash(rest);
+            if !on_boundary && path::is_normal(&stripped) {
                 continue;
             }
-            let Some(uri) = path::with_path(&head.uri, &stripped) else {
-                return answer(StatusCode::BAD_REQUEST);
-            };
-            head.uri = uri;
-            head.headers.append(&X_FORWARDED_PREFIX, header.clone());
-            break;
+            return strip(head, &stripped, header.clone());
         }
         ControlFlow::Continue(())
     }
+}
+
+/// What is left of a path, as one.
+pub(super) fn with_slash(rest: &str) -> String {
+    match rest.starts_with('/') {
+        true => rest.to_owned(),
+        false => format!("/{rest}"),
+    }
+}
+
+/// Leaves `stripped` of the path, and tells servers what was `taken` off.
+pub(super) fn strip(
+    head: &mut request::Parts,
+    stripped: &str,
+    taken: HeaderValue,
+) -> ControlFlow<Response<Bytes>> {
+    // `/api../admin` less `/api` would leave the place that the prefix stands for.
+    let uri = path::with_path(&head.uri, stripped).filter(|_| path::is_normal(stripped));
+    let Some(uri) = uri else {
+        return answer(StatusCode::BAD_REQUEST);
+    };
+    head.uri = uri;
+    head.headers.append(&X_FORWARDED_PREFIX, taken);
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]
@@ -80,14 +91,12 @@ mod tests {
     use http::StatusCode;
     use mesh_config::model::{Middleware, StripPrefix};
 
-    use super::super::{
-        Step,
-        tests::{path_after, peer, step},
-    };
+    use super::super::tests::{compile, path_after, peer, step};
 
     fn strip(prefixes: &[&str]) -> Middleware {
         Middleware::StripPrefix(StripPrefix {
             prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+            force_slash: None,
         })
     }
 
@@ -118,6 +127,7 @@ mod tests {
             "/api/../admin",
             "/api//admin",
             "/api./x",
+            "/api/..%2Fadmin",
         ] {
             assert_eq!(path_after(&*step, path), Err(StatusCode::BAD_REQUEST), "{path}");
         }
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn what_is_no_prefix_is_refused() {
         for prefixes in [&[][..], &[""], &["api"], &["/a\nb"]] {
-            assert!(Step::new(&strip(prefixes)).is_err(), "{prefixes:?} was taken");
+            assert!(compile(&strip(prefixes)).is_err(), "{prefixes:?} was taken");
         }
     }
 }

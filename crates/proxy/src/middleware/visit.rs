@@ -60,6 +60,11 @@ impl<'v> Visit<'v> {
 pub(crate) trait End {
     /// Answers the request. It may be asked again, if a middleware wants another answer.
     fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer>;
+
+    /// The same for a request of Mesh's own that may outlive this one; `None` where that makes no sense.
+    fn detached(&self) -> Option<Box<dyn End>> {
+        None
+    }
 }
 
 /// What is behind a middleware.
@@ -73,6 +78,31 @@ impl Next<'_> {
     /// Leads a request on, and brings back its answer.
     pub(crate) async fn run(&mut self, visit: &mut Visit<'_>) -> Answer {
         lead_from(self.before, self.rest, visit, self.end).await
+    }
+}
+
+impl Next<'_> {
+    /// The same way for a request of Mesh's own that may outlive the one at hand; `None` where there is none.
+    pub(crate) fn detached(&self) -> Option<Detached> {
+        Some(Detached {
+            rest: self.rest.to_vec(),
+            end: self.end.detached()?,
+        })
+    }
+}
+
+/// What is behind a middleware, without the request that came there.
+pub(crate) struct Detached {
+    rest: Vec<Arc<Middleware>>,
+    end: Box<dyn End>,
+}
+
+impl Detached {
+    /// Leads a request without body on, on behalf of `client`. It is no part of what is counted and logged.
+    pub(crate) async fn run(&mut self, head: Box<request::Parts>, client: Rc<Client>) -> Answer {
+        let mut trail = Trail::default();
+        let mut visit = Visit::new(head, RequestBody::default(), client, &mut trail);
+        lead(&self.rest, &mut visit, &mut *self.end).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::{headers::Seen, host, owned};
 use crate::{http1::line, settings::ForwardedHeaders};
@@ -33,6 +34,8 @@ pub(crate) struct Peer {
     server: HeaderValue,
     /// It is spoken to over TLS.
     secure: Cell<bool>,
+    /// By which it proved who it is, its own first.
+    certificates: OnceCell<Vec<CertificateDer<'static>>>,
     /// Lines about it that are the same in every request.
     lines: OnceCell<Bytes>,
 }
@@ -67,6 +70,7 @@ impl Peer {
             trusted: settings.trusts(ip),
             server,
             secure: Cell::new(false),
+            certificates: OnceCell::new(),
             lines: OnceCell::new(),
         }
     }
@@ -79,6 +83,16 @@ impl Peer {
     /// True if it is spoken to over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure.get()
+    }
+
+    /// It proved who it is by these certificates, its own first.
+    pub(crate) fn present(&self, chain: &[CertificateDer<'static>]) {
+        let _once = self.certificates.set(chain.to_vec());
+    }
+
+    /// The certificates by which it proved who it is, its own first; none if it did not.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.certificates.get().map_or(&[], Vec::as_slice)
     }
 
     /// How it came: `http` or `https`.

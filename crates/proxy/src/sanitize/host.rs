@@ -7,7 +7,7 @@ const MAX_HOST: usize = 255;
 
 /// True for exactly one host with an optional port. Of the characters that RFC 3986 would allow in a name,
 /// only those that names of machines have are taken: `,` and its like have misled proxies before.
-pub(super) fn is_valid(text: &[u8]) -> bool {
+pub(crate) fn is_valid(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
     };
@@ -40,7 +40,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// The port at the end of a valid host.
-pub(super) fn port(host: &str) -> Option<&str> {
+pub(crate) fn port(host: &str) -> Option<&str> {
     let after = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
     after
         .rsplit_once(':')

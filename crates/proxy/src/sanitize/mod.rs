@@ -25,6 +25,8 @@ use mesh_telemetry::metrics::Refusal;
 
 pub(crate) use forwarded::{Introduction, Peer, append_peer};
 pub(crate) use headers::{is_hop_by_hop, tokens};
+pub(crate) use host::is_valid as is_valid_host;
+pub(crate) use host::port;
 pub(crate) use owned::is_managed;
 pub(crate) use path::resolve_encoded_slashes;
 pub(crate) use trailers::strip_trailers;

@@ -2,7 +2,8 @@
 
 /// True for headers about the client and its way here. From peers that are not trusted they are dropped.
 pub(crate) fn is_managed(name: &str) -> bool {
-    name.starts_with("x-forwarded-") || matches!(name, "x-real-ip" | "x-scheme" | "forwarded")
+    name.starts_with("x-forwarded-")
+        || matches!(name, "x-real-ip" | "x-scheme" | "x-replaced-path" | "forwarded")
 }
 
 /// True for headers that a client may not have removed by naming them in `Connection`.

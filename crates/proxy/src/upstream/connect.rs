@@ -1,6 +1,11 @@
 //! Makes connections to servers.
 
-use std::{future::Future, io, net::IpAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -95,7 +100,11 @@ pub(crate) async fn wire(
     transport: &Transport,
     only_http1: bool,
 ) -> Result<(ServerWire, bool), ConnectError> {
-    let stream = within(&transport.forwarding_timeouts, dial(&url.host, url.port)).await?;
+    let stream = within(
+        &transport.forwarding_timeouts,
+        dial(&url.host, url.port, transport),
+    )
+    .await?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
     match url.scheme {
@@ -136,13 +145,17 @@ async fn within<T>(
     }
 }
 
-async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+async fn dial(host: &str, port: u16, transport: &Transport) -> io::Result<TcpStream> {
+    let connect = async |address: SocketAddr| match transport.reaches(address.ip()) {
+        true => TcpStream::connect(address).await,
+        false => Err(io::Error::other("the address tells about this machine")),
+    };
     if let Ok(address) = host.parse::<IpAddr>() {
-        return TcpStream::connect((address, port)).await;
+        return connect((address, port).into()).await;
     }
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in lookup_host((host, port)).await?.take(MAX_ADDRESSES) {
-        match TcpStream::connect(address).await {
+        match connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }

@@ -25,5 +25,5 @@ pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;
 pub(crate) use stored::{Reading, StoreError, Stored, Storing};
-pub(crate) use transport::Renewed;
 pub use transport::Transport;
+pub(crate) use transport::{Renewed, is_metadata};

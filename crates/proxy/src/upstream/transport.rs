@@ -1,6 +1,7 @@
 //! How connections to the servers of a service are made.
 
 use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::Deref,
     sync::{Arc, OnceLock},
 };
@@ -17,6 +18,8 @@ pub struct Transport {
     tls: OnceLock<Result<ClientTls, String>>,
     /// Looks after the files that `tls` was made of. Workers never ask it.
     keeper: Mutex<Option<ClientKeeper>>,
+    /// No connection is made to what tells about this machine.
+    shuns_metadata: bool,
 }
 
 /// What came of looking at the files of a transport again.
@@ -36,6 +39,19 @@ impl Transport {
             settings,
             ..Self::default()
         }
+    }
+
+    /// The same for servers that somebody named who may not know what tells about this machine.
+    pub(crate) fn shunning_metadata(settings: ServersTransport) -> Self {
+        Self {
+            shuns_metadata: true,
+            ..Self::new(settings)
+        }
+    }
+
+    /// True if connections to `ip` may be made.
+    pub(super) fn reaches(&self, ip: IpAddr) -> bool {
+        !(self.shuns_metadata && is_metadata(ip))
     }
 
     /// TLS to servers.
@@ -65,6 +81,7 @@ impl Transport {
                 settings: self.settings.clone(),
                 tls: OnceLock::from(keeper.tls()),
                 keeper: Mutex::new(kept.take()),
+                shuns_metadata: self.shuns_metadata,
             })),
         }
     }
@@ -78,10 +95,42 @@ impl Transport {
     }
 }
 
+/// True for addresses where clouds tell about a machine, and give its credentials away.
+pub(crate) fn is_metadata(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local() || ip == Ipv4Addr::new(100, 100, 100, 200),
+        IpAddr::V6(ip) => {
+            ip == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254) || ip.is_unicast_link_local()
+        }
+    }
+}
+
 impl Deref for Transport {
     type Target = ServersTransport;
 
     fn deref(&self) -> &ServersTransport {
         &self.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_transport_that_may_reaches_what_tells_about_the_machine() {
+        let shunning = Transport::shunning_metadata(ServersTransport::default());
+        for (ip, tells) in [
+            ("169.254.169.254", true),
+            ("169.254.170.2", true),
+            ("::ffff:169.254.169.254", true),
+            ("fd00:ec2::254", true),
+            ("10.0.0.1", false),
+            ("fd00::1", false),
+        ] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(shunning.reaches(ip), !tells, "{ip}");
+            assert!(Transport::default().reaches(ip));
+        }
     }
 }

@@ -144,6 +144,28 @@ fn services_over_others_name_those_of_allowed_providers_only() {
 }
 
 #[test]
+fn keys_of_middlewares_are_texts_in_labels() {
+    let problem = |key: &'static str| {
+        let mut world = World::new();
+        let labels = instance("web", 1).labels(&[
+            ("mesh.http.middlewares.a.forwardauth.address", "http://auth:80/"),
+            ("mesh.http.middlewares.r.ratelimit.redis.db", "1"),
+            (key, "/etc/mesh/operators.key"),
+        ]);
+        world.replace("web", [labels]);
+        world.problems()[0].to_string()
+    };
+    for key in [
+        "mesh.http.middlewares.a.forwardauth.tls.key",
+        "mesh.http.middlewares.a.forwardauth.tls.ca",
+        "mesh.http.middlewares.r.ratelimit.redis.tls.cert",
+    ] {
+        let problem = problem(key);
+        assert!(problem.contains("labels may not name files"), "{problem}");
+    }
+}
+
+#[test]
 fn a_port_is_chosen_by_name_by_declared_number_or_taken_literally() {
     let mut web = instance("web", 1);
     web.endpoints = vec![

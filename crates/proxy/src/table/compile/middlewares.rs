@@ -1,11 +1,15 @@
 //! Middlewares by name, chains laid flat.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mesh_config::{
-    Entry, Kind, QualifiedName,
+    Entry, Kind, Problem, QualifiedName,
     model::{self, Chain as ChainDefinition},
 };
+use tokio::runtime::Handle;
 
 use super::{
     super::runtime::{MiddlewareVerdict, Verdict},
@@ -16,7 +20,7 @@ use super::{
 };
 use crate::{
     brief::brief,
-    middleware::{Chain, Middleware},
+    middleware::{Background, Chain, Middleware},
 };
 
 /// Steps in a chain, laid flat; more is a mistake such as chains that name each other twice.
@@ -27,22 +31,50 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<model::Middleware>>>;
 /// The middlewares of the newest configuration.
 #[derive(Debug, Default)]
 pub(super) struct Middlewares {
+    background: Background,
     known: Known,
+    /// Those that could not be used, and can be now: a file that they read has come.
+    mended: BTreeSet<QualifiedName>,
     changed: bool,
 }
 
 type Known = BTreeMap<QualifiedName, Arc<MiddlewareVerdict>>;
 
 impl Middlewares {
+    /// What they need beside requests is done on `runtime` from now on.
+    pub(super) fn work_on(&mut self, runtime: Handle) {
+        self.background.work_on(runtime);
+    }
+
+    /// Looks again at what they depend on, such as files. True if something is to be done about it: an update takes over
+    /// what can be used now, and problems are told anew.
+    pub(super) fn refresh(&mut self) -> bool {
+        let is_news = self.own_steps().filter(|(_, step)| step.refresh()).count() > 0;
+        for (name, verdict) in &self.known {
+            let definition = &verdict.entry.value;
+            let is_chain = matches!(definition, model::Middleware::Chain(_));
+            let is_broken = !verdict.errors.is_empty() && !is_chain;
+            // What it lacked may be there now.
+            if is_broken && Middleware::new(name, definition, &self.background).is_ok() {
+                self.mended.insert(name.clone());
+            }
+        }
+        is_news || !self.mended.is_empty()
+    }
+
     pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing) {
         let same = |known: &Arc<MiddlewareVerdict>, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         self.changed = !Difference::new(&self.known, definitions, same).is_empty();
+        let mended = std::mem::take(&mut self.mended);
+        self.changed |= !mended.is_empty();
         if !self.changed && !missing.changed() {
             return;
         }
         let mut update = Update {
             definitions,
             missing,
+            background: &self.background,
+            mended,
             before: std::mem::take(&mut self.known),
             known: Known::new(),
         };
@@ -50,6 +82,26 @@ impl Middlewares {
             update.compile(name, &mut Vec::new());
         }
         self.known = update.known;
+    }
+
+    /// What is wrong with what they depend on while they serve on.
+    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
+        self.own_steps().filter_map(|(verdict, step)| {
+            let key = format!("http.middlewares.{}", step.name.name);
+            Some(Problem::new(verdict.entry.origin.clone(), key, step.trouble()?))
+        })
+    }
+
+    /// Every middleware that is no chain, with what serves for it.
+    fn own_steps(&self) -> impl Iterator<Item = (&MiddlewareVerdict, &Middleware)> {
+        self.known.iter().filter_map(|(name, verdict)| {
+            let step = verdict
+                .serving
+                .as_ref()?
+                .first()
+                .filter(|step| step.name == *name)?;
+            Some((verdict.as_ref(), step.as_ref()))
+        })
     }
 
     /// The steps of a middleware.
@@ -85,6 +137,8 @@ fn resolve(known: &Known, name: &QualifiedName, missing: &Missing) -> Result<Cha
 struct Update<'d> {
     definitions: &'d Definitions,
     missing: &'d Missing,
+    background: &'d Background,
+    mended: BTreeSet<QualifiedName>,
     before: Known,
     known: Known,
 }
@@ -106,13 +160,13 @@ impl Update<'_> {
                 chain
             }
             step => match &before {
-                Some(before) if Arc::ptr_eq(&before.entry, entry) => {
+                Some(before) if Arc::ptr_eq(&before.entry, entry) && !self.mended.contains(name) => {
                     self.known.insert(name.clone(), before.clone());
                     return;
                 }
                 _ => match before.as_ref().and_then(|before| same(before, step)) {
                     Some(chain) => Ok(chain),
-                    None => one_step(name, step),
+                    None => one_step(name, step, self.background),
                 },
             },
         };
@@ -165,8 +219,12 @@ fn same(before: &MiddlewareVerdict, definition: &model::Middleware) -> Option<Ch
     before.serving.clone().filter(|_| is_same)
 }
 
-fn one_step(name: &QualifiedName, definition: &model::Middleware) -> Result<Chain, String> {
-    let step = Middleware::new(name, definition)?;
+fn one_step(
+    name: &QualifiedName,
+    definition: &model::Middleware,
+    background: &Background,
+) -> Result<Chain, String> {
+    let step = Middleware::new(name, definition, background)?;
     Ok(step.into_iter().map(Arc::new).collect())
 }
 

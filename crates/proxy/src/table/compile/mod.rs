@@ -18,6 +18,7 @@ mod transports;
 use std::sync::{Arc, OnceLock};
 
 use mesh_config::{Configuration, QualifiedName, model::ServersTransport};
+use tokio::runtime::Handle;
 
 use self::{
     middlewares::Middlewares, missing::Missing, precedence::Precedence, routers::Routers, services::Services,
@@ -80,9 +81,16 @@ impl Compiler {
         }
     }
 
-    /// Looks at the files of servers transports. True if a table is to be made of the same configuration once more.
+    /// What objects need beside requests is done on `runtime` from now on. Without one nothing is fetched.
+    pub fn work_on(&mut self, runtime: Handle) {
+        self.middlewares.work_on(runtime);
+    }
+
+    /// Looks at the files of servers transports and of middlewares. True if a table is to be made of the same
+    /// configuration once more.
     pub fn refresh(&mut self) -> bool {
-        self.transports.refresh()
+        let transports = self.transports.refresh();
+        self.middlewares.refresh() || transports
     }
 
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
@@ -120,6 +128,7 @@ impl Compiler {
                     .iter()
                     .cloned()
                     .chain(self.transports.problems())
+                    .chain(self.middlewares.problems())
                     .collect(),
             },
             runtime: OnceLock::new(),

@@ -169,7 +169,7 @@ fn an_unknown_entrypoint_is_a_warning_and_the_others_serve() {
 #[test]
 fn routers_without_entrypoint_listen_on_the_default_ones_only() {
     let table = compiler().compile(&configuration(&small()));
-    assert_eq!(info(&table, "a@file").using, ["web".into()]);
+    assert_eq!(info(&table, "a@file").using, [Arc::from("web")]);
     let elsewhere = crate::fixture::with_request("http://a/", |request| table.route(1, request).is_some());
     assert!(!elsewhere);
 }
