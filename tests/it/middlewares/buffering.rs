@@ -130,17 +130,18 @@ fn an_answer_that_breaks_off_is_one_of_502() {
 #[test]
 fn another_protocol_passes() {
     let behind = Behind::before(&[("buffering", json!({"buffering": {}}))], |_| {
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello".to_owned()
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello"
+            .to_owned()
     });
     let mut stream = TcpStream::connect(behind.mesh.address("web")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         .unwrap();
     let mut got = Vec::new();
     while !got.ends_with(b"hello") {
         let mut part = [0; 100];
-        let length = stream.read(&mut part).unwrap_or_default();
+        let length = stream.read(&mut part).unwrap();
         assert!(length > 0, "{}", String::from_utf8_lossy(&got));
         got.extend_from_slice(&part[..length]);
     }

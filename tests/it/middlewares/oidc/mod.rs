@@ -335,7 +335,9 @@ fn nobody_logs_in_while_the_provider_is_away_and_everybody_after() {
     assert_eq!(answer.status, 503, "{}", answer.head);
     let told = || behind.mesh.ask("/api/overview").body;
     eventually("an end of: nobody is told", || {
-        told().contains("cannot be asked: it answered with status 500").then_some(())
+        told()
+            .contains("cannot be asked: it answered with status 500")
+            .then_some(())
     });
     provider.is_out.store(false, Ordering::SeqCst);
     eventually("an end of: nobody asks again", || {

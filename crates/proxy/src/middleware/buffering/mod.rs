@@ -5,7 +5,7 @@ mod condition;
 use std::{future::poll_fn, pin::Pin, rc::Rc, time::Instant};
 
 use futures::future::LocalBoxFuture;
-use http::{Method, StatusCode, header, request};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 use mesh_config::model;
 
@@ -137,9 +137,6 @@ impl Buffering {
 impl Around for Buffering {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
-            if opens_tunnel(&visit.head) {
-                return next.run(visit).await;
-            }
             let body = match self.request(visit).await {
                 Ok(body) => body,
                 Err(answer) => return answer,
@@ -196,11 +193,6 @@ async fn store<E>(
 fn no_room(visit: &Visit<'_>, error: &StoreError) -> Answer {
     tracing::warn!(%error, "cannot store a body");
     visit.client.fail(ForwardError::NoRoom.into())
-}
-
-/// True if the request asks for another protocol, whose bytes follow.
-fn opens_tunnel(head: &request::Parts) -> bool {
-    head.method == Method::CONNECT || head.headers.contains_key(header::UPGRADE)
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl fmt::Debug for Codec {
     }
 }
 
-/// Memory that one body takes at most, in bytes, as measured.
+/// Memory that is set aside for one body, in bytes: an estimate from the sizes of tables and windows.
 fn cost(coding: Encoding) -> u64 {
     1024 * match coding {
         Encoding::Gzip => 320,
