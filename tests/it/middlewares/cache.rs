@@ -222,6 +222,6 @@ fn an_answer_that_is_larger_than_the_cache_may_be_is_refused_as_an_option() {
     assert!(
         behind.state("cache")["error"]
             .to_string()
-            .contains("maxBytes 1000000")
+            .contains("more than maxBytes 65536")
     );
 }

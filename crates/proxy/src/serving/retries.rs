@@ -25,6 +25,63 @@ async fn a_server_that_refuses_is_passed_over() {
 }
 
 #[tokio::test]
+async fn half_of_many_servers_may_refuse_at_once_and_no_client_notices() {
+    let server = Scripted::answering("hello").await;
+    let refusing: Vec<_> = std::iter::repeat_with(Refusing::new).take(4).collect();
+    let dead = refusing.iter().map(Refusing::address);
+    let servers: Vec<_> = dead.chain([server.address]).collect();
+    let running = start_for(&servers, |_| {});
+    for _ in 0..30 {
+        assert!(ask(&running, get("/")).await.ends_with("hello"));
+    }
+    let once = json!({"retry": {"attempts": 1}});
+    running.publish(&crate::fixture::configuration(&super::everything_to(
+        &servers, once,
+    )));
+    let mut refused = 0;
+    for _ in 0..5 {
+        refused += usize::from(ask(&running, get("/")).await.starts_with("HTTP/1.1 502"));
+    }
+    assert_eq!(refused, 4, "one attempt is one server");
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_to_send_makes_no_server_seem_to_fail() {
+    let server = Scripted::answering("hello").await;
+    let running = start(|_| {});
+    let options = json!({"passiveHealthCheck": {}, "timeouts": {"request": "100ms"}});
+    running.publish(&crate::fixture::configuration(&super::everything_to(
+        &[server.address],
+        options,
+    )));
+    let mut client = Client::connect(&running).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
+        .await;
+    assert!(client.answer().await.0.starts_with("http/1.1 504"));
+    assert!(ask(&running, get("/")).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn the_time_that_a_client_takes_is_not_that_of_one_try() {
+    let server = Scripted::answering("hello").await;
+    let running = start(|_| {});
+    let options = json!({"retry": {"perTryTimeout": "50ms"}});
+    running.publish(&crate::fixture::configuration(&super::everything_to(
+        &[server.address],
+        options,
+    )));
+    let mut client = Client::connect(&running).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc")
+        .await;
+    // Three times as long as a server has.
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    client.send("def").await;
+    assert_eq!(client.answer().await.1, "hello");
+}
+
+#[tokio::test]
 async fn when_all_servers_refuse_the_answer_is_502() {
     let refusing = [Refusing::new(), Refusing::new()];
     let running = start_for(&refusing.each_ref().map(Refusing::address), |web| {

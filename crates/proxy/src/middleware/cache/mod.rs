@@ -57,7 +57,7 @@ impl Cache {
     pub(super) fn new(settings: &model::Cache) -> Result<Self, String> {
         if settings.max_body_bytes > settings.max_bytes {
             return Err(format!(
-                "maxBodyBytes {} is more than all may take: make it less, or maxBytes {} more",
+                "maxBodyBytes {} is more than maxBytes {}, which all answers may take: write less, or more for maxBytes",
                 settings.max_body_bytes, settings.max_bytes
             ));
         }

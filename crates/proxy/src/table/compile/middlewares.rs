@@ -53,7 +53,7 @@ impl Middlewares {
         for (name, verdict) in &self.known {
             let definition = &verdict.entry.value;
             let is_chain = matches!(definition, model::Middleware::Chain(_));
-            let is_broken = !verdict.errors.is_empty() && !is_chain;
+            let is_broken = verdict.errors != warnings(definition) && !is_chain;
             // What it lacked may be there now.
             if is_broken && Middleware::new(name, definition, &self.background).is_ok() {
                 self.mended.insert(name.clone());
@@ -176,8 +176,8 @@ impl Update<'_> {
             .unwrap_or_default();
         let good = before.and_then(|before| before.serving.clone());
         let (serving, errors) = match (chain, good) {
-            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), Vec::new()),
-            (Ok(chain), _) => (Some(chain), Vec::new()),
+            (Ok(chain), Some(good)) if same_steps(&chain, &good) => (Some(good), warnings(&entry.value)),
+            (Ok(chain), _) => (Some(chain), warnings(&entry.value)),
             (Err(error), good) => (good, vec![error]),
         };
         tell(Kind::Middleware, name, &entry.origin, &known, &errors);
@@ -215,7 +215,7 @@ impl Update<'_> {
 
 /// What serves, if it is as `definition` says: what only moved in its file goes on with the state it has.
 fn same(before: &MiddlewareVerdict, definition: &model::Middleware) -> Option<Chain> {
-    let is_same = before.errors.is_empty() && before.entry.value == *definition;
+    let is_same = before.errors == warnings(definition) && before.entry.value == *definition;
     before.serving.clone().filter(|_| is_same)
 }
 
@@ -226,6 +226,14 @@ fn one_step(
 ) -> Result<Chain, String> {
     let step = Middleware::new(name, definition, background)?;
     Ok(step.into_iter().map(Arc::new).collect())
+}
+
+/// What is written in vain.
+fn warnings(definition: &model::Middleware) -> Vec<String> {
+    let options = definition.without_effect().into_iter();
+    options
+        .map(|(option, instead)| format!("{option} has no effect: leave it out, {instead}"))
+        .collect()
 }
 
 fn same_steps(a: &Chain, b: &Chain) -> bool {
