@@ -149,7 +149,10 @@ fn redirect(settings: &Settings, from: &str, fragment: &mut Fragment) {
     };
     let middleware = Middleware::RedirectScheme(RedirectScheme {
         scheme: redirection.scheme.clone(),
-        port: if port == own_port { String::new() } else { port },
+        // The system chooses another one in place of 0 each time: nobody could be told to go there.
+        port: Some(port)
+            .filter(|port| port != own_port && port != "0")
+            .unwrap_or_default(),
         permanent: redirection.permanent,
     });
     let origin = Origin::new(format!("entryPoints.{from}.http.redirections"));
