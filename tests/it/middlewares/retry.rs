@@ -81,6 +81,15 @@ fn a_request_that_no_server_took_waits_for_one() {
 }
 
 #[test]
+fn nobody_waits_for_an_attempt_that_would_come_too_late() {
+    let retry =
+        json!({"retry": {"attempts": 3, "status": ["503"], "initialInterval": "1h", "timeout": "30s"}});
+    let behind = Behind::before(&[("retry", retry)], third_time());
+    let answer = behind.ask("GET /a HTTP/1.1");
+    assert_eq!((answer.status, behind.server.noted().len()), (503, 1));
+}
+
+#[test]
 fn a_retry_of_nothing_is_refused() {
     let retry = json!({"retry": {"attempts": 2, "disableRetryOnNetworkError": true}});
     let behind = Behind::of(&[("retry", retry)]);

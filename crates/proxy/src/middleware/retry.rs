@@ -88,7 +88,10 @@ impl Around for Retry {
                 let Some(head) = head.as_ref().filter(|_| attempt < self.attempts) else {
                     return answer;
                 };
-                let is_late = self.timeout.is_some_and(|timeout| began.elapsed() >= timeout);
+                let pause = self.pause(attempt + 1, rand::rng().random_range(-0.5..=0.5));
+                // Nobody waits for an attempt that would come too late.
+                let next_at = began.elapsed().saturating_add(pause);
+                let is_late = self.timeout.is_some_and(|timeout| next_at >= timeout);
                 let status = answer.head.status;
                 let is_refused = on_status
                     && self.statuses.contains(status.as_u16())
@@ -103,7 +106,6 @@ impl Around for Retry {
                 if let Some(kept) = &kept {
                     visit.body = RequestBody::kept(kept.clone());
                 }
-                let pause = self.pause(attempt + 1, rand::rng().random_range(-0.5..=0.5));
                 if !pause.is_zero() {
                     sleep(pause).await;
                 }
