@@ -44,10 +44,10 @@ impl Directives {
     }
 
     fn take(&mut self, name: &str, value: Option<&str>) {
-        let seconds = || value.and_then(seconds);
+        let given = || value.and_then(seconds);
         let shorter = |known: Option<Duration>| {
             // An age that cannot be read is none: what it limits is old.
-            let new = seconds().unwrap_or_default();
+            let new = given().unwrap_or_default();
             Some(known.map_or(new, |known| known.min(new)))
         };
         match name {
@@ -61,17 +61,13 @@ impl Directives {
             "only-if-cached" => self.only_if_cached = true,
             "max-age" => self.max_age = shorter(self.max_age),
             "s-maxage" => self.s_maxage = shorter(self.s_maxage),
-            "min-fresh" => self.min_fresh = seconds(),
-            "max-stale" => self.max_stale = value.map_or(Some(Duration::MAX), seconds_of),
+            "min-fresh" => self.min_fresh = given(),
+            "max-stale" => self.max_stale = value.map_or(Some(Duration::MAX), seconds),
             "stale-while-revalidate" => self.stale_while_revalidate = shorter(self.stale_while_revalidate),
             "stale-if-error" => self.stale_if_error = shorter(self.stale_if_error),
             _ => {}
         }
     }
-}
-
-fn seconds_of(text: &str) -> Option<Duration> {
-    seconds(text)
 }
 
 /// Seconds as written, in quotes or not; larger ones than can be told are the largest.
@@ -84,14 +80,9 @@ pub(super) fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Shows each directive, its name in lower case, to `take`. Commas in quotes are no ends.
+/// Shows each directive, its name in lower case, to `take`.
 fn parts(line: &str, mut take: impl FnMut(&str, Option<&str>)) {
-    let mut quoted = false;
-    let pieces = line.split(|c| {
-        quoted ^= c == '"';
-        c == ',' && !quoted
-    });
-    for piece in pieces {
+    for piece in members(line) {
         let (name, value) = match piece.split_once('=') {
             Some((name, value)) => (name, Some(value.trim())),
             None => (piece, None),
@@ -101,6 +92,15 @@ fn parts(line: &str, mut take: impl FnMut(&str, Option<&str>)) {
             take(&name, value);
         }
     }
+}
+
+/// The members of a list. Commas in quotes are no ends.
+pub(super) fn members(line: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    line.split(move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, response};
 
-use super::freshness::{Lifetime, date};
+use super::{
+    directives::members,
+    freshness::{Lifetime, date},
+};
 
 /// Headers of an answer that only says that nothing changed.
 const OF_UNCHANGED: [HeaderName; 7] = [
@@ -191,18 +194,9 @@ impl Conditions {
                 line.trim() == "*"
                     || own
                         .as_ref()
-                        .is_some_and(|own| tags(line).any(|tag| strong(tag) == *own))
+                        .is_some_and(|own| members(line).any(|tag| strong(tag) == *own))
             })
     }
-}
-
-/// The tags of a list; commas within quotes are no ends.
-fn tags(line: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    line.split(move |c| {
-        quoted ^= c == '"';
-        c == ',' && !quoted
-    })
 }
 
 #[cfg(test)]
