@@ -2,21 +2,17 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use arc_swap::ArcSwap;
-use mesh_config::model::{Hidden, Pem};
-use mesh_tls::Stamp;
-use parking_lot::Mutex;
+use arc_swap::Guard;
+use mesh_config::model::Hidden;
 
-use super::InvalidMiddleware;
-
-/// Longest file of users, in bytes.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+use super::{
+    InvalidMiddleware,
+    watched_file::{self, Watched},
+};
 
 /// Longest name of a user, in bytes.
 const MAX_NAME: usize = 255;
@@ -42,58 +38,28 @@ pub(super) type Known<U> = HashMap<Box<str>, U>;
 #[derive(Debug)]
 pub(super) struct Users<U> {
     /// Those of the configuration, which win over those of the file.
-    listed: Known<U>,
-    file: Option<Watched>,
-    known: ArcSwap<Known<U>>,
+    listed: Arc<Known<U>>,
+    known: Watched<Known<U>>,
 }
 
-#[derive(Debug)]
-struct Watched {
-    path: PathBuf,
-    state: Mutex<State>,
-}
+/// A line that is no user: its number, and what to write. It does not quote the line: that may be a password.
+type WrongLine = (usize, &'static str);
 
-#[derive(Debug)]
-struct State {
-    stamp: Stamp,
-    trouble: Option<String>,
-}
-
-/// What is wrong with a list. It does not quote what it found: that may be a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Unreadable {
-    #[error("{0}")]
-    File(String),
-    #[error("line {0} {1}")]
-    Line(usize, &'static str),
-}
-
-impl<U: User> Users<U> {
+impl<U: User + Send + Sync + 'static> Users<U> {
     /// Those that are `listed`, and those of `file` if it is named.
-    pub(super) fn new(listed: &[Hidden], file: &str) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(listed: &[Hidden], file: &str) -> Result<Self, String> {
         let lines = listed.iter().map(Hidden::expose);
-        let listed = read(lines).map_err(|error| match error {
-            Unreadable::Line(line, reason) => invalid("users", format!("entry {line}"), reason),
-            Unreadable::File(_) => invalid("users", String::new(), "cannot be read"),
+        let listed =
+            read(lines).map_err(|(line, reason)| invalid("users", format!("entry {line}"), reason))?;
+        let listed = Arc::new(listed);
+        let path = Some(PathBuf::from(file)).filter(|_| !file.is_empty());
+        let (own, of_file) = (listed.clone(), path.clone());
+        let known = Watched::new(path.into_iter().collect(), move || {
+            let mut known = of_file.as_deref().map_or_else(|| Ok(Known::new()), read_file)?;
+            known.extend((*own).clone());
+            Ok(known)
         })?;
-        let mut users = Self {
-            known: ArcSwap::from_pointee(listed.clone()),
-            listed,
-            file: None,
-        };
-        if !file.is_empty() {
-            let path = PathBuf::from(file);
-            // Before the file: what changes while it is read is read again.
-            let stamp = stamp(&path);
-            let of_file = read_file(&path).map_err(|error| match error {
-                Unreadable::Line(line, reason) => invalid("usersFile", format!("{file} line {line}"), reason),
-                Unreadable::File(why) => invalid("usersFile", format!("{file}: {why}"), "cannot be read"),
-            })?;
-            users.known.store(Arc::new(users.with(of_file)));
-            let state = Mutex::new(State { stamp, trouble: None });
-            users.file = Some(Watched { path, state });
-        }
-        Ok(users)
+        Ok(Self { listed, known })
     }
 
     /// Those of the configuration.
@@ -103,73 +69,38 @@ impl<U: User> Users<U> {
 
     /// Everybody.
     pub(super) fn known(&self) -> Arc<Known<U>> {
-        self.known.load_full()
+        Guard::into_inner(self.known.get())
     }
 
     /// Reads the file again if it looks changed. True if there is anything to tell.
     pub(super) fn refresh(&self) -> bool {
-        let Some(file) = &self.file else { return false };
-        let mut state = file.state.lock();
-        let stamp = stamp(&file.path);
-        if stamp == state.stamp && state.trouble.is_none() {
-            return false;
-        }
-        state.stamp = stamp;
-        let trouble = match read_file(&file.path) {
-            Ok(of_file) => {
-                self.known.store(Arc::new(self.with(of_file)));
-                None
-            }
-            Err(error) => Some(format!("usersFile {}: {error}", file.path.display())),
-        };
-        let is_news = state.trouble != trouble;
-        match &trouble {
-            Some(error) if is_news => tracing::warn!(%error, "a file of users cannot be used"),
-            None => tracing::info!(file = %file.path.display(), "a file of users is in use"),
-            Some(_) => {}
-        }
-        state.trouble = trouble;
-        is_news
+        self.known.refresh()
     }
 
     /// What is wrong with the file as it is now; those who were in it before are known.
     pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = self.file.as_ref()?.state.lock().trouble.clone()?;
+        let trouble = self.known.trouble()?;
         Some(format!("{trouble}; what was read before serves on"))
     }
-
-    fn with(&self, mut of_file: Known<U>) -> Known<U> {
-        of_file.extend(self.listed.clone());
-        of_file
-    }
 }
 
-fn stamp(path: &Path) -> Stamp {
-    Stamp::of_all([&Pem::File(path.to_owned())])
-}
-
-fn read_file<U: User>(path: &Path) -> Result<Known<U>, Unreadable> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| Unreadable::File(error.to_string()))?;
-    let length = file.take(MAX_FILE + 1).read_to_string(&mut text);
-    let length = length.map_err(|error| Unreadable::File(error.to_string()))?;
-    if length as u64 > MAX_FILE {
-        return Err(Unreadable::File(format!("it has more than {MAX_FILE} bytes")));
-    }
-    read(text.lines())
+fn read_file<U: User>(path: &Path) -> Result<Known<U>, String> {
+    let text = watched_file::read(path).map_err(|error| format!("usersFile: {error}"))?;
+    let wrong = |(line, reason)| invalid("usersFile", format!("{} line {line}", path.display()), reason);
+    Ok(read(text.lines()).map_err(wrong)?)
 }
 
 /// Reads lines of users; empty ones and comments are none. The last one wins.
-fn read<'l, U: User>(lines: impl Iterator<Item = &'l str>) -> Result<Known<U>, Unreadable> {
+fn read<'l, U: User>(lines: impl Iterator<Item = &'l str>) -> Result<Known<U>, WrongLine> {
     let lines = lines.map(str::trim).zip(1..);
     let users = lines
         .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
         .map(|(line, number)| {
-            let (name, rest) = U::split(line).ok_or(Unreadable::Line(number, U::FORM))?;
+            let (name, rest) = U::split(line).ok_or((number, U::FORM))?;
             if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_control) {
-                return Err(Unreadable::Line(number, "has a name that no client can give"));
+                return Err((number, "has a name that no client can give"));
             }
-            let user = U::read(rest).map_err(|reason| Unreadable::Line(number, reason))?;
+            let user = U::read(rest).map_err(|reason| (number, reason))?;
             Ok((name.into(), user))
         });
     users.collect()
@@ -194,7 +125,7 @@ mod tests {
 
     fn users(listed: &[&str], file: &str) -> Result<Users<String>, String> {
         let listed: Vec<_> = listed.iter().copied().map(Hidden::new).collect();
-        Users::new(&listed, file).map_err(|error| error.to_string())
+        Users::new(&listed, file)
     }
 
     fn names(users: &Users<String>) -> String {

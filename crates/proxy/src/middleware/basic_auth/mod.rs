@@ -37,14 +37,14 @@ struct Claim {
 }
 
 impl BasicAuth {
-    pub(super) fn new(settings: &model::BasicAuth) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(settings: &model::BasicAuth) -> Result<Self, String> {
         let invalid = |key, found: &str, reason| InvalidMiddleware {
             key,
             found: found.to_owned(),
             reason,
         };
         if settings.users.is_empty() && settings.users_file.is_empty() {
-            return Err(invalid("users", "", "names nobody; add users or usersFile"));
+            return Err(invalid("users", "", "names nobody; add users or usersFile").into());
         }
         let users = Users::new(&settings.users, &settings.users_file)?;
         if users.known().is_empty() {
@@ -52,7 +52,8 @@ impl BasicAuth {
                 "usersFile",
                 &settings.users_file,
                 "names nobody; add a line name:hash",
-            ));
+            )
+            .into());
         }
         let challenge = format!("Basic realm={}", realm(&settings.realm)?);
         let challenge = HeaderValue::try_from(challenge)

@@ -47,7 +47,7 @@ enum Fault {
 }
 
 impl DigestAuth {
-    pub(super) fn new(settings: &model::DigestAuth) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(settings: &model::DigestAuth) -> Result<Self, String> {
         let quoted = realm(&settings.realm)?;
         let users = Users::new(&settings.users, &settings.users_file)?;
         let is_elsewhere = |name: &str| {
@@ -59,7 +59,8 @@ impl DigestAuth {
                 key: "users",
                 found: settings.realm.clone(),
                 reason: "is not the realm of all users; the hash of a user is for the realm that stands before it",
-            });
+            }
+            .into());
         }
         let opaque = rand::random::<[u8; 8]>()
             .iter()
