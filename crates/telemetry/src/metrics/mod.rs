@@ -6,6 +6,7 @@
 
 mod entry_point;
 mod gauges;
+mod label;
 mod observation;
 mod process;
 mod render;
@@ -27,6 +28,7 @@ pub use entry_point::{EntryPointCounts, Fault, OpenConnection, Refusal};
 pub use gauges::{
     CertificateGauge, Gauges, Live, MirrorGauge, ProviderGauge, RetryGauge, ScopeGauge, ServerGauge,
 };
+pub use label::Label;
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};
 pub use shard::Shard;

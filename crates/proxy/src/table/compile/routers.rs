@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_telemetry::metrics::Label;
 
 use super::{
     super::{
@@ -266,7 +267,7 @@ impl Surroundings<'_> {
             priority: frame.priority,
             precedence: self.precedence.of(&name.provider),
             middlewares,
-            service,
+            service: service.map(Label::from),
             target,
             observability: serving.value.observability.clone(),
             timeouts: serving.value.timeouts,
