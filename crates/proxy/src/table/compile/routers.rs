@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, courtesy::give_way, model::Router, rule::Rule};
 use mesh_telemetry::metrics::Label;
 
 use super::{
@@ -95,6 +95,7 @@ impl Routers {
             self.known.remove(&name);
         }
         for name in difference.stale {
+            give_way();
             if let Some(entry) = definitions.get(&name) {
                 let before = self.known.remove(&name);
                 let known = before.as_ref().map(|before| before.verdict.clone());
