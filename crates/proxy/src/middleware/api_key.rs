@@ -18,6 +18,7 @@ use mesh_config::{
     layer::{Format, Layer, Layers},
     model::{self, KeysFile, KnownKey},
 };
+use mesh_telemetry::metrics::Outcome;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
@@ -148,7 +149,11 @@ impl Around for ApiKey {
             let presented = self.presented(&head.headers, &head.uri);
             let keys = self.keys.get();
             let Some(known) = presented.and_then(|hash| keys.get(&hash)) else {
-                return self.refuse();
+                let outcome = match presented {
+                    None => Outcome::Missing,
+                    Some(_) => Outcome::Invalid,
+                };
+                return self.refuse().counted(outcome);
             };
             for (name, value) in &known.headers {
                 head.headers.insert(name, value.clone());
