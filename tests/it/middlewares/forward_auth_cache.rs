@@ -81,7 +81,7 @@ fn the_same_question_is_asked_once_and_another_one_is_never_answered_by_it() {
     let same = "GET / HTTP/1.1\r\nx-tenant: b\r\nAUTHORIZATION: Bearer a";
     assert_eq!(seen(&behind, same), "&Bearer a&b&/&GET");
     assert_eq!(auth.noted().len(), questions.len());
-    let page = behind.mesh.ask("/metrics").text();
+    let page = behind.mesh.ask("/metrics").body;
     let hits =
         r#"mesh_middleware_cache_requests_total{middleware="auth@file",kind="forwardAuth",outcome="hit"} 16"#;
     assert!(page.contains(hits), "{page}");

@@ -69,7 +69,7 @@ fn what_is_named_is_gone_and_the_rest_stays() {
     let secret = "url=http://a.test/%3Ftoken%3Ds3cret";
     assert_eq!(purge(&behind, secret).0, 200);
     assert!(!behind.mesh.log().join("\n").contains("s3cret"));
-    let page = behind.mesh.ask("/metrics").text();
+    let page = behind.mesh.ask("/metrics").body;
     let entries = r#"mesh_middleware_cache_entries{middleware="keep@file",owner="all@file"} 3"#;
     assert!(page.contains(entries), "{page}");
     for outcome in ["hit", "miss"] {

@@ -31,6 +31,9 @@ const MAX_ANSWER: usize = 8 * 1024;
 /// How long it is remembered that a question has an answer which cannot be kept: requests do not wait for each other then.
 const PASS_TIME: Duration = Duration::from_secs(10);
 
+/// Questions of which that is remembered: strangers who ask for much cost those nothing who are let in.
+const MAX_PASSES: u64 = 4096;
+
 /// Says who asks: to ignore one of these would give one client what another one may have.
 const OF_CLIENT: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
@@ -44,6 +47,7 @@ pub(super) struct Kept {
     negative_ttl: Duration,
     ignored: Vec<HeaderName>,
     answers: Cache<Print, Known>,
+    passes: Cache<Print, ()>,
     flights: Flights<Print>,
     /// How often all was thrown away: what was asked before that is not kept any more.
     purges: AtomicU64,
@@ -56,12 +60,11 @@ pub(super) struct Verdict {
     pub(super) body: Bytes,
 }
 
-/// What is known of a question.
+/// The answer to a question.
 #[derive(Debug, Clone)]
 struct Known {
     until: Instant,
-    /// None: its answers cannot be kept.
-    verdict: Option<Verdict>,
+    verdict: Verdict,
 }
 
 /// What there is for a question.
@@ -110,14 +113,17 @@ impl Kept {
             let reason = "says who asks; without it one client would get what another one may have";
             return Err(invalid("cache.ignoreHeaders", name.to_string(), reason));
         }
-        let longest = settings.ttl.max(settings.negative_ttl).max(PASS_TIME);
         Ok(Self {
             ttl: settings.ttl,
             negative_ttl: settings.negative_ttl,
             ignored,
             answers: Cache::builder()
                 .max_capacity(settings.max_entries)
-                .time_to_live(longest)
+                .time_to_live(settings.ttl.max(settings.negative_ttl))
+                .build(),
+            passes: Cache::builder()
+                .max_capacity(MAX_PASSES)
+                .time_to_live(PASS_TIME)
                 .build(),
             flights: Flights::default(),
             purges: AtomicU64::new(0),
@@ -153,32 +159,37 @@ impl Kept {
     /// What there is for a question, once nobody else asks it.
     pub(super) async fn find(&self, print: Print) -> Found {
         loop {
-            let known = self
-                .answers
-                .get(&print)
-                .filter(|known| known.until > Instant::now());
             let purges = self.purges.load(Ordering::SeqCst);
-            let alone = Found::Nothing(Turn {
-                purges,
-                _flight: None,
-            });
-            match known.map(|known| known.verdict) {
-                Some(Some(verdict)) => return Found::Verdict(verdict),
-                Some(None) => return alone,
-                None => {}
+            if let Some(verdict) = self.known(print) {
+                return Found::Verdict(verdict);
             }
-            match self.flights.board(print) {
-                Boarding::Alone => return alone,
-                Boarding::Asks(flight) => {
-                    return Found::Nothing(Turn {
-                        purges,
-                        _flight: Some(flight),
-                    });
-                }
+            let boarding = match self.passes.contains_key(&print) {
+                true => Boarding::Alone,
+                false => self.flights.board(print),
+            };
+            let flight = match boarding {
+                Boarding::Alone => None,
+                Boarding::Asks(flight) => Some(flight),
                 // It ends within the time of a question, also when its client leaves; then somebody else asks.
-                Boarding::Waits(mut landed) => drop(landed.changed().await),
-            }
+                Boarding::Waits(mut landed) => {
+                    let _landed = landed.changed().await;
+                    continue;
+                }
+            };
+            // Another one may have heard it just now.
+            return match self.known(print) {
+                Some(verdict) => Found::Verdict(verdict),
+                None => Found::Nothing(Turn {
+                    purges,
+                    _flight: flight,
+                }),
+            };
         }
+    }
+
+    fn known(&self, print: Print) -> Option<Verdict> {
+        let known = self.answers.get(&print)?;
+        (known.until > Instant::now()).then_some(known.verdict)
     }
 
     /// Keeps what a question was answered, if that may be, with the headers that are `wanted` of an answer that lets
@@ -196,10 +207,11 @@ impl Kept {
             let verdict = reduced(answer, wanted)?;
             Some((now + lifetime, verdict))
         });
-        let (until, verdict) = match kept {
-            Some((until, verdict)) => (until, Some(verdict)),
-            None => (now + PASS_TIME, None),
+        let Some((until, verdict)) = kept else {
+            self.passes.insert(print, ());
+            return;
         };
+        self.passes.invalidate(&print);
         self.answers.insert(print, Known { until, verdict });
         // Only now: a purge that did not find it yet has begun before.
         if self.purges.load(Ordering::SeqCst) != turn.purges {
@@ -454,7 +466,7 @@ mod tests {
         assert_eq!((verdict.head.headers.len(), verdict.body.len()), (1, 2));
         let long = answer(403, &[], &"x".repeat(MAX_ANSWER + 1));
         assert!(matches!(learn([3; 32], &long).await, Found::Nothing(_)));
-        assert_eq!(kept.purge(&Purge::default()), 3);
+        assert_eq!(kept.purge(&Purge::default()), 2);
         let Found::Nothing(before) = kept.find([1; 32]).await else {
             panic!("it is gone");
         };
