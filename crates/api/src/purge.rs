@@ -15,7 +15,7 @@ use crate::{
 };
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Longest text of a parameter that is logged, in bytes.
 const MAX_LOGGED: usize = 512;
@@ -40,7 +40,7 @@ pub(crate) fn purge(views: &Views, request: &Request<()>, query: &Query) -> Answ
         Err(why) => return answer::message(StatusCode::BAD_REQUEST, why),
     };
     let purged = (views.table)().caches().purge(&purge);
-    let client = headers.get(&X_FORWARDED_FOR).and_then(|line| line.to_str().ok());
+    let client = headers.get(&X_REAL_IP).and_then(|line| line.to_str().ok());
     let what = query.pairs().map(|(name, value)| format!("{name}={value}"));
     let what = what.collect::<Vec<_>>().join(" ");
     let what = text(&what);

@@ -41,7 +41,7 @@ pub(super) struct ApiKey {
     keys: Watched<Keys>,
     told: Arc<Told>,
     header: HeaderName,
-    query: Option<String>,
+    query: Option<Arc<str>>,
     forwards: bool,
     challenge: HeaderValue,
 }
@@ -79,7 +79,7 @@ impl ApiKey {
             keys,
             told,
             header,
-            query: Some(settings.query.clone()).filter(|name| !name.is_empty()),
+            query: Some(settings.query.as_str().into()).filter(|name: &Arc<str>| !name.is_empty()),
             forwards: settings.forward_key,
             challenge: HeaderValue::try_from(challenge)
                 .map_err(|_| invalid("realm", &settings.realm, "is none"))?,
@@ -144,6 +144,9 @@ impl ApiKey {
 impl Around for ApiKey {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
+            if let Some(name) = &self.query {
+                visit.trail.hide_parameter(name.clone());
+            }
             let head = &mut visit.head;
             self.told.remove_forged(&mut head.headers);
             let presented = self.presented(&head.headers, &head.uri);
