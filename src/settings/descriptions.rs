@@ -79,6 +79,11 @@ const BEFORE: &[Description] = &[
     ("accessLog.format", "common", "How a line looks."),
     ("api.basePath", "/", "What comes before `/api` in every path."),
     (
+        "api.cachePurge",
+        "false",
+        "Let those who reach the API throw away what middlewares keep, by `DELETE /api/cache`.",
+    ),
+    (
         "api.dashboard",
         "",
         "Accepted for files written for a version with a dashboard; this one has none.",

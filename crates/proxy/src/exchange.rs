@@ -307,7 +307,7 @@ impl Exchange {
             client: self.client.address(),
             client_user: self.trail.user(),
             method: self.method.clone(),
-            uri: draft.uri,
+            uri: self.trail.shown(draft.uri),
             version: self.version,
             scheme: self.client.peer().scheme(),
             host: draft.host,

@@ -44,6 +44,9 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
             return Ok(Box::pin(led(&route, head, body, sanitized, &mut exchange)).await);
         }
         let (passed, answer) = meet(&*route.middlewares, &mut head, exchange.client().peer());
+        if let (Some(answer), Some(middleware)) = (&answer, route.middlewares.get(passed)) {
+            middleware.count_answer(exchange.client(), answer);
+        }
         let mut answer = match answer {
             Some(answer) => answer.into(),
             None => match &route.target {

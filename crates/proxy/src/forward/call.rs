@@ -296,8 +296,13 @@ impl Call {
             None if chains.is_empty() => return (0, None),
             None => self.unchanged = Some(self.head.clone()),
         }
-        let steps = chains.iter().flat_map(|chain| chain.iter());
-        let met = meet(steps, &mut self.head, self.client.peer());
+        let mut steps = chains.iter().flat_map(|chain| chain.iter());
+        let met = meet(steps.clone(), &mut self.head, self.client.peer());
+        if let (passed, Some(answer)) = &met
+            && let Some(middleware) = steps.nth(*passed)
+        {
+            middleware.count_answer(&self.client, answer);
+        }
         self.host = self.head.headers.get(header::HOST).cloned();
         met
     }

@@ -29,7 +29,10 @@ pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
 use self::{index::Index, runtime::Verdicts};
 use mesh_config::QualifiedName;
 
-use crate::service::Balancer;
+use crate::{
+    middleware::{Caches, Fetches},
+    service::Balancer,
+};
 
 /// Everything that routing knows at one moment.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct RoutingTable {
     verdicts: Verdicts,
     /// Made of the verdicts when somebody asks: a new table does not wait for it.
     runtime: OnceLock<Runtime>,
+    caches: Arc<Caches>,
+    fetches: Fetches,
 }
 
 /// The routes of one entrypoint.
@@ -78,6 +83,16 @@ impl RoutingTable {
         self.entry_points
             .get(entry_point)
             .is_some_and(|routes| routes.plain.asks_who_came() || routes.secure.asks_who_came())
+    }
+
+    /// What middlewares keep.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    /// What middlewares fetch.
+    pub fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// State, errors and use of every object.

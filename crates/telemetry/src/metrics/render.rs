@@ -8,7 +8,9 @@ use std::{
 use super::{
     Gauges, Live, Metrics,
     entry_point::EntryPointSample,
-    gauges, process,
+    gauges,
+    middlewares::MiddlewareSums,
+    process,
     shard::{Key, Series, Shard},
     text::Text,
 };
@@ -25,9 +27,11 @@ pub(super) fn render(metrics: &Metrics, gauges: &Gauges) -> String {
     let mut text = Text::default();
     let shards = metrics.shards.lock().clone();
     let mut sums = Sums::default();
+    let mut middlewares = MiddlewareSums::default();
     for shard in &shards {
         let gone = sums.collect(shard, gauges.live.as_ref());
         forget(shard, &gone);
+        middlewares.collect(&mut shard.0.middlewares.lock(), gauges.live.as_ref());
     }
     sums.add_other();
     let (bounds, families) = (&metrics.bounds, metrics.families);
@@ -48,6 +52,7 @@ pub(super) fn render(metrics: &Metrics, gauges: &Gauges) -> String {
         write_retries(&mut text, &sums.services);
     }
     write_entry_points(&mut text, &shards, families.entry_points);
+    middlewares.write(&mut text);
     write_own(&mut text, metrics, &sums);
     gauges::write(&mut text, gauges);
     process::write(&mut text);

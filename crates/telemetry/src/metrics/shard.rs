@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::{
     Families, Label,
     entry_point::EntryPointCounts,
+    middlewares::{MiddlewareTable, Outcomes},
     observation::{Observation, Protocol, method_label},
 };
 
@@ -25,6 +26,7 @@ pub(super) struct ShardState {
     add_internals: bool,
     pub(super) table: Mutex<SeriesTable>,
     pub(super) entry_points: Mutex<Vec<(Arc<str>, EntryPointCounts)>>,
+    pub(super) middlewares: Mutex<MiddlewareTable>,
 }
 
 impl Shard {
@@ -39,6 +41,7 @@ impl Shard {
             add_internals,
             table: Mutex::new(SeriesTable::new(bounds, max_series)),
             entry_points: Mutex::new(Vec::new()),
+            middlewares: Mutex::default(),
         }))
     }
 
@@ -57,6 +60,11 @@ impl Shard {
             protocol: seen.protocol,
         };
         self.0.table.lock().record(&labels, seen);
+    }
+
+    /// Counts what the middleware `name` made of a request.
+    pub fn middleware(&self, name: &Arc<str>, kind: &'static str, outcomes: Outcomes) {
+        self.0.middlewares.lock().count(name, kind, outcomes);
     }
 
     /// The numbers of an entrypoint on this worker; ask once per listener.
