@@ -20,7 +20,7 @@ pub(crate) use http1::fuzzing;
 pub(crate) use http1::{AnswerError, Http1, RequestHead, Switched};
 pub(crate) use kept::Kept;
 pub(crate) use pool::{Lease, Upstreams};
-pub(crate) use request_body::{Keep, RequestBody, Upload, UploadError};
+pub(crate) use request_body::{Keep, Recall, RequestBody, Upload, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;

@@ -60,6 +60,20 @@ pub(crate) struct Upload {
     waits: Cell<bool>,
     error: Cell<Option<UploadError>>,
     watcher: RefCell<Option<Waker>>,
+    /// How often it was called back: who took its bytes before gets no more of them.
+    recalls: Cell<u32>,
+    /// What was taken of it, as long as it may be called back.
+    noted: RefCell<Option<Box<Noted>>>,
+    /// Whoever took its bytes does not want them any more, and it may be called back.
+    returned: Cell<bool>,
+}
+
+/// What was taken of a body.
+#[derive(Debug, Default)]
+struct Noted {
+    keeping: Keeping,
+    /// Most bytes that are kept of it.
+    limit: u64,
 }
 
 impl Upload {
@@ -104,6 +118,20 @@ impl Upload {
         }
     }
 
+    /// A part of it was taken.
+    fn note(&self, frame: &Frame<Bytes>) {
+        let mut noted = self.noted.borrow_mut();
+        noted.take_if(|noted| !noted.push(frame));
+    }
+
+    /// It is not called back any more.
+    fn settle(&self) {
+        self.noted.take();
+        if self.returned.replace(false) {
+            self.give_up();
+        }
+    }
+
     /// Ready when it is over. It is given up when its client was kept waiting for `limit`, or up to twice that: with
     /// whom requests share a connection nobody else can tell.
     pub(crate) async fn limited(self: Rc<Self>, limit: Duration) {
@@ -130,6 +158,81 @@ impl Upload {
     /// What is wrong with it.
     pub(crate) fn error(&self) -> Option<UploadError> {
         self.error.get()
+    }
+}
+
+impl Noted {
+    /// False once it is too long, or has no room.
+    fn push(&mut self, frame: &Frame<Bytes>) -> bool {
+        if let Some(trailers) = frame.trailers_ref() {
+            self.keeping.end(trailers.clone());
+        }
+        let Some(data) = frame.data_ref() else { return true };
+        self.keeping.length() + data.len() as u64 <= self.limit && self.keeping.push(data)
+    }
+}
+
+/// How a body can be had again that a server refused unread.
+#[derive(Debug)]
+pub(crate) enum Recall {
+    /// There is none.
+    Nothing,
+    /// It is there.
+    Kept(Rc<Kept>),
+    /// It was read before.
+    Stored(Rc<Stored>),
+    /// What was sent of it was noted.
+    Passing(Passing),
+    /// Not at all.
+    Never,
+}
+
+/// A body on its way to a server, which may be called back.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    upload: Rc<Upload>,
+    limit: Option<Duration>,
+    pace: Option<Pace>,
+    underscores: UnderscoreHeaders,
+}
+
+impl Recall {
+    /// The body from its beginning, if it can be had.
+    pub(crate) fn body(self) -> Option<RequestBody> {
+        match self {
+            Self::Nothing => Some(RequestBody::default()),
+            Self::Kept(kept) => Some(RequestBody::kept(kept)),
+            Self::Stored(stored) => Some(RequestBody::stored(stored)),
+            Self::Passing(passing) => passing.body(),
+            Self::Never => None,
+        }
+    }
+}
+
+impl Passing {
+    fn body(self) -> Option<RequestBody> {
+        let upload = &self.upload;
+        let noted = upload.noted.take()?;
+        upload.returned.set(false);
+        upload.recalls.set(upload.recalls.get() + 1);
+        let begun = RequestBody::kept(noted.keeping.whole());
+        let rest = upload.goes_on().then(|| Receiving {
+            upload: upload.clone(),
+            recalls: upload.recalls.get(),
+            limit: self.limit,
+            pace: self.pace,
+            underscores: self.underscores,
+            patience: Patience::default(),
+            waited: Duration::ZERO,
+            tee: None,
+        });
+        Some(RequestBody { rest, ..begun })
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.upload.settle();
     }
 }
 
@@ -161,6 +264,8 @@ pub(crate) struct RequestBody {
 #[derive(Debug)]
 struct Receiving {
     upload: Rc<Upload>,
+    /// How often it had been called back before.
+    recalls: u32,
     limit: Option<Duration>,
     pace: Option<Pace>,
     underscores: UnderscoreHeaders,
@@ -209,6 +314,7 @@ impl RequestBody {
                 incoming: RefCell::new(Some(incoming)),
                 ..Upload::default()
             }),
+            recalls: 0,
             limit: limit(timeouts.read_timeout),
             pace: Pace::new(timeouts),
             underscores: settings.http.underscore_headers_strategy,
@@ -254,6 +360,21 @@ impl RequestBody {
     /// True when there is nothing to send, so that it can be sent again.
     pub(crate) fn is_empty(&self) -> bool {
         self.ahead.is_none() && self.stored.is_none() && self.rest.is_none()
+    }
+
+    /// How it can be had again once it was handed over to a server that refuses it; up to `limit` bytes of what is still
+    /// to come are noted for that.
+    pub(crate) fn recall(&self, limit: u64) -> Recall {
+        let (ahead, stored, rest) = (self.ahead.as_deref(), self.stored.as_deref(), self.rest.as_ref());
+        let begun = ahead.map(Replay::untouched);
+        match (self.changing.is_none(), begun, stored, rest) {
+            (true, None, None, None) => Recall::Nothing,
+            (true, Some(Some(kept)), None, None) => Recall::Kept(kept.clone()),
+            (true, None, Some(stored), None) => stored.untouched().map_or(Recall::Never, Recall::Stored),
+            (true, None, None, Some(rest)) => rest.recall(&[], limit),
+            (true, Some(Some(kept)), None, Some(rest)) => rest.recall(kept.data(), limit),
+            _ => Recall::Never,
+        }
     }
 
     fn poll_unchanged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
@@ -329,7 +450,28 @@ impl RequestBody {
 }
 
 impl Receiving {
+    /// Notes what is taken of it after `begun`.
+    fn recall(&self, begun: &[u8], limit: u64) -> Recall {
+        let mut noted = Box::new(Noted {
+            limit,
+            ..Noted::default()
+        });
+        if begun.len() as u64 > limit || !noted.keeping.push(begun) {
+            return Recall::Never;
+        }
+        self.upload.noted.replace(Some(noted));
+        Recall::Passing(Passing {
+            upload: self.upload.clone(),
+            limit: self.limit,
+            pace: self.pace,
+            underscores: self.underscores,
+        })
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if self.recalls != self.upload.recalls.get() {
+            return Poll::Ready(Some(Err(UploadError::Broken)));
+        }
         let polled = match &mut *self.upload.incoming.borrow_mut() {
             Some(incoming) => incoming.poll_frame(cx),
             None => return Poll::Ready(Some(Err(UploadError::Broken))),
@@ -349,6 +491,7 @@ impl Receiving {
                 Some(match passes {
                     Ok(()) => {
                         self.tee.take_if(|tee| !tee.push(&frame));
+                        self.upload.note(&frame);
                         Ok(frame)
                     }
                     Err(_) => Err(self.fail(UploadError::Trailer)),
@@ -402,7 +545,13 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.upload.give_up();
+        if self.recalls != self.upload.recalls.get() {
+            return;
+        }
+        match self.upload.noted.borrow().is_some() {
+            true => self.upload.returned.set(true),
+            false => self.upload.give_up(),
+        }
     }
 }
 
