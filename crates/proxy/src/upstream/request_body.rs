@@ -1,13 +1,13 @@
 //! The body of a request on its way from client to server.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::poll_fn,
     num::NonZeroU64,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,11 +17,12 @@ use tokio::sync::oneshot;
 use super::{
     kept::{Keeping, Kept, Replay, Tee},
     stored::{Lost, Reading, Stored},
+    upload::{Noted, Upload},
 };
 use crate::{
     entrypoint::{Broken, Incoming},
     middleware::{Change, Changing, Unreadable},
-    patience::{Patience, Timer, limit},
+    patience::{Patience, limit},
     sanitize::strip_trailers,
     settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
 };
@@ -47,129 +48,6 @@ pub(crate) enum UploadError {
     /// It was stored.
     #[error(transparent)]
     Lost(#[from] Lost),
-}
-
-/// How far a body has come. Seen by the request while the connection to the server has the body.
-#[derive(Debug, Default)]
-pub(crate) struct Upload {
-    /// Where it comes from, until nobody takes it.
-    incoming: RefCell<Option<Incoming>>,
-    bytes: Cell<u64>,
-    finished: Cell<Option<Instant>>,
-    /// It is the client that is waited for.
-    waits: Cell<bool>,
-    error: Cell<Option<UploadError>>,
-    watcher: RefCell<Option<Waker>>,
-    /// How often it was called back: who took its bytes before gets no more of them.
-    recalls: Cell<u32>,
-    /// What was taken of it, as long as it may be called back.
-    noted: RefCell<Option<Box<Noted>>>,
-    /// Whoever took its bytes does not want them any more, and it may be called back.
-    returned: Cell<bool>,
-}
-
-/// What was taken of a body.
-#[derive(Debug, Default)]
-struct Noted {
-    keeping: Keeping,
-    /// Most bytes that are kept of it.
-    limit: u64,
-}
-
-impl Upload {
-    /// Bytes received so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-
-    /// When the last byte was taken.
-    pub(crate) fn finished(&self) -> Option<Instant> {
-        self.finished.get()
-    }
-
-    /// The last byte was taken.
-    pub(crate) fn finish(&self) {
-        self.finished.set(Some(Instant::now()));
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
-        }
-    }
-
-    /// True as long as somebody takes its bytes.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.incoming.borrow().is_some()
-    }
-
-    /// True while more of it is to come, and wanted.
-    pub(crate) fn goes_on(&self) -> bool {
-        self.finished().is_none() && self.is_wanted()
-    }
-
-    /// True while somebody wants more of it, and the client does not send it.
-    pub(crate) fn waits_for_client(&self) -> bool {
-        self.goes_on() && self.waits.get()
-    }
-
-    /// Nobody takes the rest.
-    fn give_up(&self) {
-        drop(self.incoming.take());
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
-        }
-    }
-
-    /// A part of it was taken.
-    fn note(&self, frame: &Frame<Bytes>) {
-        let mut noted = self.noted.borrow_mut();
-        noted.take_if(|noted| !noted.push(frame));
-    }
-
-    /// It is not called back any more.
-    fn settle(&self) {
-        self.noted.take();
-        if self.returned.replace(false) {
-            self.give_up();
-        }
-    }
-
-    /// Ready when it is over. It is given up when its client was kept waiting for `limit`, or up to twice that: with
-    /// whom requests share a connection nobody else can tell.
-    pub(crate) async fn limited(self: Rc<Self>, limit: Duration) {
-        let mut timer = Timer::default();
-        let (mut since, mut seen) = (tokio::time::Instant::now(), self.bytes());
-        poll_fn(|cx| {
-            while self.goes_on() {
-                self.watcher.replace(Some(cx.waker().clone()));
-                // A limit that no clock can show is none.
-                let Some(deadline) = since.checked_add(limit) else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll(deadline, cx));
-                if self.bytes() == seen && !self.waits.get() {
-                    self.give_up();
-                }
-                (since, seen) = (tokio::time::Instant::now(), self.bytes());
-            }
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    /// What is wrong with it.
-    pub(crate) fn error(&self) -> Option<UploadError> {
-        self.error.get()
-    }
-}
-
-impl Noted {
-    /// False once it is too long, or has no room.
-    fn push(&mut self, frame: &Frame<Bytes>) -> bool {
-        if let Some(trailers) = frame.trailers_ref() {
-            self.keeping.end(trailers.clone());
-        }
-        let Some(data) = frame.data_ref() else { return true };
-        self.keeping.length() + data.len() as u64 <= self.limit && self.keeping.push(data)
-    }
 }
 
 /// How a body can be had again that a server refused unread.
