@@ -220,6 +220,18 @@ mod tests {
                 ],
             ),
             (
+                json!({"sticky": {"cookie": {"sameSite": "none"}}}),
+                vec!["browsers drop a sticky.cookie with sameSite none: add secure: true"],
+            ),
+        ] {
+            assert_eq!(warnings(json!({"loadBalancer": options})), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn options_that_others_make_useless_are_named() {
+        for (options, expected) in [
+            (
                 json!({"passiveHealthCheck": {"maxFailedAttempts": 0, "minRequests": 5}}),
                 vec![
                     "passiveHealthCheck has no effect with maxFailedAttempts 0 and without errorRate: it ejects no server",
@@ -247,13 +259,13 @@ mod tests {
                 json!({"sticky": {}}),
                 vec!["sticky has no effect without a cookie: add cookie: {}"],
             ),
-            (
-                json!({"sticky": {"cookie": {"sameSite": "none"}}}),
-                vec!["browsers drop a sticky.cookie with sameSite none: add secure: true"],
-            ),
         ] {
             assert_eq!(warnings(json!({"loadBalancer": options})), expected, "{options}");
         }
+    }
+
+    #[test]
+    fn services_over_others_without_any_are_named() {
         let lack = ["it has no services: all of its requests are answered 503"];
         assert_eq!(warnings(json!({"weighted": {}})), lack);
         assert_eq!(warnings(json!({"highestRandomWeight": {}})), lack);

@@ -1,7 +1,6 @@
 //! The body of a request on its way from client to server.
 
 use std::{
-    cell::RefCell,
     future::poll_fn,
     num::NonZeroU64,
     pin::Pin,
@@ -188,10 +187,7 @@ impl RequestBody {
         }
         let timeouts = &settings.transport.responding_timeouts;
         let rest = Receiving {
-            upload: Rc::new(Upload {
-                incoming: RefCell::new(Some(incoming)),
-                ..Upload::default()
-            }),
+            upload: Rc::new(Upload::of(incoming)),
             recalls: 0,
             limit: limit(timeouts.read_timeout),
             pace: Pace::new(timeouts),

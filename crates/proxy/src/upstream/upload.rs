@@ -42,6 +42,14 @@ pub(super) struct Noted {
 }
 
 impl Upload {
+    /// Nothing yet of `incoming`.
+    pub(super) fn of(incoming: Incoming) -> Self {
+        Self {
+            incoming: RefCell::new(Some(incoming)),
+            ..Self::default()
+        }
+    }
+
     /// Bytes received so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.get()
