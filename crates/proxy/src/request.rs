@@ -7,6 +7,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use futures::future::LocalBoxFuture;
@@ -164,6 +165,7 @@ async fn led(
         route: route.clone(),
         sanitized,
         is_asked: false,
+        began: None,
     };
     lead(&route.middlewares, &mut visit, &mut behind).await
 }
@@ -173,6 +175,8 @@ struct Behind {
     route: Arc<Route>,
     sanitized: Sanitized,
     is_asked: bool,
+    /// When it was first: limits hold for all times together.
+    began: Option<Instant>,
 }
 
 impl Behind {
@@ -194,7 +198,9 @@ impl End for Behind {
             let (head, body) = visit.take();
             let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
+            call.go_on_since(self.began);
             let answer = reach(service, &mut call, visit.trail).await;
+            self.began = call.began();
             (visit.head, visit.body) = call.into_rest();
             answer
         })
@@ -208,6 +214,7 @@ impl End for Behind {
                 ..Sanitized::default()
             },
             is_asked: false,
+            began: None,
         }))
     }
 }
