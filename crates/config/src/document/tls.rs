@@ -12,7 +12,7 @@ use crate::{
     outline::Outline,
 };
 
-/// What `tls` holds. Options come with a later version.
+/// What `tls` holds.
 const SECTIONS: [&str; 3] = ["certificates", "stores", "options"];
 
 /// The one store that serves, and the name of its own certificate.
@@ -32,7 +32,10 @@ impl Reader<'_> {
             match section {
                 "certificates" => self.certificates(value, &path),
                 "stores" => self.stores(value, &path),
-                _ => self.problem(&value, &path, "not served by this version", None, &[]),
+                _ => {
+                    let mut options = self.objects(Kind::TlsOptions, value, &path, |_| Ok(()));
+                    self.fragment.tls_options.append(&mut options);
+                }
             }
         }
     }
