@@ -129,6 +129,11 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "Give TLS to every router here that has no `tls` of its own.",
     ),
     (
+        "entryPoints.<name>.http.tls.options",
+        "default",
+        "TLS options of those routers.",
+    ),
+    (
         "entryPoints.<name>.http.underscoreHeadersStrategy",
         "keep",
         "What happens to request headers with `_` in their name; `reject` answers 400.",
