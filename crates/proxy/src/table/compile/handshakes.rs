@@ -341,11 +341,20 @@ mod tests {
 
     #[test]
     fn a_default_that_cannot_be_used_lets_nobody_in_by_what_mesh_has_instead() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
         let mut broken = document(&[("a", "Host(`a.test`)", "new"), ("b", "Host(`b.test`)", "default")]);
-        broken["tlsOptions"]["default@file"] = json!({"clientAuth": {"caFiles": ["gone.pem"]}});
-        let table = compiler().compile(&configuration(&broken));
+        broken["tlsOptions"]["default@file"] = json!({"clientAuth": {"caFiles": [path]}});
+        let (mut compiler, broken) = (compiler(), configuration(&broken));
+        let table = compiler.compile(&broken);
         assert_eq!(chosen(&table, "a.test").as_deref(), Some("new@file"));
         assert_eq!((chosen(&table, "b.test"), chosen(&table, "c.test")), (None, None));
+        assert!(!compiler.refresh());
+        let ca = rcgen::generate_simple_self_signed(["ca".to_owned()]).unwrap();
+        std::fs::write(&path, ca.cert.pem()).unwrap();
+        assert!(compiler.refresh(), "the file has come");
+        let table = compiler.compile(&broken);
+        assert_eq!(chosen(&table, "b.test").as_deref(), Some("default@file"));
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl OptionSets {
     pub(super) fn update(&mut self, definitions: &Definitions, missing: &Missing, precedence: &Precedence) {
         let same = |known: &Compiled, entry: &Arc<_>| Arc::ptr_eq(&known.entry, entry);
         let is_same = Difference::new(&self.known, definitions, same).is_empty();
-        self.changed = !is_same || missing.changed() || std::mem::take(&mut self.renewed);
+        let renewed = std::mem::take(&mut self.renewed);
+        self.changed = !is_same || renewed || missing.changed();
         if !self.changed {
             return;
         }
