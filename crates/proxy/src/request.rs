@@ -143,6 +143,9 @@ fn route(
     }
     let found = found(&table, client.entry_point(), head, client.peer())?;
     let route = found.ok_or(Failure::NoRoute)?;
+    if route.guard.is_some() && route.guard != client.guard() {
+        return Err(Failure::Misdirected);
+    }
     if !route.leads_straight() {
         sanitized.introduce(head, client.peer(), client.settings());
     }

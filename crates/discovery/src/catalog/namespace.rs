@@ -108,7 +108,7 @@ impl<T: Clone + PartialEq> Namespace<T> {
             .flatten()
             .filter(|(unit, _)| unit != owner)
             .map(|(unit, claim)| {
-                let key = format!("http.{}.{name}", self.section);
+                let key = format!("{}.{name}", self.section);
                 contested(key, &claim.origin, unit, owner, &entry.origin)
             });
         let mut problems = entry.problems.clone();

@@ -265,6 +265,7 @@ mod tests {
             observability: mesh_config::model::Observability::default(),
             timeouts: mesh_config::model::Timeouts::default(),
             secure: false,
+            options: None,
         }))
     }
 

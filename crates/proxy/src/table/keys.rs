@@ -23,7 +23,7 @@ pub(super) enum PathKey {
 }
 
 /// A request that fits none of the keys cannot match the rule; `None` says nothing about the request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     /// About its host.
     pub(super) hosts: Option<Vec<HostKey>>,

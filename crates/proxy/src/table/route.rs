@@ -11,6 +11,7 @@ use mesh_config::{
     rule::Rule,
 };
 use mesh_telemetry::metrics::Label;
+use mesh_tls::{OptionsGuard, ServerOptions};
 
 use super::{
     keys::{Keys, has_wildcard},
@@ -29,7 +30,7 @@ pub trait InternalService: Send + Sync + fmt::Debug {
 }
 
 /// Where the requests that match a rule go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// The router's qualified name.
     pub name: QualifiedName,
@@ -51,6 +52,10 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// It sees requests over TLS, and no others.
     pub secure: bool,
+    /// What handshakes with its clients are made by; `None` in the clear, and where that cannot be told.
+    pub(crate) options: Option<Arc<ServerOptions>>,
+    /// What connections have to be for it to serve them.
+    pub(crate) guard: Option<OptionsGuard>,
     /// Some of its middlewares do more than look at heads.
     pub(crate) has_around: bool,
     /// Place of its provider in the precedence; lower wins.
@@ -86,6 +91,7 @@ pub(super) struct RouteParts {
     pub(super) observability: Observability,
     pub(super) timeouts: Timeouts,
     pub(super) secure: bool,
+    pub(super) options: Option<Arc<ServerOptions>>,
 }
 
 impl From<RouteParts> for Route {
@@ -104,12 +110,20 @@ impl From<RouteParts> for Route {
             observability: parts.observability,
             timeouts: parts.timeouts,
             secure: parts.secure,
+            guard: parts.options.as_ref().map(|options| options.guard()),
+            options: parts.options,
             precedence: parts.precedence,
         }
     }
 }
 
 impl Route {
+    /// From now on handshakes with its clients are made by `options`.
+    pub(super) fn set_options(&mut self, options: Option<Arc<ServerOptions>>) {
+        self.guard = options.as_ref().map(|options| options.guard());
+        self.options = options;
+    }
+
     /// True if the rule matches.
     pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
         matches(self.rule.expr(), request)
