@@ -33,6 +33,10 @@ use crate::{
 /// Says what the cache did (RFC 9211).
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// Longest time for asking anew behind a client's back.
 const MAX_REFRESH: Duration = Duration::from_secs(60);
 
@@ -89,6 +93,9 @@ impl Around for Cache {
             };
             let is_whole = visit.body.is_empty() && !has_precondition(&visit.head);
             if !is_cacheable(&visit.head, &said) || !is_whole {
+                if let Some(part) = self.part(&said, visit).filter(|_| is_whole) {
+                    return part;
+                }
                 return self.pass(visit, next).await;
             }
             let asking = Asking {
@@ -150,8 +157,27 @@ impl Cache {
             delay: began.elapsed(),
             found,
             flight,
+            is_known: visit.trail.user().is_some(),
         };
         self.take(answer, &asking, trip, &visit.client)
+    }
+
+    /// The part that a request wants of what is kept and fresh.
+    fn part(&self, said: &Directives, visit: &Visit<'_>) -> Option<Answer> {
+        let head = &visit.head;
+        let range = head
+            .headers
+            .get(header::RANGE)
+            .filter(|_| head.method == Method::GET)?;
+        let found = self
+            .store
+            .find(&key(head, visit.client.peer().scheme()), &head.headers)?;
+        let age = found.age(Instant::now());
+        let is_fresh = !said.no_store && usable(&found.lifetime, age, said) == Use::Give;
+        let response = found.part(range, &Conditions::of(&head.headers), age);
+        let mut answer = Answer::from(response.filter(|_| is_fresh)?);
+        tell(&mut answer.head, "hit");
+        Some(answer)
     }
 
     /// What is kept, if the request may have it without asking.
@@ -189,8 +215,14 @@ impl Cache {
             conditions: Conditions::default(),
         };
         let (asked, client, found) = (visit.head.clone(), visit.client.clone(), found.clone());
+        let is_known = visit.trail.user().is_some();
         let refreshing = async move {
-            let refresh = cache.ask_anew(asking, asked, found, flight, detached, client);
+            let again = Again {
+                found,
+                flight,
+                is_known,
+            };
+            let refresh = cache.ask_anew(asking, asked, again, detached, client);
             let _in_time = timeout(MAX_REFRESH, refresh).await;
         };
         // Where too much is done beside requests already, the next one tries it again.
@@ -201,11 +233,15 @@ impl Cache {
         self,
         asking: Asking,
         mut asked: Box<request::Parts>,
-        found: Arc<Stored>,
-        flight: Flight,
+        again: Again,
         mut detached: Detached,
         client: Rc<Client>,
     ) {
+        let Again {
+            found,
+            flight,
+            is_known,
+        } = again;
         asked.method = Method::GET;
         let mut head = asked.clone();
         found.ask_whether_it_holds(&mut head.headers);
@@ -216,6 +252,7 @@ impl Cache {
             delay: began.elapsed(),
             found: Some(found),
             flight: Some(flight),
+            is_known,
         };
         let mut answer = self.take(answer, &asking, trip, &client);
         while let Some(Ok(_)) = answer.body.next().await {}
@@ -273,19 +310,23 @@ impl Cache {
 
     /// What is kept still holds, as the service `said`.
     fn renew(&self, found: &Stored, said: &response::Parts, asking: &Asking, trip: &Trip<'_>) -> Answer {
+        const HOW: &str = "hit; fwd=stale; fwd-status=304";
+        if !found.is_meant_by(&said.headers) {
+            return given(found, asking, found.age(Instant::now()), HOW);
+        }
         let now = SystemTime::now();
         let age = age_on_arrival(&said.headers, now, trip.delay);
         let mut renewed = found.renewed(said, (age, Instant::now()));
         let (mut whole, ()) = http::Response::new(()).into_parts();
         (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
-        match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
+        match lifetime(trip.is_personal(), &whole, now, self.settings.defaults) {
             Some(lifetime) => {
                 renewed.lifetime = lifetime;
                 self.store.keep(&asking.key, renewed.clone());
             }
             None => drop(self.store.forget(&asking.key)),
         }
-        given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304")
+        given(&renewed, asking, age, HOW)
     }
 
     /// What is kept, where the service fails and it may be given nevertheless.
@@ -304,7 +345,7 @@ impl Cache {
         } else {
             "fwd=miss"
         };
-        let lifetime = lifetime(&trip.asked.headers, &answer.head, now, self.settings.defaults);
+        let lifetime = lifetime(trip.is_personal(), &answer.head, now, self.settings.defaults);
         let length = length(&answer.head);
         let is_short = length.is_none_or(|length| length <= self.settings.max_body);
         let is_get = asking.method == Method::GET;
@@ -324,7 +365,7 @@ impl Cache {
             age: age_on_arrival(&answer.head.headers, now, trip.delay),
             arrived: Instant::now(),
         };
-        let keeping = Keeping {
+        let mut keeping = Keeping {
             length,
             stored: Some(Box::new(stored)),
             body: BytesMut::new(),
@@ -334,8 +375,19 @@ impl Cache {
             flight: trip.flight,
         };
         tell(&mut answer.head, &format!("{why}; stored"));
-        answer.watch(keeping);
+        match answer.body.is_over() {
+            // Nobody asks for a body that is none.
+            true => keeping.finish(),
+            false => answer.watch(keeping),
+        }
     }
+}
+
+/// What is asked for anew.
+struct Again {
+    found: Arc<Stored>,
+    flight: Flight,
+    is_known: bool,
 }
 
 /// What is known of a request that was sent to the service.
@@ -344,6 +396,15 @@ struct Trip<'t> {
     delay: Duration,
     found: Option<Arc<Stored>>,
     flight: Option<Flight>,
+    /// A middleware in front knows who asks, and may have told the service.
+    is_known: bool,
+}
+
+impl Trip<'_> {
+    /// True if the answer may be for one user alone.
+    fn is_personal(&self) -> bool {
+        self.is_known || self.asked.headers.contains_key(header::AUTHORIZATION)
+    }
 }
 
 /// Keeps a body as it passes.
@@ -357,6 +418,18 @@ struct Keeping {
     store: Arc<Store>,
     /// Others wait for it.
     flight: Option<Flight>,
+}
+
+impl Keeping {
+    /// All of the body has come.
+    fn finish(&mut self) {
+        let is_whole = self.length.is_none_or(|length| length == self.body.len());
+        if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
+            stored.body = self.body.split().freeze();
+            self.store.keep(&self.key, *stored);
+        }
+        self.flight = None;
+    }
 }
 
 impl Change for Keeping {
@@ -379,12 +452,7 @@ impl Change for Keeping {
     }
 
     fn end(&mut self, _: &mut Parts) -> Result<(), Unreadable> {
-        let is_whole = self.length.is_none_or(|length| length == self.body.len());
-        if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
-            stored.body = self.body.split().freeze();
-            self.store.keep(&self.key, *stored);
-        }
-        self.flight = None;
+        self.finish();
         Ok(())
     }
 }
@@ -439,27 +507,46 @@ fn has_precondition(head: &request::Parts) -> bool {
     .any(|name| head.headers.contains_key(name))
 }
 
-/// What an answer is kept by.
+/// What an answer is kept by: the URL, and before it what a proxy that is trusted says of how it was asked, where that
+/// differs, since services redirect by it, and write it into their pages.
 fn key(head: &request::Parts, scheme: &str) -> String {
-    let host = head
-        .headers
-        .get(header::HOST)
-        .map(HeaderValue::as_bytes)
-        .unwrap_or_default();
-    let host = String::from_utf8_lossy(host).to_ascii_lowercase();
     let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-    format!("{scheme}://{host}{rest}")
+    format!("{}{rest}", place(head, scheme))
+}
+
+/// The part of a key that all URLs of a host share.
+fn place(head: &request::Parts, scheme: &str) -> String {
+    let text = |name: &HeaderName| {
+        let value = head.headers.get(name).map(HeaderValue::as_bytes);
+        value.map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
+    };
+    let host = text(&header::HOST).unwrap_or_default();
+    // Sanitizing has dropped the words of everybody else.
+    let scheme = text(&FORWARDED_PROTO).unwrap_or_else(|| scheme.to_owned());
+    let mut place = String::new();
+    for name in [&FORWARDED_HOST, &FORWARDED_PREFIX] {
+        if let Some(said) = text(name).filter(|said| *said != host) {
+            place += &format!("{said} ");
+        }
+    }
+    place + &scheme + "://" + &host
 }
 
 /// The key of what a header of an answer names, if it is of the same host.
 fn key_of(named: &str, asked: &request::Parts, scheme: &str) -> Option<String> {
     let uri: Uri = named.parse().ok()?;
-    let own = key(asked, scheme);
-    let host = own.split("://").nth(1)?.split('/').next()?;
+    let host = asked.headers.get(header::HOST)?;
     match uri.authority() {
-        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => None,
+        Some(authority)
+            if !authority
+                .as_str()
+                .as_bytes()
+                .eq_ignore_ascii_case(host.as_bytes()) =>
+        {
+            None
+        }
         _ if !uri.path().starts_with('/') => None,
-        _ => Some(format!("{scheme}://{host}{}", uri.path_and_query()?)),
+        _ => Some(format!("{}{}", place(asked, scheme), uri.path_and_query()?)),
     }
 }
 
