@@ -157,7 +157,7 @@ impl Cache {
             delay: began.elapsed(),
             found,
             flight,
-            is_known: visit.trail.user().is_some(),
+            is_known: is_known(visit),
         };
         self.take(answer, &asking, trip, &visit.client)
     }
@@ -215,7 +215,7 @@ impl Cache {
             conditions: Conditions::default(),
         };
         let (asked, client, found) = (visit.head.clone(), visit.client.clone(), found.clone());
-        let is_known = visit.trail.user().is_some();
+        let is_known = is_known(visit);
         let refreshing = async move {
             let again = Again {
                 found,
@@ -481,6 +481,11 @@ fn tell(head: &mut response::Parts, how: &str) {
     if let Ok(value) = HeaderValue::from_str(&format!("mesh; {how}")) {
         head.headers.append(&CACHE_STATUS, value);
     }
+}
+
+/// True if a middleware in front, or TLS, knows who asks: services may be told, and answer for that one alone.
+fn is_known(visit: &Visit<'_>) -> bool {
+    visit.trail.user().is_some() || !visit.client.peer().certificates().is_empty()
 }
 
 /// What a request says of caches.
