@@ -2,6 +2,8 @@
 
 mod directives;
 mod freshness;
+mod keeping;
+mod key;
 mod store;
 mod stored;
 
@@ -13,18 +15,19 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::future::LocalBoxFuture;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, response};
-use http_body::Frame;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request, response};
 use mesh_config::model;
 use tokio::time::timeout;
 
 use self::{
     directives::Directives,
     freshness::{Defaults, Use, age_on_arrival, is_cacheable, lifetime, usable},
+    keeping::Keeping,
+    key::{key, key_of},
     store::{Boarding, Flight, Store},
     stored::{Conditions, Stored, selection},
 };
-use super::{Around, Change, Detached, Instances, Next, Parts, Unreadable, Visit, plain};
+use super::{Around, Detached, Instances, Next, Visit, plain};
 use crate::{
     entrypoint::Client,
     forward::{Answer, Source, let_go},
@@ -32,10 +35,6 @@ use crate::{
 
 /// Says what the cache did (RFC 9211).
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Longest time for asking anew behind a client's back.
 const MAX_REFRESH: Duration = Duration::from_secs(60);
@@ -135,7 +134,12 @@ impl Cache {
             return plain(StatusCode::GATEWAY_TIMEOUT).into();
         }
         let mut flight = None;
-        match self.store.board(&asking.key) {
+        // Nobody waits for an answer to HEAD, which is not kept.
+        let boarding = match asking.method == Method::GET {
+            true => self.store.board(&asking.key),
+            false => Boarding::Alone,
+        };
+        match boarding {
             Boarding::Asks(mine) => flight = Some(mine),
             Boarding::Alone => {}
             Boarding::Waits(mut landed) => {
@@ -407,56 +411,6 @@ impl Trip<'_> {
     }
 }
 
-/// Keeps a body as it passes.
-#[derive(Debug)]
-struct Keeping {
-    stored: Option<Box<Stored>>,
-    length: Option<usize>,
-    body: BytesMut,
-    most: usize,
-    key: String,
-    store: Arc<Store>,
-    /// Others wait for it.
-    flight: Option<Flight>,
-}
-
-impl Keeping {
-    /// All of the body has come.
-    fn finish(&mut self) {
-        let is_whole = self.length.is_none_or(|length| length == self.body.len());
-        if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
-            stored.body = self.body.split().freeze();
-            self.store.keep(&self.key, *stored);
-        }
-        self.flight = None;
-    }
-}
-
-impl Change for Keeping {
-    fn part(&mut self, part: Frame<Bytes>, out: &mut Parts) -> Result<(), Unreadable> {
-        match part.data_ref() {
-            Some(data) if self.body.len() + data.len() <= self.most => {
-                if self.stored.is_some() {
-                    self.body.extend_from_slice(data);
-                }
-            }
-            // It is too long, or ends in trailers, which are not kept.
-            _ => {
-                (self.stored, self.body) = (None, BytesMut::new());
-                self.flight = None;
-                self.store.pass(&self.key);
-            }
-        }
-        out.push_back(part);
-        Ok(())
-    }
-
-    fn end(&mut self, _: &mut Parts) -> Result<(), Unreadable> {
-        self.finish();
-        Ok(())
-    }
-}
-
 /// The answer to a request out of what is kept.
 fn given(stored: &Stored, asking: &Asking, age: Duration, how: &str) -> Answer {
     let response = stored.answer(&asking.method, &asking.conditions, age);
@@ -510,49 +464,6 @@ fn has_precondition(head: &request::Parts) -> bool {
     ]
     .iter()
     .any(|name| head.headers.contains_key(name))
-}
-
-/// What an answer is kept by: the URL, and before it what a proxy that is trusted says of how it was asked, where that
-/// differs, since services redirect by it, and write it into their pages.
-fn key(head: &request::Parts, scheme: &str) -> String {
-    let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-    format!("{}{rest}", place(head, scheme))
-}
-
-/// The part of a key that all URLs of a host share.
-fn place(head: &request::Parts, scheme: &str) -> String {
-    let text = |name: &HeaderName| {
-        let value = head.headers.get(name).map(HeaderValue::as_bytes);
-        value.map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
-    };
-    let host = text(&header::HOST).unwrap_or_default();
-    // Sanitizing has dropped the words of everybody else.
-    let scheme = text(&FORWARDED_PROTO).unwrap_or_else(|| scheme.to_owned());
-    let mut place = String::new();
-    for name in [&FORWARDED_HOST, &FORWARDED_PREFIX] {
-        if let Some(said) = text(name).filter(|said| *said != host) {
-            place += &format!("{said} ");
-        }
-    }
-    place + &scheme + "://" + &host
-}
-
-/// The key of what a header of an answer names, if it is of the same host.
-fn key_of(named: &str, asked: &request::Parts, scheme: &str) -> Option<String> {
-    let uri: Uri = named.parse().ok()?;
-    let host = asked.headers.get(header::HOST)?;
-    match uri.authority() {
-        Some(authority)
-            if !authority
-                .as_str()
-                .as_bytes()
-                .eq_ignore_ascii_case(host.as_bytes()) =>
-        {
-            None
-        }
-        _ if !uri.path().starts_with('/') => None,
-        _ => Some(format!("{}{}", place(asked, scheme), uri.path_and_query()?)),
-    }
 }
 
 /// How long the body is, if it says so.
