@@ -88,6 +88,7 @@ async fn enforced(mesh: &Mesh, host: &str) -> Duration {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 async fn tags_put_guards_on_running_routers_within_a_second_and_no_good_request_fails() {
     let Some(consul) = Consul::start().await else {
         return;
