@@ -108,8 +108,8 @@ impl Kept {
         self.data.len() as u64
     }
 
-    /// The same as they are.
-    pub(super) fn data(&self) -> &[u8] {
+    /// These.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.data
     }
 

@@ -246,7 +246,7 @@ impl RequestBody {
             (true, Some(Some(kept)), None, None) => Recall::Kept(kept.clone()),
             (true, None, Some(stored), None) => stored.untouched().map_or(Recall::Never, Recall::Stored),
             (true, None, None, Some(rest)) => rest.recall(&[], limit),
-            (true, Some(Some(kept)), None, Some(rest)) => rest.recall(kept.data(), limit),
+            (true, Some(Some(kept)), None, Some(rest)) => rest.recall(kept.bytes(), limit),
             _ => Recall::Never,
         }
     }
