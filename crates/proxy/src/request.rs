@@ -55,7 +55,10 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
                     call.limit(route.timeouts);
                     reach(service, &mut call, exchange.trail()).await
                 }
-                other => stay(other, head, exchange.client()).await,
+                Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
+                Target::Unavailable { reason } => {
+                    exchange.client().fail(Failure::Unavailable(reason.clone()))
+                }
             },
         };
         unwind(route.middlewares.iter(), passed, &mut answer.head);
@@ -185,13 +188,18 @@ impl End for Behind {
     fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             let target = self.target(&visit.client);
-            let Target::Service(service) = &target else {
-                return stay(&target, visit.head.clone(), &visit.client).await;
+            let service = match target {
+                Target::Service(service) => service,
+                Target::Internal(service) => {
+                    let head = (*visit.head).clone();
+                    return service.call(Request::from_parts(head, ())).await.into();
+                }
+                Target::Unavailable { reason } => return visit.client.fail(Failure::Unavailable(reason)),
             };
             let (head, body) = visit.take();
             let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
-            let answer = reach(service, &mut call, visit.trail).await;
+            let answer = reach(&service, &mut call, visit.trail).await;
             (visit.head, visit.body) = call.into_rest();
             answer
         })
@@ -217,13 +225,4 @@ async fn reach(service: &Service, call: &mut Call, trail: &mut Trail) -> Answer 
     let mut answer = outcome.unwrap_or_else(|error| client.fail(error.into()));
     trail.unwind(&mut answer.head);
     answer
-}
-
-/// The answer of what is no service of servers.
-async fn stay(target: &Target, head: Box<request::Parts>, client: &Client) -> Answer {
-    match target {
-        Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
-        Target::Unavailable { reason } => client.fail(Failure::Unavailable(reason.clone())),
-        Target::Service(service) => client.fail(Failure::Unavailable(service.label.clone())),
-    }
 }
