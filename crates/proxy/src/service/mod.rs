@@ -148,6 +148,17 @@ impl Service {
         }
     }
 
+    /// The balancer of the service that is called `label`: this one, or one below it.
+    pub(crate) fn balancer(&self, label: &str) -> Option<&Arc<Balancer>> {
+        match &self.kind {
+            Kind::Balancer(balancer) => (*self.label == *label).then_some(balancer),
+            _ => self
+                .children()
+                .into_iter()
+                .find_map(|child| child.balancer(label)),
+        }
+    }
+
     /// All its servers with their standing, those of children included.
     pub fn servers(&self) -> Vec<ServerInfo> {
         match &self.kind {
