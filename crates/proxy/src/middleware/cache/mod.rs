@@ -2,6 +2,7 @@
 
 mod directives;
 mod freshness;
+mod keeping;
 mod store;
 mod stored;
 
@@ -11,20 +12,20 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, response};
-use http_body::Frame;
 use mesh_config::model;
 use tokio::time::timeout;
 
 use self::{
     directives::Directives,
     freshness::{Defaults, Use, age_on_arrival, is_cacheable, lifetime, usable},
+    keeping::Keeping,
     store::{Boarding, Flight, Store},
     stored::{Conditions, Stored, selection},
 };
-use super::{Around, Change, Detached, Instances, Next, Parts, Unreadable, Visit, plain};
+use super::{Around, Detached, Instances, Next, Visit, plain};
 use crate::{
     entrypoint::Client,
     forward::{Answer, Source, let_go},
@@ -94,6 +95,7 @@ impl Around for Cache {
             let asking = Asking {
                 key: key(&visit.head, visit.client.peer().scheme()),
                 method: visit.head.method.clone(),
+                is_known: visit.trail.is_known() || visit.head.headers.contains_key(header::AUTHORIZATION),
                 said,
                 conditions: Conditions::take(&mut visit.head.headers),
             };
@@ -114,6 +116,8 @@ impl Around for Cache {
 struct Asking {
     key: String,
     method: Method,
+    /// Its client proved who it is.
+    is_known: bool,
     said: Directives,
     conditions: Conditions,
 }
@@ -185,6 +189,7 @@ impl Cache {
         let asking = Asking {
             key: asking.key.clone(),
             method: Method::GET,
+            is_known: asking.is_known,
             said: Directives::default(),
             conditions: Conditions::default(),
         };
@@ -278,7 +283,7 @@ impl Cache {
         let mut renewed = found.renewed(said, (age, Instant::now()));
         let (mut whole, ()) = http::Response::new(()).into_parts();
         (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
-        match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
+        match lifetime(asking.is_known, &whole, now, self.settings.defaults) {
             Some(lifetime) => {
                 renewed.lifetime = lifetime;
                 self.store.keep(&asking.key, renewed.clone());
@@ -304,7 +309,7 @@ impl Cache {
         } else {
             "fwd=miss"
         };
-        let lifetime = lifetime(&trip.asked.headers, &answer.head, now, self.settings.defaults);
+        let lifetime = lifetime(asking.is_known, &answer.head, now, self.settings.defaults);
         let length = length(&answer.head);
         let is_short = length.is_none_or(|length| length <= self.settings.max_body);
         let is_get = asking.method == Method::GET;
@@ -324,15 +329,13 @@ impl Cache {
             age: age_on_arrival(&answer.head.headers, now, trip.delay),
             arrived: Instant::now(),
         };
-        let keeping = Keeping {
-            length,
-            stored: Some(Box::new(stored)),
-            body: BytesMut::new(),
-            most: self.settings.max_body,
-            key: asking.key.clone(),
-            store: self.store.clone(),
-            flight: trip.flight,
-        };
+        let keeping = Keeping::new(
+            self.store.clone(),
+            asking.key.clone(),
+            stored,
+            (length, self.settings.max_body),
+            trip.flight,
+        );
         tell(&mut answer.head, &format!("{why}; stored"));
         answer.watch(keeping);
     }
@@ -344,49 +347,6 @@ struct Trip<'t> {
     delay: Duration,
     found: Option<Arc<Stored>>,
     flight: Option<Flight>,
-}
-
-/// Keeps a body as it passes.
-#[derive(Debug)]
-struct Keeping {
-    stored: Option<Box<Stored>>,
-    length: Option<usize>,
-    body: BytesMut,
-    most: usize,
-    key: String,
-    store: Arc<Store>,
-    /// Others wait for it.
-    flight: Option<Flight>,
-}
-
-impl Change for Keeping {
-    fn part(&mut self, part: Frame<Bytes>, out: &mut Parts) -> Result<(), Unreadable> {
-        match part.data_ref() {
-            Some(data) if self.body.len() + data.len() <= self.most => {
-                if self.stored.is_some() {
-                    self.body.extend_from_slice(data);
-                }
-            }
-            // It is too long, or ends in trailers, which are not kept.
-            _ => {
-                (self.stored, self.body) = (None, BytesMut::new());
-                self.flight = None;
-                self.store.pass(&self.key);
-            }
-        }
-        out.push_back(part);
-        Ok(())
-    }
-
-    fn end(&mut self, _: &mut Parts) -> Result<(), Unreadable> {
-        let is_whole = self.length.is_none_or(|length| length == self.body.len());
-        if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
-            stored.body = self.body.split().freeze();
-            self.store.keep(&self.key, *stored);
-        }
-        self.flight = None;
-        Ok(())
-    }
 }
 
 /// The answer to a request out of what is kept.

@@ -1,6 +1,13 @@
 //! Answers by what was asked for, within a number of bytes.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::HeaderMap;
 use moka::sync::Cache;
@@ -29,6 +36,9 @@ pub(super) struct Store {
     answers: Cache<Key, Arc<Vec<Arc<Stored>>>>,
     passes: Cache<Key, ()>,
     flights: Arc<Flights>,
+    /// What bodies that still come take in memory, and the most of it.
+    coming: AtomicU64,
+    max_coming: u64,
 }
 
 type Flights = Mutex<HashMap<Key, watch::Receiver<()>>>;
@@ -66,6 +76,8 @@ impl Store {
                 .time_to_live(PASS_TIME)
                 .build(),
             flights: Arc::default(),
+            coming: AtomicU64::new(0),
+            max_coming: max_bytes,
         }
     }
 
@@ -94,6 +106,20 @@ impl Store {
     /// Forgets the answers of a URL. True if there was one.
     pub(super) fn forget(&self, key: &str) -> bool {
         self.answers.remove(key).is_some()
+    }
+
+    /// Takes room for `more` bytes of a body that still comes; false if there is none.
+    pub(super) fn reserve(&self, more: u64) -> bool {
+        let add = |coming: u64| coming.checked_add(more).filter(|sum| *sum <= self.max_coming);
+        let taken = self
+            .coming
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        taken.is_ok()
+    }
+
+    /// Gives that room back.
+    pub(super) fn release(&self, bytes: u64) {
+        self.coming.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Who asks for `key`.

@@ -132,6 +132,7 @@ impl Around for DigestAuth {
                 return self.challenge(fault).into();
             }
             self.introduced.admit(&mut visit.head.headers, &claim.user);
+            visit.trail.note_known();
             drop(claim);
             next.run(visit).await
         })

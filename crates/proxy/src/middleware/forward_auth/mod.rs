@@ -116,7 +116,9 @@ impl Around for ForwardAuth {
             if !head.status.is_success() {
                 return self.taken.refusal(head, body, &self.target).into();
             }
-            self.taken.admit(&mut visit.head.headers, &head.headers);
+            if self.taken.admit(&mut visit.head.headers, &head.headers) {
+                visit.trail.note_known();
+            }
             let cookies = self.taken.cookies(&head.headers);
             let mut answer = next.run(visit).await;
             put_cookies(&mut answer.head.headers, cookies);
