@@ -59,7 +59,10 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
                     call.limit(route.timeouts);
                     reach(service, &mut call, exchange.trail()).await
                 }
-                other => stay(other, head, exchange.client()).await,
+                Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
+                Target::Unavailable { reason } => {
+                    exchange.client().fail(Failure::Unavailable(reason.clone()))
+                }
             },
         };
         unwind(route.middlewares.iter(), passed, &mut answer.head);
@@ -195,14 +198,19 @@ impl End for Behind {
     fn reach<'a>(&'a mut self, visit: &'a mut Visit<'_>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             let target = self.target(&visit.client);
-            let Target::Service(service) = &target else {
-                return stay(&target, visit.head.clone(), &visit.client).await;
+            let service = match target {
+                Target::Service(service) => service,
+                Target::Internal(service) => {
+                    let head = (*visit.head).clone();
+                    return service.call(Request::from_parts(head, ())).await.into();
+                }
+                Target::Unavailable { reason } => return visit.client.fail(Failure::Unavailable(reason)),
             };
             let (head, body) = visit.take();
             let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
             call.go_on_since(self.began);
-            let answer = reach(service, &mut call, visit.trail).await;
+            let answer = reach(&service, &mut call, visit.trail).await;
             self.began = call.began();
             (visit.head, visit.body) = call.into_rest();
             answer
@@ -230,13 +238,4 @@ async fn reach(service: &Service, call: &mut Call, trail: &mut Trail) -> Answer 
     let mut answer = outcome.unwrap_or_else(|error| client.fail(error.into()));
     trail.unwind(&mut answer.head);
     answer
-}
-
-/// The answer of what is no service of servers.
-async fn stay(target: &Target, head: Box<request::Parts>, client: &Client) -> Answer {
-    match target {
-        Target::Internal(service) => service.call(Request::from_parts(*head, ())).await.into(),
-        Target::Unavailable { reason } => client.fail(Failure::Unavailable(reason.clone())),
-        Target::Service(service) => client.fail(Failure::Unavailable(service.label.clone())),
-    }
 }

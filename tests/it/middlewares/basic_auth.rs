@@ -17,7 +17,11 @@ fn who_knows_the_password_passes_and_the_server_learns_who_it_is() {
     let auth = json!({"basicAuth": {"users": [format!("ann:{BCRYPT}")], "realm": "our \"shop\"",
         "removeHeader": true, "headerField": "X-User"}});
     let behind = Behind::of(&[("auth", auth)]);
-    let ask = |headers: &str| behind.ask(&format!("GET / HTTP/1.1\r\nX-User: root{headers}"));
+    let ask = |headers: &str| {
+        behind.ask(&format!(
+            "GET / HTTP/1.1\r\nX-User: root\r\nX_User: root{headers}"
+        ))
+    };
     let wrong = "\r\nAuthorization: Basic YW5uOndyb25n";
     for denied in ["", wrong, &format!("\r\n{BOB}"), &format!("\r\n{ANN}\r\n{ANN}")] {
         let refused = ask(denied);
@@ -38,6 +42,11 @@ fn who_knows_the_password_passes_and_the_server_learns_who_it_is() {
         assert_eq!(
             (noted.header("x-user"), noted.header("authorization")),
             (Some("ann"), None)
+        );
+        assert_eq!(
+            noted.header("x_user"),
+            None,
+            "some servers take it for the other one"
         );
     }
     let shown = behind.state("auth").to_string();
@@ -61,6 +70,11 @@ fn a_file_of_users_is_read_again_and_stays_in_use_while_it_is_broken() {
         log.contains("cannot be used").then_some(log)
     });
     assert!(log.contains("line 1") && !log.contains("hunter2"), "{log}");
+    let told = eventually("the API says so", || {
+        let state = behind.state("auth");
+        (state["status"] == "warning").then(|| state["error"].to_string())
+    });
+    assert!(told.contains("line 1") && !told.contains("hunter2"), "{told}");
     assert_eq!([ask(ANN), ask(BOB)], [401, 200]);
 }
 

@@ -319,3 +319,22 @@ fn what_is_said_to_a_known_user_is_kept_only_if_it_says_that_it_is_for_all() {
         ("ann".to_owned(), "ann".to_owned())
     );
 }
+
+#[test]
+fn what_was_answered_to_one_user_is_not_for_another() {
+    // `123456`
+    let users = json!(["ann", "bob"].map(|name| format!("{name}:{{SHA}}fEqNCco3Yq9h5ZUglD3CZJT4lBs=")));
+    let auth = json!({"basicAuth": {"users": users, "headerField": "X-User", "removeHeader": true}});
+    for (headers, second) in [
+        ("Cache-Control: max-age=60\r\n", "body 2"),
+        ("Cache-Control: public, max-age=60\r\n", "body 1"),
+    ] {
+        let behind = Behind::before(
+            &[("auth", auth.clone()), ("cache", json!({"cache": {}}))],
+            counting(headers),
+        );
+        let get = |who: &str| behind.ask(&format!("GET /a HTTP/1.1\r\nAuthorization: Basic {who}"));
+        assert_eq!(get("YW5uOjEyMzQ1Ng==").text(), "body 1", "{headers}");
+        assert_eq!(get("Ym9iOjEyMzQ1Ng==").text(), second, "{headers}");
+    }
+}

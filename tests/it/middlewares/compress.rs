@@ -107,7 +107,7 @@ fn what_is_to_stay_as_it_is_stays() {
         ("/chunked/short", "gzip", None, true),
         ("/encoded", "gzip", Some("br"), false),
         ("/png", "gzip", None, false),
-        ("/none", "gzip", None, false),
+        ("/none", "gzip", None, true),
     ] {
         let got = get(&behind, target, accepted);
         assert_eq!(got.header("content-encoding"), encoding, "{target} {accepted}");
@@ -121,6 +121,7 @@ fn what_is_to_stay_as_it_is_stays() {
     }
     let head = behind.ask("HEAD / HTTP/1.1\r\nAccept-Encoding: gzip");
     assert_eq!(head.header("content-encoding"), None);
+    assert_eq!(head.header("vary"), Some("Accept-Encoding"));
     assert_eq!(
         head.header("content-length"),
         Some(text().len().to_string().as_str())

@@ -100,3 +100,19 @@ fn nothing_passes_a_limit_of_0_and_two_criteria_are_refused() {
         "{state}"
     );
 }
+
+#[test]
+fn a_host_is_one_source_however_it_is_spelled() {
+    let (open, arrived, answer) = gate();
+    let behind = Behind::before(&[("limit", limit(&json!({})))], answer);
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| behind.ask("GET /slow HTTP/1.1"));
+        arrived.recv().unwrap();
+        for host in ["A.test", "a.test:80", "a.test."] {
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            assert_eq!(behind.send(request).status, 429, "{host}");
+        }
+        open.send(()).unwrap();
+        assert_eq!(slow.join().unwrap().status, 200);
+    });
+}

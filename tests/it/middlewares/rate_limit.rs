@@ -107,3 +107,14 @@ fn what_cannot_be_used_is_named() {
         "{state}"
     );
 }
+
+#[test]
+fn an_option_of_redis_without_effect_is_a_warning() {
+    let limit = json!({"rateLimit": {"redis": {"minIdleConns": 2}}});
+    let behind = Behind::of(&[("limit", limit)]);
+    let state = behind.state("limit");
+    assert_eq!(state["status"], "warning");
+    let warning = state["error"].to_string();
+    assert!(warning.contains("redis.minIdleConns has no effect"), "{warning}");
+    assert_eq!(behind.ask("GET / HTTP/1.1").status, 200);
+}

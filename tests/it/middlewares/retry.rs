@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use super::{Behind, answer, document, ok};
-use crate::mesh::eventually;
+use super::{Behind, Noting, answer, document, exchange, ok};
+use crate::mesh::{Place, eventually, flags, words};
 
 /// Answers 503 to the first two requests for each target, and says how often it was asked.
 fn third_time() -> impl Fn(&super::Noted) -> String + Send + Sync + 'static {
@@ -98,5 +98,42 @@ fn a_retry_of_nothing_is_refused() {
         behind.state("retry")["error"]
             .to_string()
             .contains("disableRetryOnNetworkError")
+    );
+}
+
+#[test]
+fn a_retry_of_an_inner_service_asks_another_server_of_it() {
+    let place = Place::new();
+    let [bad, good] = [503, 200].map(|status| {
+        Noting::new(move |noted| match status {
+            503 => answer("503 Service Unavailable", "", "bad"),
+            _ => ok(&String::from_utf8_lossy(&noted.body)),
+        })
+    });
+    let servers = [&bad, &good].map(|server| json!({"url": format!("http://{}", server.address)}));
+    let document = json!({"http": {
+        "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "split"}},
+        "services": {
+            "split": {"weighted": {"services": [{"name": "all"}]}},
+            "all": {"loadBalancer": {"servers": servers, "sticky": {"cookie": {"name": "at"}}},
+                "middlewares": ["again"]},
+        },
+        "middlewares": {"again": {"retry": {"attempts": 2, "status": ["503"]}}},
+    }});
+    let mesh = place.start(&words(&flags(
+        &place.write("dynamic.json", &document.to_string()),
+    )));
+    let mut places = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        let request = "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+        let got = exchange(mesh.address("web"), request.as_bytes()).unwrap();
+        assert_eq!((got.status, got.text().as_str()), (200, "abc"));
+        places.insert(got.header("set-cookie").unwrap().to_owned());
+    }
+    assert!(!bad.noted().is_empty() && good.noted().len() == 4);
+    assert_eq!(
+        places.len(),
+        1,
+        "clients keep to the server that answered: {places:?}"
     );
 }

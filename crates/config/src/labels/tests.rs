@@ -2,6 +2,7 @@
 
 mod head_middlewares;
 mod middlewares;
+mod pages;
 
 use std::time::Duration;
 

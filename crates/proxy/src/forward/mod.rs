@@ -143,10 +143,18 @@ async fn try_servers(
             .any(|it| it.is_around())
         {
             let cookies = std::mem::take(&mut pick.cookies);
-            let led = Box::pin(led::attempt(upstreams, &pick, call, trail, log)).await;
+            let within = course.service(service);
+            let led = Box::pin(led::attempt(
+                upstreams,
+                within,
+                &pick,
+                cookies,
+                (call, trail, log),
+            ))
+            .await;
             course.stopped(&pick.middlewares, led.passed);
-            trail.meet(pick.middlewares, 0, cookies);
-            if let Some(outcome) = tries.note_led(&pick.server, led, call) {
+            trail.meet(pick.middlewares, 0, led.cookies.clone());
+            if let Some(outcome) = tries.note_led(led, call) {
                 return outcome;
             }
             continue;

@@ -27,6 +27,8 @@ pub(crate) struct Trail {
     user: Option<Arc<str>>,
     /// Parameters of the query whose values nobody is to read.
     hidden: Vec<Arc<str>>,
+    /// A middleware found out who the client is, and servers may go by that.
+    is_known: bool,
 }
 
 /// The last server that was asked.
@@ -64,6 +66,17 @@ impl Trail {
     /// The client said that it is `user`.
     pub(crate) fn note_user(&mut self, user: Arc<str>) {
         self.user = Some(user);
+    }
+
+    /// A middleware found out who the client is: what servers answer may be for it alone, though nothing in the request
+    /// that they see says so in a way that caches know.
+    pub(crate) fn note_known(&mut self) {
+        self.is_known = true;
+    }
+
+    /// True if a middleware found out who the client is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// Whom the client said it is, if anybody asked.

@@ -107,14 +107,10 @@ impl Tries {
     }
 
     /// [`Self::note`] for an offer behind middlewares.
-    pub(super) fn note_led(
-        &mut self,
-        server: &Server,
-        led: Led,
-        call: &mut Call,
-    ) -> Option<Result<Answer, ForwardError>> {
+    pub(super) fn note_led(&mut self, led: Led, call: &mut Call) -> Option<Result<Answer, ForwardError>> {
         let Led {
             mut answer,
+            server,
             repeatable,
             ..
         } = led;
@@ -122,10 +118,10 @@ impl Tries {
             Some(Failure::Forward(error)) if error.is_retryable() => error,
             failure => {
                 answer.because(failure);
-                return self.note(server, Ok(answer), repeatable, call);
+                return self.note(&server, Ok(answer), repeatable, call);
             }
         };
-        let counts = self.note(server, Err(error), repeatable, call);
+        let counts = self.note(&server, Err(error), repeatable, call);
         self.altered = Some(answer);
         counts
     }

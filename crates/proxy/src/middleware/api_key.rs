@@ -162,6 +162,7 @@ impl Around for ApiKey {
                 head.headers.insert(name, value.clone());
             }
             visit.trail.note_user(known.id.clone());
+            visit.trail.note_known();
             if !self.forwards {
                 self.clear(&mut head.headers, &mut head.uri);
             }

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::{InvalidMiddleware, answer_text};
+use super::{
+    InvalidMiddleware, answer_text,
+    identity::{reads_as, remove_all},
+};
 use crate::sanitize::is_hop_by_hop;
 
 /// What a server learns of a user.
@@ -29,7 +32,7 @@ impl Introduced {
             headers.remove(header::AUTHORIZATION);
         }
         let Some(name) = &self.header else { return };
-        headers.remove(name);
+        remove_all(headers, |claimed| reads_as(claimed, name));
         if let Ok(value) = HeaderValue::from_bytes(user.as_bytes()) {
             headers.insert(name, value);
         }
@@ -124,11 +127,12 @@ mod tests {
         let mut head = headers(&[
             ("x-user", "forged"),
             ("x-user", "twice"),
+            ("x_user", "spelled"),
             ("authorization", "Basic YTpi"),
         ]);
         Introduced::new("X-User", true).unwrap().admit(&mut head, "ann");
         assert_eq!(head.get_all("x-user").iter().collect::<Vec<_>>(), ["ann"]);
-        assert!(!head.contains_key("authorization"));
+        assert!(!head.contains_key("authorization") && !head.contains_key("x_user"));
         for bad in ["a b", "Connection", "content-length", "Transfer-Encoding"] {
             assert!(Introduced::new(bad, false).is_err(), "{bad}");
         }

@@ -52,26 +52,23 @@ impl Told {
 
     /// Removes what a client says in these headers, in any spelling that some servers take for theirs.
     pub(super) fn remove_forged(&self, headers: &mut HeaderMap) {
-        for (header, _) in &self.0 {
-            headers.remove(header);
-        }
-        if self.0.is_empty() || !headers.keys().any(|name| name.as_str().contains(['_', '.'])) {
-            return;
-        }
-        let forged: Vec<_> = headers
-            .keys()
-            .filter(|name| self.is_alias(name))
-            .cloned()
-            .collect();
-        for name in forged {
-            headers.remove(name);
-        }
+        remove_all(headers, |name| {
+            self.0.iter().any(|(header, _)| reads_as(name, header))
+        });
     }
+}
 
-    fn is_alias(&self, name: &HeaderName) -> bool {
-        let folded = fold(name);
-        self.0.iter().any(|(header, _)| fold(header) == folded)
+/// Removes all headers with names that are `forged`.
+pub(super) fn remove_all(headers: &mut HeaderMap, forged: impl Fn(&HeaderName) -> bool) {
+    let forged: Vec<_> = headers.keys().filter(|name| forged(name)).cloned().collect();
+    for name in forged {
+        headers.remove(name);
     }
+}
+
+/// True for a name that some servers take for `other`: `x_user` and `x.user` for `x-user`.
+pub(super) fn reads_as(name: &HeaderName, other: &HeaderName) -> bool {
+    name.as_str().len() == other.as_str().len() && fold(name).eq(fold(other))
 }
 
 /// What a challenge calls the place that is guarded: `mesh` if `settings` do not say.
@@ -88,8 +85,11 @@ pub(super) fn realm(settings: &str) -> Result<String, InvalidMiddleware> {
     }
 }
 
-fn fold(name: &HeaderName) -> String {
-    name.as_str().replace(['_', '.'], "-")
+fn fold(name: &HeaderName) -> impl Iterator<Item = u8> {
+    name.as_str().bytes().map(|byte| match byte {
+        b'_' | b'.' => b'-',
+        byte => byte,
+    })
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ pub(super) fn authority(head: &request::Parts) -> Option<Authority> {
     }
 }
 
+/// Path and query of a URL that was asked for; nothing for the server as a whole (`OPTIONS *`).
+pub(super) fn target(head: &request::Parts) -> &str {
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    if target == "*" { "" } else { target }
+}
+
 /// The port that a scheme has by itself.
 pub(super) fn default_port(scheme: &str) -> Option<u16> {
     match scheme {

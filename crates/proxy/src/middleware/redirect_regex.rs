@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
     Head, InvalidMiddleware, answer,
-    redirect::{authority, current_scheme, redirect},
+    redirect::{authority, current_scheme, redirect, target},
     replacement::Replacement,
 };
 use crate::sanitize::Peer;
@@ -74,8 +74,7 @@ impl Head for RedirectRegex {
     fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         let authority = authority(head);
         let host = authority.as_ref().map_or("", |authority| authority.as_str());
-        let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-        let url = format!("{}://{host}{rest}", current_scheme(head));
+        let url = format!("{}://{host}{}", current_scheme(head), target(head));
         match self.location(&url) {
             Ok(Some(location)) => redirect(&head.method, self.permanent, location),
             Ok(None) => ControlFlow::Continue(()),

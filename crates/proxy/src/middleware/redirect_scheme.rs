@@ -8,7 +8,7 @@ use mesh_config::model;
 
 use super::{
     Head, InvalidMiddleware, answer,
-    redirect::{authority, current_scheme, default_port, redirect},
+    redirect::{authority, current_scheme, default_port, redirect, target},
 };
 use crate::sanitize::Peer;
 
@@ -67,8 +67,7 @@ impl Head for RedirectScheme {
             return ControlFlow::Continue(());
         }
         let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
-        let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-        let location = format!("{}://{}{port}{rest}", self.scheme, authority.host());
+        let location = format!("{}://{}{port}{}", self.scheme, authority.host(), target(head));
         match HeaderValue::try_from(location) {
             Ok(location) => redirect(&head.method, self.permanent, location),
             Err(_) => answer(StatusCode::BAD_REQUEST),
@@ -110,6 +109,17 @@ mod tests {
         assert_eq!(found, Some((302, "https://a.example/a?b=c".to_owned())));
         let found = redirect(&settings, "POST", "[::1]:80", "ws");
         assert_eq!(found, Some((307, "https://[::1]/a?b=c".to_owned())));
+    }
+
+    #[test]
+    fn the_server_as_a_whole_has_no_path() {
+        let settings = Middleware::RedirectScheme(model::RedirectScheme::default());
+        let request = http::Request::builder().method("OPTIONS").uri("*");
+        let (mut head, ()) = request.header("host", "a.test").body(()).unwrap().into_parts();
+        let ControlFlow::Break(answer) = step(&settings).request(&mut head, &peer()) else {
+            panic!("it passed");
+        };
+        assert_eq!(answer.headers()["location"], "https://a.test");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whose request it is: what several middlewares count, limit or let pass by.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
@@ -10,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use mesh_config::model;
 
 use super::InvalidMiddleware;
-use crate::sanitize::Peer;
+use crate::{sanitize::Peer, table::canonical_host};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -26,12 +27,14 @@ pub(super) enum Source {
 }
 
 /// One source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key<'r> {
     /// An address; `None` when it cannot be told.
     Ip(Option<IpAddr>),
     /// A header's value, empty without one.
     Text(&'r [u8]),
+    /// The host that is asked for, as rules see it.
+    Host(Cow<'r, str>),
 }
 
 /// Which address is the client's.
@@ -74,7 +77,11 @@ impl Source {
         match self {
             Self::Ip(strategy) => Key::Ip(strategy.client(headers, peer)),
             Self::Header(name) => text(name),
-            Self::Host => text(&header::HOST),
+            // One host is one source, however it is spelled.
+            Self::Host => {
+                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                Key::Host(canonical_host(host.unwrap_or_default()))
+            }
         }
     }
 }
@@ -85,6 +92,7 @@ impl fmt::Display for Key<'_> {
             Self::Ip(Some(ip)) => ip.fmt(f),
             Self::Ip(None) => Ok(()),
             Self::Text(text) => text.escape_ascii().fmt(f),
+            Self::Host(host) => host.fmt(f),
         }
     }
 }
@@ -166,7 +174,9 @@ fn canonical(range: IpNet) -> IpNet {
 /// The entries of `X-Forwarded-For`, last first: without this hop, which is added later.
 fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
-    lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(str::trim))
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    // What is no text is no address, and hides no other entry.
+    entries.map(|entry| std::str::from_utf8(entry).unwrap_or_default().trim())
 }
 
 /// The address in an entry, with or without a port.
@@ -227,6 +237,7 @@ mod tests {
             (0, trusted, "10.0.0.1, 10.0.0.2", None),
             (0, trusted, "1.1.1.1, unknown, 10.0.0.1", None),
             (0, trusted, "", None),
+            (1, &[], "\u{e9}, 1.1.1.1", Some("1.1.1.1")),
         ];
         for (depth, excluded, told, client) in cases {
             let found = strategy(*depth, excluded, None).client(&headers(told), &peer());
@@ -259,7 +270,7 @@ mod tests {
     fn one_criterion_tells_sources_apart() {
         let mut head = headers("");
         head.insert("x-tenant", "blue".parse().unwrap());
-        head.insert("host", "a.test:80".parse().unwrap());
+        head.insert("host", "A.Test.:80".parse().unwrap());
         let of = |settings: model::SourceCriterion| {
             let source = Source::new(Some(&settings), Source::Ip(IpStrategy::default()));
             source.map(|source| source.key(&head, &peer()).to_string())
@@ -276,7 +287,8 @@ mod tests {
         assert_eq!(of(none.clone()).unwrap(), "10.0.0.9");
         assert_eq!(of(header("X-Tenant")).unwrap(), "blue");
         assert_eq!(of(header("X-Other")).unwrap(), "");
-        assert_eq!(of(host.clone()).unwrap(), "a.test:80");
+        assert_eq!(of(host.clone()).unwrap(), "a.test");
+
         let both = model::SourceCriterion {
             request_header_name: "X-Tenant".to_owned(),
             ..host

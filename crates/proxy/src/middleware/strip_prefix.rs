@@ -13,10 +13,10 @@ use crate::table::{routing_path, strip_routing_prefix};
 /// Tells servers what was taken off.
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Prefixes as routing paths, each with its header value.
+/// Prefixes as routing paths.
 #[derive(Debug)]
 pub(super) struct StripPrefix {
-    prefixes: Vec<(String, HeaderValue)>,
+    prefixes: Vec<String>,
 }
 
 impl StripPrefix {
@@ -34,9 +34,10 @@ impl StripPrefix {
             if !written.starts_with('/') {
                 return Err(invalid(written, "is no prefix of a path; start it with /"));
             }
-            let value = HeaderValue::from_str(written)
-                .map_err(|_| invalid(written, "holds characters that no header can carry; escape them"))?;
-            Ok((routing_path(written).into_owned(), value))
+            if written.contains(char::is_control) {
+                return Err(invalid(written, "holds characters that no path has; escape them"));
+            }
+            Ok(routing_path(written).into_owned())
         });
         Ok(Self {
             prefixes: prefixes.collect::<Result<_, _>>()?,
@@ -47,7 +48,7 @@ impl StripPrefix {
 impl Head for StripPrefix {
     fn request(&self, head: &mut request::Parts, _: &Peer) -> ControlFlow<Response<Bytes>> {
         let whole = head.uri.path();
-        for (prefix, header) in &self.prefixes {
+        for prefix in &self.prefixes {
             let Some(rest) = strip_routing_prefix(whole, prefix) else {
                 continue;
             };
@@ -56,7 +57,8 @@ impl Head for StripPrefix {
             if !on_boundary && path::is_normal(&stripped) {
                 continue;
             }
-            return strip(head, &stripped, header.clone());
+            let taken = whole.strip_suffix(rest).unwrap_or_default().to_owned();
+            return strip(head, &stripped, taken);
         }
         ControlFlow::Continue(())
     }
@@ -70,15 +72,15 @@ pub(super) fn with_slash(rest: &str) -> String {
     }
 }
 
-/// Leaves `stripped` of the path, and tells servers what was `taken` off.
+/// Leaves `stripped` of the path, and tells servers what was `taken` off, as escaped as it came.
 pub(super) fn strip(
     head: &mut request::Parts,
     stripped: &str,
-    taken: HeaderValue,
+    taken: String,
 ) -> ControlFlow<Response<Bytes>> {
     // `/api../admin` less `/api` would leave the place that the prefix stands for.
     let uri = path::with_path(&head.uri, stripped).filter(|_| path::is_normal(stripped));
-    let Some(uri) = uri else {
+    let Some((uri, taken)) = uri.zip(HeaderValue::try_from(taken).ok()) else {
         return answer(StatusCode::BAD_REQUEST);
     };
     head.uri = uri;
@@ -136,12 +138,13 @@ mod tests {
     #[test]
     fn servers_learn_what_was_taken_off() {
         let (mut head, ()) = http::Request::builder()
-            .uri("/api/x")
+            .uri("/a%20p%C3%BC/x")
             .body(())
             .unwrap()
             .into_parts();
-        assert!(step(&strip(&["/api"])).request(&mut head, &peer()).is_continue());
-        assert_eq!(head.headers["x-forwarded-prefix"], "/api");
+        let step = step(&strip(&["/a p\u{fc}"]));
+        assert!(step.request(&mut head, &peer()).is_continue());
+        assert_eq!(head.headers["x-forwarded-prefix"], "/a%20p%C3%BC");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, request};
+use http::{Response, request};
 use mesh_config::{model, rule::Pattern};
 
 use super::{
-    Head, InvalidMiddleware, answer,
+    Head, InvalidMiddleware,
     strip_prefix::{strip, with_slash},
 };
 use crate::sanitize::Peer;
@@ -52,10 +52,7 @@ impl Head for StripPrefixRegex {
         let Some(rest) = self.rest(path) else {
             return ControlFlow::Continue(());
         };
-        let taken = path.strip_suffix(rest).unwrap_or_default();
-        let Ok(taken) = HeaderValue::from_bytes(taken.as_bytes()) else {
-            return answer(StatusCode::BAD_REQUEST);
-        };
+        let taken = path.strip_suffix(rest).unwrap_or_default().to_owned();
         let stripped = with_slash(rest);
         strip(head, &stripped, taken)
     }

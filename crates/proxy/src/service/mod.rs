@@ -161,6 +161,17 @@ impl Service {
         }
     }
 
+    /// The balancer of the service that is called `label`: this one, or one below it.
+    pub(crate) fn balancer_of(&self, label: &str) -> Option<&Balancer> {
+        match self.balancer() {
+            Some(balancer) => (*self.label == *label).then_some(balancer),
+            None => {
+                let mut children = self.children().into_iter();
+                children.find_map(|child| child.balancer_of(label))
+            }
+        }
+    }
+
     /// All its servers with their standing, those of children included.
     pub fn servers(&self) -> Vec<ServerInfo> {
         match &self.kind {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::route::{Route, Target};
 use crate::{
-    middleware::Chain,
+    middleware::{self, Chain},
     service::{self, Balancer, ServerInfo},
 };
 
@@ -216,7 +216,9 @@ impl Verdicts {
         }
         let middlewares = self.middlewares.iter().map(|verdict| {
             let name = &verdict.name;
-            let (status, errors) = judge(verdict.serving.is_some(), verdict.errors.clone(), &verdict.entry);
+            let trouble = verdict.own_step().and_then(|step| step.trouble());
+            let errors = verdict.errors.iter().cloned().chain(trouble).collect();
+            let (status, errors) = judge(verdict.serving.is_some(), errors, &verdict.entry);
             let info = MiddlewareInfo {
                 entry: verdict.entry.clone(),
                 status,
@@ -288,6 +290,14 @@ impl Verdicts {
             }
         }
         uses
+    }
+}
+
+impl MiddlewareVerdict {
+    /// The step that serves for it; a chain has none of its own.
+    pub(super) fn own_step(&self) -> Option<&Arc<middleware::Middleware>> {
+        let step = self.serving.as_ref()?.first();
+        step.filter(|step| step.name == self.name)
     }
 }
 

@@ -19,8 +19,8 @@ pub struct CircuitBreaker {
     /// How long it takes, after that, until it lets everything pass again.
     #[serde(with = "crate::duration")]
     pub recovery_duration: Duration,
-    /// The status of its answers.
-    #[serde(deserialize_with = "crate::whole::within::<_, _, 100, 599>")]
+    /// The status of its answers, which are final ones.
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 200, 599>")]
     pub response_code: u16,
 }
 

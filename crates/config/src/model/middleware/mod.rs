@@ -195,6 +195,9 @@ impl Middleware {
             Self::ContentType(sniff) if sniff.auto_detect == Some(true) => {
                 vec![("autoDetect", "it is on wherever the middleware is")]
             }
+            Self::RateLimit(limit) if limit.redis.as_ref().is_some_and(|redis| redis.min_idle_conns > 0) => {
+                vec![("redis.minIdleConns", "a connection that was opened stays open")]
+            }
             _ => Vec::new(),
         }
     }

@@ -25,7 +25,7 @@ pub struct Redis {
     /// Connections at most; 0 means one for each worker.
     #[serde(skip_serializing_if = "is_default")]
     pub pool_size: u32,
-    /// Connections that stay open; each that was opened does.
+    /// Of no effect: each connection that was opened stays open, and a worker has one.
     #[serde(skip_serializing_if = "is_default")]
     pub min_idle_conns: u32,
     /// A further limit of connections; 0 is none.

@@ -92,6 +92,7 @@ impl Around for BasicAuth {
             match self.is_right(&claim).await {
                 Ok(true) => {
                     self.introduced.admit(&mut visit.head.headers, &claim.user);
+                    visit.trail.note_known();
                     drop(claim);
                     next.run(visit).await
                 }

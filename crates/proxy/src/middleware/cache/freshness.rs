@@ -44,10 +44,10 @@ pub(super) fn is_cacheable(head: &request::Parts, directives: &Directives) -> bo
     matches!(head.method, Method::GET | Method::HEAD) && !has_part && !directives.no_store
 }
 
-/// How long an answer may be given; `None` if it may not be kept. With `may_be_personal` its request said whose it is, and it
-/// has to say itself that it is for all.
+/// How long the answer to a request may be given; `None` if it may not be kept. `is_known` says that its client proved who
+/// it is: an answer is for nobody else then, unless it says so (RFC 9111 3.5).
 pub(super) fn lifetime(
-    may_be_personal: bool,
+    is_known: bool,
     answer: &response::Parts,
     now: SystemTime,
     defaults: Defaults,
@@ -76,7 +76,7 @@ pub(super) fn lifetime(
         return None;
     }
     let is_shared = said.public || said.s_maxage.is_some() || said.must_revalidate;
-    if may_be_personal && !is_shared {
+    if is_known && !is_shared {
         return None;
     }
     let fresh = explicit(&said, answer, now).or_else(|| heuristic(&said, answer, now, defaults))?;
@@ -241,8 +241,8 @@ mod tests {
         httpdate::parse_http_date(NOW).unwrap()
     }
 
-    fn fresh(is_personal: bool, status: u16, headers: &str) -> Option<u64> {
-        let lifetime = lifetime(is_personal, &answer(status, headers), now(), Defaults::default());
+    fn fresh(is_known: bool, status: u16, headers: &str) -> Option<u64> {
+        let lifetime = lifetime(is_known, &answer(status, headers), now(), Defaults::default());
         lifetime.map(|lifetime| lifetime.fresh.as_secs())
     }
 

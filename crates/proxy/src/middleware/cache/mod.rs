@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, model};
@@ -107,6 +107,7 @@ impl Around for Cache {
             let asking = Asking {
                 key: key(&visit.head, visit.client.peer().scheme()),
                 method: visit.head.method.clone(),
+                is_known: is_known(visit),
                 said,
                 conditions: Conditions::take(&mut visit.head.headers),
             };
@@ -129,6 +130,8 @@ impl Around for Cache {
 struct Asking {
     key: String,
     method: Method,
+    /// Its client proved who it is.
+    is_known: bool,
     said: Directives,
     conditions: Conditions,
 }
@@ -171,7 +174,6 @@ impl Cache {
             purges,
             found,
             flight,
-            is_known: is_known(visit),
         };
         self.take(answer, &asking, trip, &visit.client)
     }
@@ -228,17 +230,13 @@ impl Cache {
         let asking = Asking {
             key: asking.key.clone(),
             method: Method::GET,
+            is_known: asking.is_known,
             said: Directives::default(),
             conditions: Conditions::default(),
         };
         let (asked, client, found) = (visit.head.clone(), visit.client.clone(), found.clone());
-        let is_known = is_known(visit);
         let refreshing = async move {
-            let again = Again {
-                found,
-                flight,
-                is_known,
-            };
+            let again = Again { found, flight };
             let refresh = cache.ask_anew(asking, asked, again, detached, client);
             let _in_time = timeout(MAX_REFRESH, refresh).await;
         };
@@ -254,11 +252,7 @@ impl Cache {
         mut detached: Detached,
         client: Rc<Client>,
     ) {
-        let Again {
-            found,
-            flight,
-            is_known,
-        } = again;
+        let Again { found, flight } = again;
         asked.method = Method::GET;
         let mut head = asked.clone();
         found.ask_whether_it_holds(&mut head.headers);
@@ -270,7 +264,6 @@ impl Cache {
             purges,
             found: Some(found),
             flight: Some(flight),
-            is_known,
         };
         let mut answer = self.take(answer, &asking, trip, &client);
         while let Some(Ok(_)) = answer.body.next().await {}
@@ -337,7 +330,7 @@ impl Cache {
         let mut renewed = found.renewed(said, (age, Instant::now()));
         let (mut whole, ()) = http::Response::new(()).into_parts();
         (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
-        match lifetime(trip.is_personal(), &whole, now, self.settings.defaults) {
+        match lifetime(asking.is_known, &whole, now, self.settings.defaults) {
             Some(lifetime) => {
                 renewed.lifetime = lifetime;
                 self.store.keep(&asking.key, renewed.clone(), trip.purges);
@@ -367,7 +360,7 @@ impl Cache {
         } else {
             "fwd=miss"
         };
-        let lifetime = lifetime(trip.is_personal(), &answer.head, now, self.settings.defaults);
+        let lifetime = lifetime(asking.is_known, &answer.head, now, self.settings.defaults);
         let length = length(&answer.head);
         let is_short = length.is_none_or(|length| length <= self.settings.max_body);
         let is_get = asking.method == Method::GET;
@@ -387,16 +380,13 @@ impl Cache {
             age: age_on_arrival(&answer.head.headers, now, trip.delay),
             arrived: Instant::now(),
         };
-        let mut keeping = Keeping {
-            length,
-            stored: Some(Box::new(stored)),
-            body: BytesMut::new(),
-            most: self.settings.max_body,
-            key: asking.key.clone(),
-            store: self.store.clone(),
-            purges: trip.purges,
-            flight: trip.flight,
-        };
+        let mut keeping = Keeping::new(
+            self.store.clone(),
+            (asking.key.clone(), trip.purges),
+            stored,
+            (length, self.settings.max_body),
+            trip.flight,
+        );
         tell(&mut answer.head, &format!("{why}; stored"));
         match answer.body.is_over() {
             // Nobody asks for a body that is none.
@@ -410,7 +400,6 @@ impl Cache {
 struct Again {
     found: Arc<Stored>,
     flight: Flight,
-    is_known: bool,
 }
 
 /// What is known of a request that was sent to the service.
@@ -421,15 +410,6 @@ struct Trip<'t> {
     purges: u64,
     found: Option<Arc<Stored>>,
     flight: Option<Flight>,
-    /// A middleware in front knows who asks, and may have told the service.
-    is_known: bool,
-}
-
-impl Trip<'_> {
-    /// True if the answer may be for one user alone.
-    fn is_personal(&self) -> bool {
-        self.is_known || self.asked.headers.contains_key(header::AUTHORIZATION)
-    }
 }
 
 /// The answer to a request out of what is kept.
@@ -458,9 +438,11 @@ fn tell(head: &mut response::Parts, how: &str) {
     }
 }
 
-/// True if a middleware in front, or TLS, knows who asks: services may be told, and answer for that one alone.
+/// True if the request, a middleware in front or TLS tells who asks: services may be told, and answer for that one alone.
 fn is_known(visit: &Visit<'_>) -> bool {
-    visit.trail.user().is_some() || !visit.client.peer().certificates().is_empty()
+    visit.trail.is_known()
+        || visit.head.headers.contains_key(header::AUTHORIZATION)
+        || !visit.client.peer().certificates().is_empty()
 }
 
 /// What a request says of caches.

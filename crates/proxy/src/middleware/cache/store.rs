@@ -36,6 +36,9 @@ pub(super) struct Store {
     flights: Flights<Key>,
     /// How often something was thrown away: what was asked for before that is not kept any more.
     purges: AtomicU64,
+    /// What bodies that still come take in memory, and the most of it.
+    coming: AtomicU64,
+    max_coming: u64,
 }
 
 pub(super) type Flight = flights::Flight<Key>;
@@ -56,6 +59,8 @@ impl Store {
                 .build(),
             flights: Flights::default(),
             purges: AtomicU64::new(0),
+            coming: AtomicU64::new(0),
+            max_coming: max_bytes,
         }
     }
 
@@ -94,6 +99,20 @@ impl Store {
     /// Forgets the answers of a URL. True if there was one.
     pub(super) fn forget(&self, key: &str) -> bool {
         self.answers.remove(key).is_some()
+    }
+
+    /// Takes room for `more` bytes of a body that still comes; false if there is none.
+    pub(super) fn reserve(&self, more: u64) -> bool {
+        let add = |coming: u64| coming.checked_add(more).filter(|sum| *sum <= self.max_coming);
+        let taken = self
+            .coming
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        taken.is_ok()
+    }
+
+    /// Gives that room back.
+    pub(super) fn release(&self, bytes: u64) {
+        self.coming.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Who asks for `key`.

@@ -94,7 +94,7 @@ impl Compress {
             .ok()
             .flatten()
             .is_none_or(|found| !is_excluded(&found));
-        is_plain && method != Method::HEAD && method != Method::CONNECT
+        is_plain && method != Method::CONNECT
     }
 
     /// What the body of an answer is, if it may be compressed.
@@ -103,7 +103,6 @@ impl Compress {
             StatusCode::NO_CONTENT,
             StatusCode::RESET_CONTENT,
             StatusCode::PARTIAL_CONTENT,
-            StatusCode::NOT_MODIFIED,
         ]
         .contains(&head.status);
         let headers = &head.headers;
@@ -169,6 +168,7 @@ impl Around for Compress {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             let takes = self.takes(&visit.head.method, &visit.head.headers);
+            let is_head = visit.head.method == Method::HEAD;
             let coding = choose(&visit.head.headers, &self.encodings, self.usual);
             let mut answer = next.run(visit).await;
             if !takes || matches!(answer.body, Source::Tunnel(_)) {
@@ -177,9 +177,12 @@ impl Around for Compress {
             let Some(body) = self.body(&answer.head) else {
                 return answer;
             };
-            // Another client might get it compressed.
+            // Another client, or request, might get it compressed.
             vary(&mut answer.head.headers);
-            let Some(coding) = coding else { return answer };
+            let has_no_body = is_head || answer.head.status == StatusCode::NOT_MODIFIED;
+            let Some(coding) = coding.filter(|_| !has_no_body) else {
+                return answer;
+            };
             match self.is_long_enough(&mut answer, body).await {
                 Ok(true) => {}
                 Ok(false) => return answer,
@@ -250,7 +253,8 @@ mod tests {
             (200, &[("cache-control", "public, no-store")], Some(Body::Usual)),
             (204, &[], None),
             (206, &[], None),
-            (304, &[], None),
+            // It has none, and tells caches about the one that has.
+            (304, &[], Some(Body::Usual)),
             (200, &[("content-encoding", "br")], None),
             (200, &[("content-range", "bytes 0-1/2")], None),
             (200, &[("cache-control", "public, No-Transform")], None),
@@ -285,7 +289,7 @@ mod tests {
         }
         let png = head(200, &[("content-type", "image/png")]).headers;
         assert!(!excluding.takes(&Method::POST, &png) && including.takes(&Method::POST, &png));
-        assert!(!including.takes(&Method::HEAD, &HeaderMap::new()));
+        assert!(!including.takes(&Method::CONNECT, &HeaderMap::new()));
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Around for DigestAuth {
                 return Answer::from(self.challenge(fault)).counted(Outcome::Invalid);
             }
             self.introduced.admit(&mut visit.head.headers, &claim.user);
+            visit.trail.note_known();
             drop(claim);
             next.run(visit).await
         })

@@ -163,7 +163,9 @@ impl Around for ForwardAuth {
                 let refusal = Answer::from(self.taken.refusal(head, body, &self.target));
                 return refusal.counted(Outcome::Denied).counted_all(outcomes);
             }
-            self.taken.admit(&mut visit.head.headers, &head.headers);
+            if self.taken.admit(&mut visit.head.headers, &head.headers) {
+                visit.trail.note_known();
+            }
             let cookies = self.taken.cookies(&head.headers);
             let mut answer = next.run(visit).await.counted_all(outcomes);
             put_cookies(&mut answer.head.headers, cookies);

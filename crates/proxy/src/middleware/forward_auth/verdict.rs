@@ -7,7 +7,11 @@ use regex::{Regex, RegexBuilder};
 
 use super::target::Target;
 use crate::{
-    middleware::{InvalidMiddleware, answer_text, credentials::own_header},
+    middleware::{
+        InvalidMiddleware, answer_text,
+        credentials::own_header,
+        identity::{reads_as, remove_all},
+    },
     sanitize::is_hop_by_hop,
 };
 
@@ -76,31 +80,38 @@ impl Taken {
         answer.get(self.user.as_ref()?)?.to_str().ok()
     }
 
-    /// Gives a request the headers that the answer has for it. What it had under their names was not from there.
-    pub(super) fn admit(&self, request: &mut HeaderMap, answer: &HeaderMap) {
-        let is_meant = |name: &HeaderName| self.passes_on(name);
-        let claimed: Vec<_> = request.keys().filter(|name| is_meant(name)).cloned().collect();
-        for name in claimed {
-            request.remove(name);
-        }
-        for (name, value) in answer.iter().filter(|(name, _)| is_meant(name)) {
+    /// Gives a request the headers that the answer has for it. What it had under their names, in any spelling that some
+    /// servers take for theirs, was not from there. True if it got any.
+    pub(super) fn admit(&self, request: &mut HeaderMap, answer: &HeaderMap) -> bool {
+        remove_all(request, |name| self.is_claim(name));
+        let mut is_told = false;
+        for (name, value) in answer.iter().filter(|(name, _)| self.is_meant(name)) {
             request.append(name, value.clone());
+            is_told = true;
         }
+        is_told
     }
 
     /// True for headers of an answer that requests get.
-    fn passes_on(&self, name: &HeaderName) -> bool {
-        let is_matched = || {
-            self.pattern
-                .as_ref()
-                .is_some_and(|pattern| pattern.is_match(name.as_str()))
-        };
-        self.headers.contains(name) || !is_framing(name) && is_matched()
+    fn is_meant(&self, name: &HeaderName) -> bool {
+        self.headers.contains(name) || !is_framing(name) && self.matches(name.as_str())
+    }
+
+    fn is_claim(&self, name: &HeaderName) -> bool {
+        let is_spelled =
+            || name.as_str().contains(['_', '.']) && self.matches(&name.as_str().replace(['_', '.'], "-"));
+        self.is_meant(name) || self.headers.iter().any(|own| reads_as(name, own)) || is_spelled()
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.pattern
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(name))
     }
 
     /// True for headers that count in an answer which lets a request pass.
     pub(super) fn wants(&self, name: &HeaderName) -> bool {
-        self.passes_on(name) || self.user.as_ref() == Some(name)
+        self.is_meant(name) || self.user.as_ref() == Some(name)
     }
 
     /// The cookies of an answer that the client gets.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::super::InvalidMiddleware;
+use super::super::{
+    InvalidMiddleware,
+    identity::{reads_as, remove_all},
+};
 use crate::sanitize::{is_hop_by_hop, is_valid_host};
 
 /// What to do with each header: a value sets it, nothing removes it.
@@ -63,6 +66,15 @@ impl Changes {
         changes.collect::<Result<_, _>>().map(Self)
     }
 
+    /// The same for a request: what the client says in another spelling, that some servers take for one of these
+    /// headers, goes, too.
+    pub(super) fn apply_to_request(&self, headers: &mut HeaderMap) {
+        if !self.0.is_empty() && headers.keys().any(|name| name.as_str().contains(['_', '.'])) {
+            remove_all(headers, |name| self.0.iter().any(|(own, _)| reads_as(name, own)));
+        }
+        self.apply(headers);
+    }
+
     pub(super) fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
             match value {
@@ -104,6 +116,19 @@ mod tests {
         assert_eq!(headers.get_all("x-a").iter().collect::<Vec<_>>(), ["new"]);
         assert_eq!(headers.get("x-b"), None);
         assert_eq!(headers["host"], "b.test");
+    }
+
+    #[test]
+    fn what_servers_may_take_for_one_of_them_goes() {
+        let changes = Changes::of_requests(&written(&[("X-A", "new"), ("x-b", "")])).unwrap();
+        let mut headers = HeaderMap::new();
+        for name in ["x_a", "x.b", "x_c"] {
+            headers.append(name, HeaderValue::from_static("forged"));
+        }
+        changes.apply_to_request(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-a", "x_c"]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Headers {
 
     /// Changes a request, or refuses it.
     fn meet(&self, head: &mut request::Parts) -> ControlFlow<Response<Bytes>> {
-        self.request.apply(&mut head.headers);
+        self.request.apply_to_request(&mut head.headers);
         match self.security.allows(head) {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(answer_text(StatusCode::INTERNAL_SERVER_ERROR, "Bad Host")),

@@ -195,6 +195,7 @@ impl Around for Jwt {
             match told {
                 Err(refusal) => self.refuse(refusal, visit),
                 Ok(claims) => {
+                    visit.trail.note_known();
                     if let Some(user) = find(&claims, &self.user_claim).and_then(|user| user.as_str()) {
                         visit.trail.note_user(user.into());
                     }

@@ -168,6 +168,7 @@ impl Oidc {
         if self.terms.needs_access_token {
             forward(session.access_token.as_deref(), headers);
         }
+        visit.trail.note_known();
         if let Some(user) = find(&claims, &self.user_claim).and_then(|user| user.as_str()) {
             visit.trail.note_user(user.into());
         }

@@ -99,14 +99,8 @@ impl Middlewares {
 
     /// Every middleware that is no chain, with what serves for it.
     fn own_steps(&self) -> impl Iterator<Item = (&MiddlewareVerdict, &Middleware)> {
-        self.known.iter().filter_map(|(name, verdict)| {
-            let step = verdict
-                .serving
-                .as_ref()?
-                .first()
-                .filter(|step| step.name == *name)?;
-            Some((verdict.as_ref(), step.as_ref()))
-        })
+        let verdicts = self.known.values();
+        verdicts.filter_map(|verdict| Some((verdict.as_ref(), verdict.own_step()?.as_ref())))
     }
 
     /// The steps of a middleware.
