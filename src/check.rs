@@ -68,10 +68,18 @@ fn problems(offline: &Offline) -> Vec<Problem> {
             &info.errors,
         )
     });
+    let tls_options = runtime.tls_options.iter().flat_map(|(name, info)| {
+        of_object("tls.options", name, Some(&info.entry), info.status, &info.errors)
+    });
     let general = offline.unreadable.iter().chain(offline.configuration.unusable());
     let general = general.cloned().chain(certificates(&offline.configuration));
     let mut problems: Vec<Problem> = Vec::new();
-    for problem in general.chain(routers).chain(services).chain(middlewares) {
+    for problem in general
+        .chain(routers)
+        .chain(services)
+        .chain(middlewares)
+        .chain(tls_options)
+    {
         if !problems.contains(&problem) {
             problems.push(problem);
         }

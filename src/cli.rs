@@ -83,6 +83,9 @@ pub(crate) struct DemoArguments {
     /// Port of the API
     #[arg(long = "api-port", value_name = "PORT", default_value_t = 8081)]
     pub(crate) api_port: u16,
+    /// Show tokens, API keys, quotas and a cache in front of the servers
+    #[arg(long)]
+    pub(crate) gateway: bool,
 }
 
 /// A command line, understood.

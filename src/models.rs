@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use mesh_config::{Configuration, Entry, QualifiedName, Reference, model::Router};
+use mesh_config::{
+    Configuration, Entry, QualifiedName, Reference,
+    model::{Router, RouterTls},
+};
 use mesh_proxy::EntryPointInfo;
 
 use crate::settings::Settings;
@@ -17,7 +20,7 @@ type RouterEntry = Arc<Entry<Router>>;
 #[derive(Debug, Clone, Default)]
 struct Added {
     middlewares: Vec<Reference>,
-    tls: bool,
+    tls: Option<RouterTls>,
 }
 
 /// Rewrites routers for the entrypoints that add something, and remembers how, so that a router that did not
@@ -35,11 +38,14 @@ impl Models {
         let added = settings.entry_points.iter().map(|(name, entry_point)| {
             let added = Added {
                 middlewares: entry_point.http.middlewares.clone(),
-                tls: entry_point.http.tls.is_some(),
+                tls: entry_point.http.tls.as_ref().map(|tls| RouterTls {
+                    options: tls.options.clone(),
+                    ..RouterTls::default()
+                }),
             };
             (name.clone(), added)
         });
-        let added = added.filter(|(_, added)| added.tls || !added.middlewares.is_empty());
+        let added = added.filter(|(_, added)| added.tls.is_some() || !added.middlewares.is_empty());
         let defaults = entry_points
             .iter()
             .filter(|info| info.default)
@@ -127,8 +133,8 @@ fn variant(entry: &RouterEntry, entry_points: Vec<String>, added: &Added) -> Rou
     let mut value = entry.value.clone();
     value.entry_points = entry_points;
     value.middlewares.splice(0..0, added.middlewares.iter().cloned());
-    if added.tls && value.tls.is_none() {
-        value.tls = Some(Box::default());
+    if value.tls.is_none() {
+        value.tls = added.tls.clone().map(Box::new);
     }
     Arc::new(Entry {
         value,
@@ -171,7 +177,10 @@ mod tests {
     fn models() -> Models {
         let added = Added {
             middlewares: vec!["auth@file".parse().unwrap()],
-            tls: true,
+            tls: Some(RouterTls {
+                options: Some("mtls@file".parse().unwrap()),
+                ..RouterTls::default()
+            }),
         };
         Models {
             added: BTreeMap::from([("web".to_owned(), added)]),
@@ -189,10 +198,10 @@ mod tests {
                     "{name} on {} through {}{}",
                     entry.value.entry_points.join(","),
                     middlewares.join(","),
-                    if entry.value.tls.is_some() {
-                        " with tls"
-                    } else {
-                        ""
+                    match &entry.value.tls {
+                        Some(tls) if tls.options.is_some() => " with tls",
+                        Some(_) => " with tls of its own",
+                        None => "",
                     }
                 )
             })
@@ -237,6 +246,21 @@ mod tests {
                 "web-a-2@file on web through auth@file,own with tls",
                 "web-web-a@file on web through auth@file,own with tls"
             ]
+        );
+    }
+
+    #[test]
+    fn a_router_with_tls_of_its_own_takes_none_of_the_entrypoints() {
+        let (name, entry) = router("r", &["web"]);
+        let mut entry = entry.as_ref().clone();
+        entry.value.tls = Some(Box::default());
+        let configuration = Configuration {
+            routers: BTreeMap::from([(name, Arc::new(entry))]),
+            ..Configuration::default()
+        };
+        assert_eq!(
+            seen(&models().apply(&Arc::new(configuration))),
+            ["r@file on web through auth@file,own with tls of its own"]
         );
     }
 

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use mesh_config::{Configuration, Origin, Problem};
 use mesh_discovery::{Catalog, Content, DiscoverySettings, Provider, Report, ScopeState};
 use mesh_proxy::{InternalService, InternalServices, RoutingTable};
+use mesh_tls::Keeper;
 
 use crate::{
     internal::Internal,
@@ -52,7 +53,9 @@ impl Offline {
         }
         let configuration = Arc::new(catalog.configuration());
         let configuration = Models::new(&plan.settings, &plan.entry_points()).apply(&configuration);
-        let table = plan.compiler(stand_ins(plan)).compile(&configuration);
+        let tls = Keeper::new().and_then(|keeper| keeper.tls());
+        let tls = tls.map_err(|error| vec![Problem::new(Origin::default(), "tls", error.to_string())])?;
+        let table = plan.compiler(stand_ins(plan), &tls).compile(&configuration);
         Ok(Self {
             configuration,
             table,

@@ -23,7 +23,7 @@ use crate::{
     signals::{Request, Signals},
 };
 
-/// How often the files of certificates, of servers transports and of middlewares are looked at.
+/// How often the files of certificates, of TLS options, of servers transports and of middlewares are looked at.
 const FILES_PERIOD: Duration = Duration::from_secs(2);
 
 /// Puts configurations in use, and does what signals ask for in between.

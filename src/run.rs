@@ -113,7 +113,9 @@ impl Router {
         let mut signals = Signals::listen().map_err(RunError::Signals)?;
         let telemetry = telemetry(&plan.settings);
         let (window, draining) = (Window::default(), Draining::default());
-        let views = window::views(&plan, &window, &telemetry, &draining, log);
+        let mut certificates = Keeper::new()?;
+        let tls = certificates.tls()?;
+        let views = window::views(&plan, &window, &telemetry, &draining, log, &tls);
         let services = window::with_standard(services, &plan.settings, views);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let registrations = registrations(&plan.settings, &providers);
@@ -128,17 +130,11 @@ impl Router {
         plan.settings.zone = zone;
         let mut configurations = discovery.configurations();
         let mut models = Models::new(&plan.settings, &plan.entry_points());
-        let mut certificates = Keeper::new()?;
         let first = configurations.borrow_and_update().clone();
         let _ = window.certificates.set(Box::new(certificates.shown()));
         certificates.update(&first);
         let first = models.apply(&first);
-        let running = proxy.start(
-            plan.compiler(services),
-            &first,
-            telemetry.clone(),
-            &certificates.tls()?,
-        )?;
+        let running = proxy.start(plan.compiler(services, &tls), &first, telemetry.clone())?;
         let _ = window.table.set(Box::new(running.table_source()));
         announce(&running);
         on_listening(&running);

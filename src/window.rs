@@ -10,7 +10,7 @@ use mesh_config::{Configuration, ProviderName};
 use mesh_discovery::Discovery;
 use mesh_proxy::{InternalServices, RoutingTable};
 use mesh_telemetry::{RequestTelemetry, logs};
-use mesh_tls::Shown;
+use mesh_tls::{Shown, Tls};
 use tokio::runtime;
 
 use crate::settings::{Plan, Settings};
@@ -36,10 +36,11 @@ pub(crate) fn views(
     telemetry: &RequestTelemetry,
     draining: &Draining,
     log: &logs::Log,
+    tls: &Tls,
 ) -> Views {
     let settings = &plan.settings;
     let empty = plan
-        .compiler(InternalServices::new())
+        .compiler(InternalServices::new(), tls)
         .compile(&Configuration::default());
     let certificates = window.certificates.clone();
     let (tables, providers) = (window.table.clone(), window.discovery.clone());

@@ -21,13 +21,15 @@ const provider = new Provider(issuer, {
     client_secret: 'a secret: of the/client',
     redirect_uris: [callback],
     post_logout_redirect_uris: [afterLogout],
+    backchannel_logout_uri: new URL('/oauth2/backchannel-logout', callback).href,
+    backchannel_logout_session_required: true,
     grant_types: ['authorization_code', 'refresh_token'],
   }],
   cookies: { keys: ['a key for the cookies of the provider'] },
   claims: { openid: ['sub'], email: ['email'], profile: ['name', 'groups'] },
   // ID tokens hold nothing but the user: the rest has to be asked for.
   conformIdTokenClaims: true,
-  features: { devInteractions: { enabled: true } },
+  features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: true } },
   pkce: { required: () => true, methods: ['S256'] },
   issueRefreshToken: async () => true,
   rotateRefreshToken: true,
@@ -42,9 +44,9 @@ const provider = new Provider(issuer, {
     }),
   }),
 });
-for (const event of ['grant.success', 'grant.error', 'grant.revoked', 'end_session.success']) {
+for (const event of ['grant.success', 'grant.error', 'grant.revoked', 'end_session.success', 'backchannel.success', 'backchannel.error']) {
   provider.on(event, (ctx) => {
-    const kind = ctx.oidc.params?.grant_type ?? '';
+    const kind = ctx.oidc?.params?.grant_type ?? '';
     const key = `${event} ${kind}`.trim();
     said[key] = (said[key] ?? 0) + 1;
   });

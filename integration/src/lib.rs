@@ -13,6 +13,7 @@
 pub mod aws;
 pub mod backend;
 pub mod browser;
+pub mod cache_tests;
 pub mod consul;
 pub mod job;
 pub mod load;
@@ -30,6 +31,7 @@ pub mod wait;
 pub use aws::Aws;
 pub use backend::Backend;
 pub use browser::{Browser, Page};
+pub use cache_tests::CacheTests;
 pub use consul::Consul;
 pub use job::Job;
 pub use load::Load;

@@ -61,6 +61,26 @@ pub fn oidc_provider() -> Option<PathBuf> {
     found
 }
 
+/// A directory that has http-cache-tests for Node: named by `CACHE_TESTS`, or where `integration/setup/cache-tests` puts it.
+/// `None` when the suite is to be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn cache_tests() -> Option<PathBuf> {
+    let has_node = runs(Path::new("node"), &["--version"]);
+    let found = named("CACHE_TESTS")
+        .chain(cached(""))
+        .find(|directory| has_node && directory.join("node_modules/http-cache-tests").is_dir());
+    if found.is_none() {
+        let remedy = match has_node {
+            true => "run integration/setup/cache-tests, or set CACHE_TESTS",
+            false => "install Node.js 18 or newer, then run integration/setup/cache-tests",
+        };
+        skipped("http-cache-tests", remedy);
+    }
+    found
+}
+
 /// The binary of a Redis server: named by `REDIS_BIN`, on the path, or where `integration/setup/redis` puts it. `None`
 /// when the suite is to be skipped, which is said once for each test.
 ///

@@ -81,6 +81,7 @@ fn write(directory: &Path, provider: &OpenId, server: SocketAddr, refresh_before
     let oidc = |more: &str| {
         format!(
             "{{oidc: {{issuer: '{}', clientId: {}, clientSecret: '{}', userInfo: true, postLogoutUrl: /bye, \
+             backchannelLogoutPath: /oauth2/backchannel-logout, \
              session: {{secrets: [a secret of at least thirty-two bytes], secure: false, refreshBefore: \
              {refresh_before}}}, headers: {{X-User: sub, X-Email: email, X-Groups: groups}}, {more}}}}}",
             provider.issuer(),
@@ -183,6 +184,41 @@ async fn logging_out_ends_the_session_here_and_at_the_provider() {
     let form = browser.send(&question, &[("logout", "yes")]).await;
     assert_eq!(stage.provider.count("end_session.success").await, 1);
     assert!(form.text.contains("name=\"login\""), "still logged in: {form:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_at_the_provider_ends_here_and_others_go_on() {
+    let Some(stage) = Stage::build().await else { return };
+    let (mut ann, mut bob) = (stage.user("ann").await, stage.user("bob").await);
+    // A copy that knows nothing of what its original does.
+    let mut copy = ann.clone();
+    assert_eq!(copy.open(&stage.url("/")).await.status, 200);
+    let question = ann.open(&stage.url("/oauth2/logout")).await;
+    ann.send(&question, &[("logout", "yes")]).await;
+    until("the provider has told it", async || {
+        stage.provider.count("backchannel.success").await == 1
+    })
+    .await;
+    let (page, next) = copy.step(&stage.url("/")).await;
+    assert!(
+        page.status == 302 && next.is_some(),
+        "the copy has to log in: {page:?}"
+    );
+    let page = bob.open(&stage.url("/")).await;
+    assert!(page.status == 200 && page.text.starts_with("bob"), "{page:?}");
+    let form = copy.open(&stage.url("/")).await;
+    let page = stage.provider.log_in(&mut copy, &form, "ann").await;
+    assert!(
+        page.status == 200 && page.text.starts_with("ann"),
+        "a new session counts: {page:?}"
+    );
+    let forged = reqwest::Client::new()
+        .post(stage.url("/oauth2/backchannel-logout"))
+        .body("logout_token=a.b.c")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(forged.status(), 400);
 }
 
 #[tokio::test]

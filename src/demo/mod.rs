@@ -4,15 +4,16 @@
 //! through health checks. Only the static settings and the servers themselves are made up here.
 
 mod control;
+mod gateway;
 mod provider;
 mod server;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use mesh_config::{Origin, Problem};
 use mesh_discovery::Registration;
 
-use self::{control::Control, provider::DemoProvider, server::Servers};
+use self::{control::Control, gateway::Gateway, provider::DemoProvider, server::Servers};
 use crate::{
     cli::DemoArguments,
     exit::Exit,
@@ -48,24 +49,35 @@ fn assemble(arguments: &DemoArguments, mut flags: Flags) -> Result<Router, Vec<P
         flags,
         ..Sources::default()
     })?)?;
-    let servers = Servers::bind().map_err(|error| {
-        vec![Problem::new(
-            Origin::new("mesh demo"),
-            "",
-            format!("cannot start a server: {error}"),
-        )]
-    })?;
+    let failed = |why: String| vec![Problem::new(Origin::new("mesh demo"), "", why)];
+    let servers = Servers::bind().map_err(|error| failed(format!("cannot start a server: {error}")))?;
     let servers = Arc::new(servers);
+    let gateway = match arguments.gateway {
+        true => Some(Gateway::new().map_err(failed)?),
+        false => None,
+    };
+    let more = gateway.as_ref().map(|gateway| gateway.fragment.clone());
     let mut router = Router::new(plan)?;
     router.providers.registrations.push(Registration {
-        provider: Arc::new(DemoProvider::new(servers.clone())),
+        provider: Arc::new(DemoProvider::new(servers.clone(), more.unwrap_or_default())),
         required: true,
         exposure: None,
     });
     router
         .services
         .insert("demo".to_owned(), Arc::new(Control::new(servers)));
-    router.on_listening = Box::new(|running| report::output(&introduction(&running.addresses())));
+    router.on_listening = Box::new(move |running| {
+        let addresses = running.addresses();
+        let port = |name: &str| addresses.get(name).map_or(0, SocketAddr::port);
+        let (proxy, api) = (
+            format!("127.0.0.1:{}", port("web")),
+            format!("127.0.0.1:{}", port("mesh")),
+        );
+        report::output(&match &gateway {
+            Some(gateway) => gateway.introduction(&proxy, &api),
+            None => introduction(&proxy, &api),
+        });
+    });
     Ok(router)
 }
 
@@ -87,12 +99,7 @@ fn settings(arguments: &DemoArguments) -> [(&'static str, String); 8] {
     ]
 }
 
-fn introduction(addresses: &BTreeMap<String, SocketAddr>) -> String {
-    let port = |name: &str| addresses.get(name).map_or(0, SocketAddr::port);
-    let (proxy, api) = (
-        format!("127.0.0.1:{}", port("web")),
-        format!("127.0.0.1:{}", port("mesh")),
-    );
+fn introduction(proxy: &str, api: &str) -> String {
     format!(
         "\
 Mesh runs: the proxy on http://{proxy}, its API on http://{api}, and behind the proxy two servers, a and b.

@@ -26,19 +26,22 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct DemoProvider {
     name: ProviderName,
     servers: Arc<Servers>,
+    /// What else there is.
+    more: Fragment,
 }
 
 impl DemoProvider {
-    /// The provider of `servers`.
-    pub(crate) fn new(servers: Arc<Servers>) -> Self {
+    /// The provider of `servers`, and of what is in `more`.
+    pub(crate) fn new(servers: Arc<Servers>, more: Fragment) -> Self {
         Self {
             name: ProviderName::new("demo"),
             servers,
+            more,
         }
     }
 
     fn report(&self) -> Report {
-        let mut fragment = Fragment::default();
+        let mut fragment = self.more.clone();
         let routers = [
             ("whoami", "PathPrefix(`/`)", "web", "whoami"),
             ("control", "PathPrefix(`/demo`)", OWN_ENTRY_POINT, "demo@internal"),

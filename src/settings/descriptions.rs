@@ -216,7 +216,7 @@ const AFTER: &[Description] = &[
     (
         "serversTransport.forwardingTimeouts.dialTimeout",
         "30s",
-        "Until a connection to a server stands; 0 means no limit.",
+        "Until a server takes the connection (TCP); TLS has 10 s on top of that. 0 means no limit.",
     ),
     (
         "serversTransport.forwardingTimeouts.earlyAnswerTimeout",

@@ -12,6 +12,7 @@ use mesh_proxy::{
     Compiler, CompilerSettings, EntryPointInfo, InternalServices, ProxySettings,
     settings::{Address, EntryPoint, ProxyProtocol},
 };
+use mesh_tls::Tls;
 
 use super::{Loaded, Settings, nearest};
 
@@ -94,7 +95,7 @@ impl Plan {
     }
 
     /// A compiler for these settings.
-    pub(crate) fn compiler(&self, internal: InternalServices) -> Compiler {
+    pub(crate) fn compiler(&self, internal: InternalServices, tls: &Tls) -> Compiler {
         let providers = &self.settings.providers;
         let precedence = match &providers.precedence[..] {
             [] => PROVIDERS.map(str::to_owned).to_vec(),
@@ -106,6 +107,7 @@ impl Plan {
             default_transport: self.settings.servers_transport.clone(),
             internal,
             zone: self.settings.zone.clone(),
+            tls: tls.clone(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! `mesh demo`, as its own text proposes to use it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, process::Command};
 
 use crate::{
     http::{get, try_request},
@@ -46,4 +46,113 @@ fn weights_and_health_of_the_demo_change_who_answers() {
     eventually("b again", || (who(&mesh) == Some('b')).then_some(()));
     mesh.signal("-INT");
     assert_eq!(mesh.wait().code(), Some(0), "{:?}", mesh.log());
+}
+
+/// The commands in what the demo of the gateway prints, each with what is said above it.
+fn commands(text: &str) -> Vec<(String, String)> {
+    let mut said = String::new();
+    let mut commands = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("  ")) {
+        match line.strip_prefix("# ") {
+            Some(words) => said = words.to_owned(),
+            None => commands.push((said.clone(), line.to_owned())),
+        }
+    }
+    commands
+}
+
+/// What a shell prints for `command`.
+fn run(command: &str) -> String {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).to_lowercase()
+}
+
+#[test]
+fn each_command_that_the_demo_of_the_gateway_prints_does_what_is_said_above_it() {
+    let place = Place::new();
+    let printed = place.path("printed");
+    let mut command = place.command(&[
+        "demo",
+        "--gateway",
+        "--port=0",
+        "--api-port=0",
+        "--log.level=info",
+    ]);
+    let mesh = Mesh::start_printing(&mut command, fs::File::create(&printed).unwrap().into());
+    eventually("both", || who(&mesh));
+    let text = fs::read_to_string(&printed).unwrap();
+    let run_all = |subject: &str| -> Vec<String> {
+        let own: Vec<_> = commands(&text)
+            .into_iter()
+            .filter(|(said, _)| said.starts_with(subject))
+            .map(|(_, command)| run(&command))
+            .collect();
+        assert!(!own.is_empty(), "{subject} is in {text}");
+        own
+    };
+    let is = |answer: &str, status: u16| answer.starts_with(&format!("http/1.1 {status} "));
+
+    let [without, with] = &run_all("jwt: ")[..] else {
+        panic!("{text}")
+    };
+    assert!(
+        is(without, 401) && without.contains("www-authenticate: bearer"),
+        "{without}"
+    );
+    assert!(is(with, 200) && with.contains("\nx-user: ann\n"), "{with}");
+    for refused in run_all("tokens that ") {
+        assert!(is(&refused, 401), "{refused}");
+    }
+    let [ann, bob] = &run_all("/staff ")[..] else {
+        panic!("{text}")
+    };
+    assert!(
+        is(ann, 403) && is(bob, 200) && bob.contains("\nx-user: bob\n"),
+        "{ann} {bob}"
+    );
+    let [without, with] = &run_all("apiKey: ")[..] else {
+        panic!("{text}")
+    };
+    assert!(is(without, 401), "{without}");
+    assert!(
+        is(with, 200) && with.contains("\nx-customer: demo\n") && !with.contains("x-api-key"),
+        "{with}"
+    );
+    assert_eq!(run_all("quota: "), ["200\n200\n200\n200\n200\n429\n"]);
+    let [both] = &run_all("cache: ")[..] else {
+        panic!("{text}")
+    };
+    let numbers: Vec<_> = both
+        .lines()
+        .filter(|line| line.contains("my request number"))
+        .collect();
+    assert!(numbers.len() == 2 && numbers[0] == numbers[1], "{both}");
+    let told: Vec<_> = both
+        .lines()
+        .filter(|line| line.starts_with("cache-status: "))
+        .collect();
+    assert!(
+        told[0].contains("mesh; fwd=miss") && told[1].contains("mesh; hit"),
+        "{told:?}"
+    );
+    let [upload] = &run_all("requestLimits: ")[..] else {
+        panic!("{text}")
+    };
+    assert!(is(upload, 413), "{upload}");
+    let [explained, middlewares] = &run_all("what stands ")[..] else {
+        panic!("{text}")
+    };
+    assert!(explained.contains("staff@demo"), "{explained}");
+    let key = text
+        .split("X-Api-Key: ")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next())
+        .unwrap();
+    assert!(
+        middlewares.contains("apikey") && !middlewares.contains(&key.to_lowercase()),
+        "{middlewares}"
+    );
+    let subjects: BTreeSet<_> = commands(&text).into_iter().map(|(said, _)| said).collect();
+    assert_eq!(subjects.len(), 8, "all of it is looked at: {subjects:?}");
 }

@@ -34,6 +34,7 @@ mod settings;
 mod soak;
 mod strict;
 mod tls;
+mod tls_options;
 mod views;
 mod websocket;
 mod websockets;

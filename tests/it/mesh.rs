@@ -107,11 +107,12 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_printing(command, Stdio::null())
+    }
+
+    /// One that prints to `stdout`.
+    pub(crate) fn start_printing(command: &mut Command, stdout: Stdio) -> Self {
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (stderr, lines) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
         thread::spawn(move || {

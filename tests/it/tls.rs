@@ -93,9 +93,17 @@ impl ServerCertVerifier for Anybody {
 }
 
 pub(crate) fn client(protocols: &[&str]) -> Arc<ClientConfig> {
+    client_of(protocols, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same with these versions of TLS.
+pub(crate) fn client_of(
+    protocols: &[&str],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))

@@ -47,6 +47,7 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
             Some(("entrypoints", id)) => one(id, "entrypoint", |name| entry_point(views, name)),
             Some(("certificates", id)) => certificates(views, Some(id), &query),
             Some(("http", objects)) => http(views, objects, &query),
+            Some(("tls", objects)) => tls(views, objects, &query),
             Some(_) | None => unknown_path(path),
         },
     }
@@ -63,6 +64,18 @@ fn http(views: &Views, path: &str, query: &Query) -> Answer {
         "routers" => page_or_one("router", objects::routers(runtime), id, query),
         "services" => page_or_one("service", objects::services(runtime), id, query),
         "middlewares" => page_or_one("middleware", objects::middlewares(runtime), id, query),
+        _ => unknown_path(path),
+    }
+}
+
+/// `/api/tls/options`, or those called as the rest of it.
+fn tls(views: &Views, path: &str, query: &Query) -> Answer {
+    let table = (views.table)();
+    let (kind, id) = path
+        .split_once('/')
+        .map_or((path, None), |(kind, id)| (kind, Some(id)));
+    match kind {
+        "options" => page_or_one("tls.options", objects::tls_options(table.runtime()), id, query),
         _ => unknown_path(path),
     }
 }

@@ -1,11 +1,11 @@
-//! Routers, services and middlewares as views show them.
+//! Routers, services, middlewares and TLS options as views show them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use mesh_config::{Kind, QualifiedName, Reference, SetAside, model::ServiceKind};
 use mesh_proxy::{
     Runtime, Service, Status,
-    table::{MiddlewareInfo, RouterInfo, ServiceInfo},
+    table::{MiddlewareInfo, RouterInfo, ServiceInfo, TlsOptionsInfo},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -38,6 +38,10 @@ struct ChildState {
 #[derive(Debug)]
 struct MiddlewareView<'a>(&'a QualifiedName, &'a MiddlewareInfo);
 
+/// TLS options with their name.
+#[derive(Debug)]
+struct TlsOptionsView<'a>(&'a QualifiedName, &'a TlsOptionsInfo);
+
 /// An object that cannot be used and never could, with its name.
 #[derive(Debug)]
 struct BrokenView<'a>(&'a QualifiedName, &'a SetAside);
@@ -61,6 +65,13 @@ pub(crate) fn middlewares(runtime: &Runtime) -> Vec<Box<dyn Listed + '_>> {
     let middlewares = runtime.middlewares.iter();
     let views = middlewares.map(|(name, info)| -> Box<dyn Listed> { Box::new(MiddlewareView(name, info)) });
     with_broken(runtime, Kind::Middleware, views)
+}
+
+/// All TLS options, in the order of their names.
+pub(crate) fn tls_options(runtime: &Runtime) -> Vec<Box<dyn Listed + '_>> {
+    let options = runtime.tls_options.iter();
+    let views = options.map(|(name, info)| -> Box<dyn Listed> { Box::new(TlsOptionsView(name, info)) });
+    with_broken(runtime, Kind::TlsOptions, views)
 }
 
 fn with_broken<'a>(
@@ -247,6 +258,26 @@ impl Listed for MiddlewareView<'_> {
         put_list(&mut object, "usedBy", &self.1.used_by);
         object.insert("origin".to_owned(), json!(self.1.entry.origin));
         identity(object, self.0, Some(self.1.entry.value.kind().to_lowercase()))
+    }
+}
+
+// === impl TlsOptionsView ===
+
+impl Listed for TlsOptionsView<'_> {
+    fn name(&self) -> &QualifiedName {
+        self.0
+    }
+
+    fn status(&self) -> Status {
+        self.1.status
+    }
+
+    fn render(&self) -> Value {
+        let mut object = object(&self.1.entry.value);
+        state(&mut object, self.1.status, &self.1.errors);
+        put_list(&mut object, "usedBy", &self.1.used_by);
+        object.insert("origin".to_owned(), json!(self.1.entry.origin));
+        identity(object, self.0, None)
     }
 }
 

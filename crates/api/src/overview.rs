@@ -24,6 +24,7 @@ pub(crate) fn overview(views: &Views) -> Value {
             "services": totals(&objects::services(runtime)),
             "middlewares": totals(&objects::middlewares(runtime)),
         },
+        "tls": {"options": totals(&objects::tls_options(runtime))},
         "certificates": totals(&certificates::all(&shown, runtime, SystemTime::now())),
         "problems": problems.chain(certificates::problems(&shown)).collect::<Vec<_>>(),
         "features": {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fragment::{Kind, SetAside},
-    model::{Certificate, Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service, TlsOptions},
     name::QualifiedName,
     origin::{Origin, Problem},
 };
@@ -37,6 +37,8 @@ pub struct Configuration {
     pub servers_transports: BTreeMap<QualifiedName, Arc<Entry<ServersTransport>>>,
     /// Certificates of this side by qualified name.
     pub certificates: BTreeMap<QualifiedName, Arc<Entry<Certificate>>>,
+    /// TLS options by qualified name.
+    pub tls_options: BTreeMap<QualifiedName, Arc<Entry<TlsOptions>>>,
     /// Objects that cannot be used and never had a good version, under names that none of those above has. They
     /// are shown, and serve nothing.
     pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
@@ -59,6 +61,7 @@ impl Configuration {
             Kind::Middleware => self.middlewares.contains_key(name),
             Kind::ServersTransport => self.servers_transports.contains_key(name),
             Kind::Certificate => self.certificates.contains_key(name),
+            Kind::TlsOptions => self.tls_options.contains_key(name),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Certificate, Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service, TlsOptions},
     origin::{Origin, Problem},
     outline::Outline,
 };
@@ -24,16 +24,19 @@ pub enum Kind {
     ServersTransport,
     /// `tls.certificates`, and those of `tls.stores`
     Certificate,
+    /// `tls.options`
+    TlsOptions,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Router,
         Self::Service,
         Self::Middleware,
         Self::ServersTransport,
         Self::Certificate,
+        Self::TlsOptions,
     ];
 }
 
@@ -45,6 +48,7 @@ impl std::fmt::Display for Kind {
             Self::Middleware => "middleware",
             Self::ServersTransport => "serversTransport",
             Self::Certificate => "certificate",
+            Self::TlsOptions => "tls.options",
         })
     }
 }
@@ -106,6 +110,9 @@ pub struct Fragment {
     /// `tls.certificates`, and the one of `tls.stores.default`
     #[serde(default)]
     pub certificates: BTreeMap<String, Declared<Certificate>>,
+    /// `tls.options`
+    #[serde(default)]
+    pub tls_options: BTreeMap<String, Declared<TlsOptions>>,
     /// Objects that are there but broken.
     pub set_aside: Vec<SetAside>,
     /// Kinds of which a part could not be read, each with a problem that says where. An object that is missing may

@@ -77,7 +77,7 @@ impl Outline {
                 variant: String::new(),
             },
             Kind::Service | Kind::Middleware | Kind::ServersTransport => Self::of_variant(reader.only_key()),
-            Kind::Certificate => Self::default(),
+            Kind::Certificate | Kind::TlsOptions => Self::default(),
         }
     }
 }

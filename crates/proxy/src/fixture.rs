@@ -48,6 +48,7 @@ pub(crate) fn compiler_of(entry_points: &[&str], default: &str) -> Compiler {
             ("panic".to_owned(), Arc::new(Panicking)),
         ]),
         zone: String::new(),
+        tls: mesh_tls::Keeper::new().unwrap().tls().unwrap(),
     })
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn changed(before: &Configuration, document: &Value) -> Configuration
     put(&mut after.services, &document["services"]);
     put(&mut after.middlewares, &document["middlewares"]);
     put(&mut after.servers_transports, &document["serversTransports"]);
+    put(&mut after.tls_options, &document["tlsOptions"]);
     after
 }
 
@@ -174,6 +176,7 @@ impl Asks {
         Asking {
             head: &self.head,
             client: self.client,
+            is_wary: false,
             tried: &self.tried,
             is_spent: false,
             now: self.now,

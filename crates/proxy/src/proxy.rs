@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use mesh_config::Configuration;
 use mesh_telemetry::RequestTelemetry;
-use mesh_tls::Tls;
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +70,6 @@ impl Proxy {
         mut compiler: Compiler,
         first: &Configuration,
         telemetry: RequestTelemetry,
-        tls: &Tls,
     ) -> Result<Running, BindError> {
         let addresses = self.addresses();
         let workers = self.workers.get();
@@ -100,7 +98,6 @@ impl Proxy {
                 entries,
                 table: table.clone(),
                 telemetry: telemetry.clone(),
-                tls: tls.clone(),
                 server_name: server_name.clone(),
                 end: end.clone(),
             };

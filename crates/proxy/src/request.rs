@@ -7,6 +7,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use futures::future::LocalBoxFuture;
@@ -142,6 +143,9 @@ fn route(
     }
     let found = found(&table, client.entry_point(), head, client.peer())?;
     let route = found.ok_or(Failure::NoRoute)?;
+    if route.guard.is_some() && route.guard != client.guard() {
+        return Err(Failure::Misdirected);
+    }
     if !route.leads_straight() {
         sanitized.introduce(head, client.peer(), client.settings());
     }
@@ -164,6 +168,7 @@ async fn led(
         route: route.clone(),
         sanitized,
         is_asked: false,
+        began: None,
     };
     lead(&route.middlewares, &mut visit, &mut behind).await
 }
@@ -173,6 +178,8 @@ struct Behind {
     route: Arc<Route>,
     sanitized: Sanitized,
     is_asked: bool,
+    /// When it was first: limits hold for all times together.
+    began: Option<Instant>,
 }
 
 impl Behind {
@@ -194,7 +201,9 @@ impl End for Behind {
             let (head, body) = visit.take();
             let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
+            call.go_on_since(self.began);
             let answer = reach(service, &mut call, visit.trail).await;
+            self.began = call.began();
             (visit.head, visit.body) = call.into_rest();
             answer
         })
@@ -208,6 +217,7 @@ impl End for Behind {
                 ..Sanitized::default()
             },
             is_asked: false,
+            began: None,
         }))
     }
 }

@@ -41,6 +41,9 @@ pub(crate) enum Failure {
     /// Nobody ever declared a route for it.
     #[error("no router matches")]
     NoRoute,
+    /// The handshake of its connection was made by other TLS options than its router has.
+    #[error("the connection was made for a host with other tls.options")]
+    Misdirected,
     /// Its router is broken.
     #[error("{0}")]
     Unavailable(Arc<str>),
@@ -57,6 +60,7 @@ impl Failure {
         match self {
             Self::Rejected(rejection) => rejection.status(),
             Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Overload | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forward(error) => error.status(),
             Self::NoTunnel => StatusCode::BAD_GATEWAY,
@@ -68,9 +72,12 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::Forward(ForwardError::Upload(_)) => true,
-            Self::Overload | Self::NoRoute | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => {
-                false
-            }
+            Self::Overload
+            | Self::NoRoute
+            | Self::Misdirected
+            | Self::Unavailable(_)
+            | Self::Forward(_)
+            | Self::NoTunnel => false,
         }
     }
 
@@ -80,6 +87,7 @@ impl Failure {
             Self::Overload => Some(Refusal::Overload),
             Self::Rejected(rejection) => Some(rejection.refusal()),
             Self::NoRoute => Some(Refusal::NoRoute),
+            Self::Misdirected => Some(Refusal::Misdirected),
             Self::Unavailable(_) => Some(Refusal::Unavailable),
             Self::Forward(ForwardError::NoServer(none)) if none.ejected => Some(Refusal::Ejected),
             Self::Forward(ForwardError::NoServer(_)) => Some(Refusal::NoServer),
@@ -92,7 +100,9 @@ impl Failure {
         match self {
             Self::Forward(error) => error.fault(),
             Self::NoTunnel => Some(Fault::NoUpgrade),
-            Self::Overload | Self::Rejected(_) | Self::NoRoute | Self::Unavailable(_) => None,
+            Self::Overload | Self::Rejected(_) | Self::NoRoute | Self::Misdirected | Self::Unavailable(_) => {
+                None
+            }
         }
     }
 
@@ -100,9 +110,12 @@ impl Failure {
         match self {
             Self::NoRoute => "404 page not found\n",
             Self::Forward(ForwardError::NoServer(_)) => "no available server\n",
-            Self::Overload | Self::Rejected(_) | Self::Unavailable(_) | Self::Forward(_) | Self::NoTunnel => {
-                self.status().canonical_reason().unwrap_or_default()
-            }
+            Self::Overload
+            | Self::Rejected(_)
+            | Self::Misdirected
+            | Self::Unavailable(_)
+            | Self::Forward(_)
+            | Self::NoTunnel => self.status().canonical_reason().unwrap_or_default(),
         }
     }
 

@@ -47,8 +47,8 @@ impl Publishing {
         compiler.free_unused();
     }
 
-    /// Looks at the files of servers transports and of middlewares. True if the configuration in use is to be published once more, because
-    /// they changed. Unlike workers, the caller may have to wait for a disk.
+    /// Looks at the files of servers transports, of TLS options and of middlewares. True if the configuration in use is
+    /// to be published once more, because they changed. Unlike workers, the caller may have to wait for a disk.
     pub fn refresh(&self) -> bool {
         self.compiler.lock().refresh()
     }

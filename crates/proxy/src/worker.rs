@@ -6,7 +6,6 @@ use std::{io, net::TcpListener, rc::Rc, sync::Arc, thread};
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use mesh_telemetry::{RequestTelemetry, access_log::AccessLog, metrics::Shard};
-use mesh_tls::Tls;
 use tokio::{runtime, sync::Semaphore, task::LocalSet};
 use tokio_util::{
     sync::CancellationToken,
@@ -28,7 +27,6 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Rc<Upstreams>,
     pub(crate) shard: Option<Shard>,
     pub(crate) access_log: Option<Arc<AccessLog>>,
-    pub(crate) tls: Tls,
     pub(crate) handshakes: Turns,
 }
 
@@ -71,7 +69,6 @@ pub(crate) struct WorkerPlan {
     pub(crate) entries: Vec<OwnEntry>,
     pub(crate) table: Arc<ArcSwap<RoutingTable>>,
     pub(crate) telemetry: RequestTelemetry,
-    pub(crate) tls: Tls,
     pub(crate) server_name: HeaderValue,
     pub(crate) end: CancellationToken,
 }
@@ -105,7 +102,6 @@ impl WorkerPlan {
             table: self.table,
             upstreams,
             access_log: self.telemetry.access_log,
-            tls: self.tls,
             handshakes: Turns::default(),
             shard,
         });
@@ -128,7 +124,7 @@ impl WorkerPlan {
                 counts: worker.shard.as_ref().map(|shard| shard.entry_point(&shared.name)),
                 room: Room::new(shared.settings.http.max_in_flight_requests, self.workers),
                 reminders: Reminders::default(),
-                name: shared.name,
+                name: shared.name.into(),
                 settings: shared.settings,
                 server: server.clone(),
                 permits: shared.permits,

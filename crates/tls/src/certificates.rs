@@ -61,11 +61,20 @@ impl Certificates {
         address: Option<IpAddr>,
         schemes: &[SignatureScheme],
     ) -> Option<Arc<CertifiedKey>> {
-        let known = match name {
+        let known = self.known(name, address);
+        known.unwrap_or(&self.default).choose(schemes)
+    }
+
+    /// True if one of them is for a client that asks for `name`, or for nobody at `address`.
+    pub(crate) fn know(&self, name: Option<&str>, address: Option<IpAddr>) -> bool {
+        self.known(name, address).is_some()
+    }
+
+    fn known(&self, name: Option<&str>, address: Option<IpAddr>) -> Option<&Keys> {
+        match name {
             Some(name) => self.of_name(name),
             None => address.and_then(|address| self.addresses.get(&address.to_canonical())),
-        };
-        known.unwrap_or(&self.default).choose(schemes)
+        }
     }
 
     /// An exact name before a wildcard, which stands for one label.

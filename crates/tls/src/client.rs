@@ -2,10 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use mesh_config::model::{SanType, ServersTransport, TlsVersion};
+use mesh_config::model::{SanType, ServersTransport};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion,
     client::{
         ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -14,14 +13,14 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     server::ParsedCertificate,
     sign::CertifiedKey,
-    version::{TLS12, TLS13},
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::{extensions::GeneralName, prelude::parse_x509_certificate};
 
 use crate::{
-    pair::{Texts, read, shown},
+    pair::{Texts, believed, read},
     server::provider,
+    spoken,
 };
 
 /// How connections to servers are secured.
@@ -48,7 +47,7 @@ impl ClientTls {
     pub(crate) fn new(settings: &ServersTransport, files: &Files) -> Result<Self, String> {
         let provider = crypto(settings)?;
         let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&versions(settings)?)
+            .with_protocol_versions(&spoken::versions(settings.min_version, settings.max_version)?)
             .map_err(|error| format!("cipherSuites, minVersion and maxVersion leave nothing: {error}"))?;
         let accepted = accepted(settings);
         let verifier = Verifier {
@@ -105,49 +104,11 @@ fn crypto(settings: &ServersTransport) -> Result<Arc<CryptoProvider>, String> {
     if settings.cipher_suites.is_empty() {
         return Ok(all);
     }
-    let named = |name: &String| {
-        // Those of TLS 1.3 are written with or without the mark of their version.
-        let wanted = name.trim().replace("TLS13_", "TLS_");
-        let spelled = |suite: &&rustls::SupportedCipherSuite| {
-            let known = format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
-            known.eq_ignore_ascii_case(&wanted) || wanted.eq_ignore_ascii_case(&format!("{known}_SHA256"))
-        };
-        let found = all.cipher_suites.iter().find(spelled).copied();
-        found.ok_or_else(|| {
-            let known: Vec<_> = all
-                .cipher_suites
-                .iter()
-                .map(|suite| format!("{:?}", suite.suite()))
-                .collect();
-            format!(
-                "cipherSuites: {name} is not spoken; there is {}",
-                known.join(", ")
-            )
-        })
-    };
+    let named = settings.cipher_suites.iter().map(|name| spoken::suite(name));
     Ok(Arc::new(CryptoProvider {
-        cipher_suites: settings
-            .cipher_suites
-            .iter()
-            .map(named)
-            .collect::<Result<_, _>>()?,
+        cipher_suites: named.collect::<Result<_, _>>()?,
         ..all.as_ref().clone()
     }))
-}
-
-fn versions(settings: &ServersTransport) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
-    let least = settings.min_version.unwrap_or(TlsVersion::Tls12);
-    let most = settings.max_version.unwrap_or(TlsVersion::Tls13);
-    let all = [(TlsVersion::Tls12, &TLS12), (TlsVersion::Tls13, &TLS13)];
-    let versions: Vec<_> = all
-        .into_iter()
-        .filter(|(version, _)| (least..=most).contains(version))
-        .map(|(_, spoken)| spoken)
-        .collect();
-    match versions.is_empty() {
-        true => Err("minVersion and maxVersion leave no version of TLS: 1.2 and 1.3 are spoken".to_owned()),
-        false => Ok(versions),
-    }
 }
 
 /// What the files of a servers transport say, as they are at one moment.
@@ -177,28 +138,13 @@ impl Files {
 
 /// Who is believed: those of the files, or those that the system believes.
 fn roots(settings: &ServersTransport, files: &Files) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
     if settings.root_cas.is_empty() {
+        let mut roots = RootCertStore::empty();
         let known = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(known.certs);
         return Ok(roots);
     }
-    for (file, text) in settings.root_cas.iter().zip(&files.roots) {
-        let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
-        let certificates = certificates.map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
-        if certificates.is_empty() {
-            return Err(format!(
-                "rootCAs: {} holds no certificate in PEM format",
-                shown(file)
-            ));
-        }
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|error| format!("rootCAs: {}: {error}", shown(file)))?;
-        }
-    }
-    Ok(roots)
+    believed("rootCAs", &settings.root_cas, &files.roots)
 }
 
 /// The certificates by which Mesh proves who it is.

@@ -2,46 +2,39 @@
 
 use mesh_config::model::{Pem, ServersTransport};
 
-use crate::{ClientTls, client::Files, pair::Stamp};
+use crate::{
+    ClientTls, Renewal,
+    client::Files,
+    kept::{Kept, Recipe},
+};
 
 /// Keeps what connections to servers are made with, as settings and files say.
 #[derive(Debug)]
-pub struct ClientKeeper {
-    settings: ServersTransport,
-    stamp: Stamp,
-    /// What `tls` was made of.
-    files: Option<Files>,
-    tls: Result<ClientTls, String>,
-    trouble: Option<String>,
-}
+pub struct ClientKeeper(Kept<ServersTransport>);
 
-/// What came of looking at files again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renewal {
-    /// Nothing.
-    Same,
-    /// They cannot be used in another way than before, or can be used again; connections are made as before.
-    Trouble,
-    /// Connections are made differently from now on.
-    New,
+impl Recipe for ServersTransport {
+    type Files = Files;
+    type Made = ClientTls;
+
+    fn pems(&self) -> impl Iterator<Item = &Pem> {
+        let own = self.certificates.iter();
+        let own = own.flat_map(|pair| [&pair.cert_file, &pair.key_file]);
+        self.root_cas.iter().chain(own)
+    }
+
+    fn read(&self) -> Result<Files, String> {
+        Files::read(self)
+    }
+
+    fn make(&self, files: &Files) -> Result<ClientTls, String> {
+        ClientTls::new(self, files)
+    }
 }
 
 impl ClientKeeper {
     /// Reads the files of `settings`.
     pub fn new(settings: ServersTransport) -> Self {
-        // Before the files: what changes while they are read is read again.
-        let stamp = Stamp::of_all(pems(&settings));
-        let (files, tls) = match Files::read(&settings).and_then(|files| made(&settings, files)) {
-            Ok((files, tls)) => (Some(files), Ok(tls)),
-            Err(error) => (None, Err(error)),
-        };
-        Self {
-            trouble: tls.as_ref().err().cloned(),
-            settings,
-            stamp,
-            files,
-            tls,
-        }
+        Self(Kept::new(settings))
     }
 
     /// What connections are made with.
@@ -49,66 +42,18 @@ impl ClientKeeper {
     /// # Errors
     /// When the settings or their files could never be used; the text says which.
     pub fn tls(&self) -> Result<ClientTls, String> {
-        self.tls.clone()
+        self.0.made()
     }
 
     /// What is wrong with the files as they are now; those before serve on, if there were any.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.0.trouble()
     }
 
     /// Reads files again that look changed, and those that could not be used.
     pub fn refresh(&mut self) -> Renewal {
-        let stamp = Stamp::of_all(pems(&self.settings));
-        if stamp == self.stamp && !(self.trouble.is_some() && self.has_files()) {
-            return Renewal::Same;
-        }
-        self.stamp = stamp;
-        let files = Files::read(&self.settings);
-        if self.files.is_some() && self.files.as_ref() == files.as_ref().ok() {
-            return match self.trouble.take() {
-                None => Renewal::Same,
-                Some(_) => Renewal::Trouble,
-            };
-        }
-        match files.and_then(|files| made(&self.settings, files)) {
-            Ok((files, tls)) => {
-                self.files = Some(files);
-                self.tls = Ok(tls);
-                self.trouble = None;
-                Renewal::New
-            }
-            Err(error) if self.trouble.as_ref() == Some(&error) => Renewal::Same,
-            Err(error) => {
-                self.trouble = Some(error.clone());
-                match &mut self.tls {
-                    Ok(_) => Renewal::Trouble,
-                    Err(before) => {
-                        *before = error;
-                        Renewal::New
-                    }
-                }
-            }
-        }
+        self.0.refresh()
     }
-}
-
-impl ClientKeeper {
-    fn has_files(&self) -> bool {
-        pems(&self.settings).any(|pem| matches!(pem, Pem::File(_)))
-    }
-}
-
-fn made(settings: &ServersTransport, files: Files) -> Result<(Files, ClientTls), String> {
-    let tls = ClientTls::new(settings, &files)?;
-    Ok((files, tls))
-}
-
-/// All that may be in files.
-fn pems(settings: &ServersTransport) -> impl Iterator<Item = &Pem> {
-    let own = settings.certificates.iter();
-    let own = own.flat_map(|pair| [&pair.cert_file, &pair.key_file]);
-    settings.root_cas.iter().chain(own)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mesh_config::model::{Certificate, Pem};
-use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
+use rustls::{RootCertStore, crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::Facts;
@@ -158,6 +158,27 @@ pub(crate) fn read(pem: &Pem) -> Result<Vec<u8>, PairError> {
         return Err(failed(format!("it is larger than {MAX_FILE} bytes")));
     }
     fs::read(path).map_err(|error| failed(error.to_string()))
+}
+
+/// Those who are believed to vouch for others: the certificates of `texts`, which the `option` names as `pems`.
+pub(crate) fn believed(option: &str, pems: &[Pem], texts: &[Vec<u8>]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for (pem, text) in pems.iter().zip(texts) {
+        let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.map_err(|error| format!("{option}: {}: {error}", shown(pem)))?;
+        if certificates.is_empty() {
+            return Err(format!(
+                "{option}: {} holds no certificate in PEM format",
+                shown(pem)
+            ));
+        }
+        for certificate in certificates {
+            roots
+                .add(certificate)
+                .map_err(|error| format!("{option}: {}: {error}", shown(pem)))?;
+        }
+    }
+    Ok(roots)
 }
 
 /// How a text is named in messages.

@@ -2,6 +2,7 @@
 
 mod failure;
 mod faults;
+mod gateway;
 mod health;
 mod propagation;
 mod rights;

@@ -47,6 +47,7 @@ pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
         .keys()
         .map(|name| (Kind::ServersTransport, name));
     let certificates = fragment.certificates.keys().map(|name| (Kind::Certificate, name));
+    let tls_options = fragment.tls_options.keys().map(|name| (Kind::TlsOptions, name));
     let broken = fragment
         .set_aside
         .iter()
@@ -56,6 +57,7 @@ pub(crate) fn names(fragment: &Fragment) -> BTreeSet<(Kind, &str)> {
         .chain(middlewares)
         .chain(transports)
         .chain(certificates)
+        .chain(tls_options)
         .chain(broken);
     all.map(|(kind, name)| (kind, name.as_str())).collect()
 }
@@ -68,6 +70,7 @@ pub(crate) fn holds(fragment: &Fragment, kind: Kind, name: &str) -> bool {
         Kind::Middleware => fragment.middlewares.contains_key(name),
         Kind::ServersTransport => fragment.servers_transports.contains_key(name),
         Kind::Certificate => fragment.certificates.contains_key(name),
+        Kind::TlsOptions => fragment.tls_options.contains_key(name),
     };
     let broken = &fragment.set_aside;
     whole
@@ -90,6 +93,9 @@ pub(crate) fn retain(fragment: &mut Fragment, stays: impl Fn(Kind, &str) -> bool
         .certificates
         .retain(|name, _| stays(Kind::Certificate, name));
     fragment
+        .tls_options
+        .retain(|name, _| stays(Kind::TlsOptions, name));
+    fragment
         .set_aside
         .retain(|object| stays(object.kind, &object.name));
     fragment.unread.clear();
@@ -103,6 +109,7 @@ pub(crate) fn add(fragment: &mut Fragment, other: Fragment) {
     fragment.middlewares.extend(other.middlewares);
     fragment.servers_transports.extend(other.servers_transports);
     fragment.certificates.extend(other.certificates);
+    fragment.tls_options.extend(other.tls_options);
     fragment.set_aside.extend(other.set_aside);
 }
 

@@ -124,9 +124,9 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
         "Resolve `..`, `.` and `//` before routing.",
     ),
     (
-        "entryPoints.<name>.http.tls",
+        "entryPoints.<name>.http.tls.options",
         "",
-        "Give TLS to every router here that has no `tls` of its own.",
+        "Options of the TLS that every router here gets that has no `tls` of its own: `mtls@file`. Absent: `default`.",
     ),
     (
         "entryPoints.<name>.http.underscoreHeadersStrategy",

@@ -85,7 +85,7 @@ fn requests_may_ask_for_more_and_what_changes_a_thing_ends_what_is_kept() {
     assert_eq!(get(""), "body 2");
     assert_eq!(get("\r\nCache-Control: no-store"), "body 3");
     assert_eq!(get(""), "body 2");
-    assert_eq!(get("\r\nRange: bytes=0-1"), "body 4");
+    assert_eq!(get("\r\nRange: bytes=0-1,3-3"), "body 4");
     assert_eq!(
         get("\r\nAuthorization: x"),
         "body 2",
@@ -223,5 +223,99 @@ fn an_answer_that_is_larger_than_the_cache_may_be_is_refused_as_an_option() {
         behind.state("cache")["error"]
             .to_string()
             .contains("more than maxBytes 65536")
+    );
+}
+
+#[test]
+fn answers_without_body_are_kept_and_parts_of_kept_ones_are_given() {
+    let behind = Behind::before(&cache(json!({})), |noted| {
+        let fresh = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        match noted.head.starts_with("GET /none") {
+            true => format!("HTTP/1.1 204 No Content\r\n{fresh}\r\n"),
+            false if noted.head.starts_with("GET /empty") => answer("200 OK", fresh, ""),
+            false => answer("200 OK", fresh, "0123456789"),
+        }
+    });
+    for (path, expected) in [("/none", 204), ("/empty", 200)] {
+        let get = || behind.ask(&format!("GET {path} HTTP/1.1"));
+        assert_eq!((get().status, get().status), (expected, expected));
+        assert!(status(&get()).starts_with("mesh; hit"), "{path}");
+    }
+    let part = |more: &str| behind.ask(&format!("GET /whole HTTP/1.1\r\nRange: {more}"));
+    assert_eq!(
+        part("bytes=2-4").status,
+        200,
+        "nothing is kept yet: the server answers"
+    );
+    assert_eq!(behind.ask("GET /whole HTTP/1.1").status, 200);
+    let given = part("bytes=2-4");
+    assert_eq!(
+        (given.status, given.text().as_str(), given.header("content-range")),
+        (206, "234", Some("bytes 2-4/10"))
+    );
+    assert_eq!(part("bytes=2-4\r\nIf-None-Match: \"a\"").status, 304);
+    let asked = behind.server.noted().len();
+    for others in [
+        "bytes=2-4\r\nIf-Range: \"a\"",
+        "bytes=0-0,2-2",
+        "bytes=10-",
+        "bytes=2-4\r\nCache-Control: no-cache",
+    ] {
+        assert_eq!(part(others).status, 200, "{others}: the server sees to it");
+    }
+    assert_eq!(behind.server.noted().len(), asked + 4);
+}
+
+#[test]
+fn what_a_trusted_proxy_says_of_scheme_and_host_is_part_of_the_key() {
+    let fresh = "Cache-Control: max-age=60\r\n";
+    let say = move |noted: &Noted| {
+        let said = |name: &str| noted.header(name).unwrap_or_default().to_owned();
+        let place = format!("{}://{}/", said("x-forwarded-proto"), said("x-forwarded-host"));
+        answer("200 OK", fresh, &place)
+    };
+    let get = |behind: &Behind, more: &str| behind.ask(&format!("GET / HTTP/1.1{more}")).text();
+    let behind = Behind::trusting_before(&cache(json!({})), say);
+    for _ in 0..2 {
+        assert_eq!(get(&behind, ""), "http://a.test/");
+        assert_eq!(get(&behind, "\r\nX-Forwarded-Proto: https"), "https://a.test/");
+        assert_eq!(get(&behind, "\r\nX-Forwarded-Host: b.test"), "http://b.test/");
+    }
+    assert_eq!(behind.server.noted().len(), 3);
+    let behind = Behind::before(&cache(json!({})), say);
+    for more in ["", "\r\nX-Forwarded-Proto: https", "\r\nX-Forwarded-Host: b.test"] {
+        assert_eq!(get(&behind, more), "http://a.test/", "nobody else is believed");
+    }
+    assert_eq!(behind.server.noted().len(), 1);
+}
+
+#[test]
+fn what_is_said_to_a_known_user_is_kept_only_if_it_says_that_it_is_for_all() {
+    // SHA-256 of `one` and of `two`.
+    let key = |id: &str, hash: &str| json!({"id": id, "hash": hash});
+    let keys = json!({"apiKey": {"headers": {"X-User": "id"}, "keys": [
+        key("ann", "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"),
+        key("bob", "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"),
+    ]}});
+    let both = [("keys", keys), ("cache", json!({"cache": {"defaultTtl": "1m"}}))];
+    let behind = Behind::before(&both, |noted| {
+        let shared = match noted.head.starts_with("GET /all") {
+            true => "Cache-Control: public, max-age=60\r\n",
+            false => "",
+        };
+        answer("200 OK", shared, noted.header("x-user").unwrap_or("nobody"))
+    });
+    let get = |path: &str, key: &str| {
+        behind
+            .ask(&format!("GET {path} HTTP/1.1\r\nX-Api-Key: {key}"))
+            .text()
+    };
+    assert_eq!(
+        (get("/mine", "one"), get("/mine", "two")),
+        ("ann".to_owned(), "bob".to_owned())
+    );
+    assert_eq!(
+        (get("/all", "one"), get("/all", "two")),
+        ("ann".to_owned(), "ann".to_owned())
     );
 }

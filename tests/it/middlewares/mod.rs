@@ -69,8 +69,16 @@ impl Behind {
 
     /// The same; its entrypoint believes what this machine says of its clients.
     pub(crate) fn trusting(middlewares: &[(&str, Value)]) -> Self {
+        Self::trusting_before(middlewares, |_| ok("hello"))
+    }
+
+    /// The same; the server gives these raw answers.
+    pub(crate) fn trusting_before(
+        middlewares: &[(&str, Value)],
+        answer: impl Fn(&Noted) -> String + Send + Sync + 'static,
+    ) -> Self {
         let trusted = "--entryPoints.web.forwardedHeaders.trustedIPs=127.0.0.1";
-        Self::started(middlewares, &[trusted], |_| ok("hello"))
+        Self::started(middlewares, &[trusted], answer)
     }
 
     fn started(

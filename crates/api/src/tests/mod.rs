@@ -150,6 +150,7 @@ fn table(objects: &Value) -> Arc<RoutingTable> {
         default_transport: ServersTransport::default(),
         internal: InternalServices::new(),
         zone: String::new(),
+        tls: mesh_tls::Keeper::new().unwrap().tls().unwrap(),
     });
     compiler.compile(&Configuration {
         routers: entries(&objects["routers"]),

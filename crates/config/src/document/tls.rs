@@ -12,7 +12,7 @@ use crate::{
     outline::Outline,
 };
 
-/// What `tls` holds. Options come with a later version.
+/// What `tls` holds.
 const SECTIONS: [&str; 3] = ["certificates", "stores", "options"];
 
 /// The one store that serves, and the name of its own certificate.
@@ -32,7 +32,10 @@ impl Reader<'_> {
             match section {
                 "certificates" => self.certificates(value, &path),
                 "stores" => self.stores(value, &path),
-                _ => self.problem(&value, &path, "not served by this version", None, &[]),
+                _ => {
+                    let mut options = self.objects(Kind::TlsOptions, value, &path, |_| Ok(()));
+                    self.fragment.tls_options.append(&mut options);
+                }
             }
         }
     }
@@ -134,7 +137,11 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
-    use crate::layer::Format;
+    use crate::{
+        fragment::Fragment,
+        layer::Format,
+        model::{ClientAuthType, TlsVersion},
+    };
 
     #[test]
     fn certificates_are_known_by_their_files_and_a_bad_one_is_set_aside_alone() {
@@ -158,6 +165,35 @@ mod tests {
             "{told:?}"
         );
         assert!(told[1].contains("other"), "{told:?}");
+    }
+
+    #[test]
+    fn options_are_read_in_both_formats_and_a_bad_one_is_set_aside_alone() {
+        let yaml = "tls:\n  options:\n    good:\n      minVersion: VersionTLS13\n      clientAuth: {caFiles: /ca.pem}\n    \
+                    bad: {minVersion: TLS13}\n    worse: {clientAuth: {clientAuthType: Always}}\n";
+        let fragment = parse("x.yml", yaml, Format::Yaml).unwrap();
+        let good = &fragment.tls_options["good"];
+        assert_eq!(good.value.min_version, Some(TlsVersion::Tls13));
+        assert_eq!(
+            good.value.client_auth.effective(),
+            ClientAuthType::RequireAndVerify
+        );
+        let told: Vec<_> = fragment
+            .set_aside
+            .iter()
+            .map(|aside| aside.problem.to_string())
+            .collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("x.yml:6") && told[0].contains("VersionTLS12"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("RequireAndVerifyClientCert"), "{told:?}");
+        let toml = "[tls.options.good]\nminVersion = \"VersionTLS13\"\n[tls.options.good.clientAuth]\ncaFiles = [\"/ca.pem\"]\n";
+        let same = parse("x.toml", toml, Format::Toml).unwrap();
+        assert_eq!(same.tls_options["good"].value, good.value);
+        let saved = serde_json::to_value(&fragment).unwrap();
+        assert_eq!(serde_json::from_value::<Fragment>(saved).unwrap(), fragment);
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl<'a> Decoder<'a> {
             Kind::Router => forget(&mut self.declaration.routers, name),
             Kind::Service => forget(&mut self.declaration.services, name),
             Kind::Middleware => forget(&mut self.declaration.middlewares, name),
-            Kind::ServersTransport | Kind::Certificate => {}
+            Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => {}
         }
         self.set_aside(kind, name, Outline::default(), vec![problem]);
     }

@@ -61,6 +61,7 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
         ("mesh.HTTP.Routers.Web.EntryPoints", "web, websecure"),
         ("mesh.http.routers.web.middlewares", "auth@file strip"),
         ("mesh.http.routers.web.tls", "true"),
+        ("mesh.http.routers.web.tls.options", "mtls@file"),
         ("mesh.http.routers.web.tls.domains[0].main", "a.example"),
         ("mesh.http.routers.web.tls.domains[0].sans", "b.example,c.example"),
         ("mesh.http.routers.web.tls.domains.1.main", "d.example"),
@@ -82,7 +83,9 @@ fn the_full_tree_declares_routers_services_and_middlewares() {
     let router = router(&declaration);
     assert_eq!(router.entry_points, ["web", "websecure"]);
     assert_eq!(router.middlewares.len(), 2);
-    let domains = &router.tls.as_ref().unwrap().domains;
+    let tls = router.tls.as_ref().unwrap();
+    assert_eq!(tls.options, Some("mtls@file".parse().unwrap()));
+    let domains = &tls.domains;
     assert_eq!(domains[0].sans, ["b.example", "c.example"]);
     assert_eq!(domains[1].main, "d.example");
     let service = &declaration.services["web"].value;

@@ -16,6 +16,7 @@ mod server_url;
 mod service;
 mod status_ranges;
 mod sticky;
+mod tls_options;
 mod transport;
 mod upgrades;
 
@@ -34,6 +35,7 @@ pub(crate) use service::only_kind;
 pub use service::{LoadBalancer, ResponseForwarding, Scheme, Server, Service, ServiceKind};
 pub use status_ranges::{StatusRanges, StatusRangesError};
 pub use sticky::{SameSite, Sticky, StickyCookie};
+pub use tls_options::{ClientAuth, ClientAuthType, TlsOptions};
 pub use transport::{ForwardingTimeouts, PeerCertSan, SanType, ServersTransport, TlsVersion};
 pub use upgrades::{Upgrades, UpgradesError};
 

@@ -120,6 +120,7 @@ impl Catalog {
                 Kind::Middleware => names.middlewares.restore(object, owner),
                 Kind::ServersTransport => names.servers_transports.restore(object, owner),
                 Kind::Certificate => names.certificates.restore(object, owner),
+                Kind::TlsOptions => names.tls_options.restore(object, owner),
             }
         }
     }
@@ -219,6 +220,12 @@ fn save(state: &ProviderState) -> ProviderSnapshot {
             .certificates
             .contested()
             .map(|(name, unit)| (Kind::Certificate, name, unit)),
+    )
+    .chain(
+        names
+            .tls_options
+            .contested()
+            .map(|(name, unit)| (Kind::TlsOptions, name, unit)),
     );
     ProviderSnapshot {
         scopes: scopes.collect(),

@@ -9,7 +9,7 @@ use std::{
 use mesh_config::{
     Configuration, Problem, ProviderName, QualifiedName, SetAside,
     instance::{Instance, Lifecycle},
-    model::{Certificate, Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service, TlsOptions},
 };
 
 use super::{
@@ -64,6 +64,7 @@ pub(crate) struct Namespaces {
     pub(crate) middlewares: Namespace<Middleware>,
     pub(crate) servers_transports: Namespace<ServersTransport>,
     pub(crate) certificates: Namespace<Certificate>,
+    pub(crate) tls_options: Namespace<TlsOptions>,
 }
 
 /// One provider.
@@ -105,11 +106,12 @@ impl ProviderState {
             leaving: BTreeSet::new(),
             units: BTreeMap::new(),
             namespaces: Namespaces {
-                routers: Namespace::new("routers"),
-                services: Namespace::new("services"),
-                middlewares: Namespace::new("middlewares"),
-                servers_transports: Namespace::new("serversTransports"),
-                certificates: Namespace::new("certificates"),
+                routers: Namespace::new("http.routers"),
+                services: Namespace::new("http.services"),
+                middlewares: Namespace::new("http.middlewares"),
+                servers_transports: Namespace::new("http.serversTransports"),
+                certificates: Namespace::new("tls.certificates"),
+                tls_options: Namespace::new("tls.options"),
             },
             kin: Kin::default(),
             synced: false,
@@ -179,6 +181,7 @@ impl ProviderState {
             .servers_transports
             .give_all(order, &mut published.servers_transports);
         names.certificates.give_all(order, &mut published.certificates);
+        names.tls_options.give_all(order, &mut published.tls_options);
     }
 
     /// Builds the objects of `key` again and publishes those that changed.
@@ -309,6 +312,13 @@ impl ProviderState {
             &new.certificates,
             order,
             &mut published.certificates,
+        );
+        names.tls_options.claim(
+            key,
+            &old.tls_options,
+            &new.tls_options,
+            order,
+            &mut published.tls_options,
         );
     }
 }

@@ -135,6 +135,7 @@ impl ScopeData {
                     + fragment.middlewares.len()
                     + fragment.servers_transports.len()
                     + fragment.certificates.len()
+                    + fragment.tls_options.len()
             }
         };
         ScopeStatus {

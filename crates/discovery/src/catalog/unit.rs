@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use mesh_config::{
     Entry, Fragment, Kind, Origin, Problem, SetAside,
     fragment::Declared,
-    model::{Certificate, Middleware, Router, ServersTransport, Service},
+    model::{Certificate, Middleware, Router, ServersTransport, Service, TlsOptions},
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ pub(crate) struct Objects {
     pub(crate) servers_transports: Entries<ServersTransport>,
     /// `tls.certificates`
     pub(crate) certificates: Entries<Certificate>,
+    /// `tls.options`
+    pub(crate) tls_options: Entries<TlsOptions>,
     /// Objects that never were any of the above.
     pub(crate) set_aside: Vec<Arc<SetAside>>,
 }
@@ -72,6 +74,7 @@ impl Objects {
         share(&mut self.middlewares, &old.middlewares);
         share(&mut self.servers_transports, &old.servers_transports);
         share(&mut self.certificates, &old.certificates);
+        share(&mut self.tls_options, &old.tls_options);
     }
 }
 
@@ -93,6 +96,7 @@ pub(crate) fn document(fragment: &Fragment) -> Objects {
         middlewares: entries(&fragment.middlewares, Kind::Middleware, fragment),
         servers_transports: entries(&fragment.servers_transports, Kind::ServersTransport, fragment),
         certificates: entries(&fragment.certificates, Kind::Certificate, fragment),
+        tls_options: entries(&fragment.tls_options, Kind::TlsOptions, fragment),
         set_aside: Vec::new(),
     };
     let serves = |kind, name: &str| match kind {
@@ -101,6 +105,7 @@ pub(crate) fn document(fragment: &Fragment) -> Objects {
         Kind::Middleware => objects.middlewares.contains_key(name),
         Kind::ServersTransport => objects.servers_transports.contains_key(name),
         Kind::Certificate => objects.certificates.contains_key(name),
+        Kind::TlsOptions => objects.tls_options.contains_key(name),
     };
     let broken = fragment.set_aside.iter();
     let broken = broken.filter(|aside| !serves(aside.kind, &aside.name));
@@ -156,6 +161,7 @@ pub(crate) fn keep_good(new: Arc<Fragment>, old: &Fragment) -> Arc<Fragment> {
             Kind::Middleware => keep(name, &mut new.middlewares, &old.middlewares),
             Kind::ServersTransport => keep(name, &mut new.servers_transports, &old.servers_transports),
             Kind::Certificate => keep(name, &mut new.certificates, &old.certificates),
+            Kind::TlsOptions => keep(name, &mut new.tls_options, &old.tls_options),
         }
     }
     for kind in &new.unread {
@@ -165,6 +171,7 @@ pub(crate) fn keep_good(new: Arc<Fragment>, old: &Fragment) -> Arc<Fragment> {
             Kind::Middleware => keep_all(&mut new.middlewares, &old.middlewares),
             Kind::ServersTransport => keep_all(&mut new.servers_transports, &old.servers_transports),
             Kind::Certificate => keep_all(&mut new.certificates, &old.certificates),
+            Kind::TlsOptions => keep_all(&mut new.tls_options, &old.tls_options),
         }
     }
     Arc::new(new)

@@ -139,7 +139,9 @@ fn fill(
             Kind::Router => drop(completed.routers.insert(name, Err(aside))),
             Kind::Service => drop(completed.services.insert(name, Err(aside))),
             Kind::Middleware => drop(completed.middlewares.insert(name, Err(aside))),
-            Kind::ServersTransport | Kind::Certificate => completed.problems.push(aside.problem.clone()),
+            Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => {
+                completed.problems.push(aside.problem.clone());
+            }
         }
     }
     for (name, service) in declaration.services {

@@ -65,6 +65,10 @@ fn problems(configuration: &Configuration) -> impl Iterator<Item = &Problem> {
         .certificates
         .values()
         .flat_map(|entry| &entry.problems);
+    let tls_options = configuration
+        .tls_options
+        .values()
+        .flat_map(|entry| &entry.problems);
     configuration
         .unusable()
         .chain(routers)
@@ -72,4 +76,5 @@ fn problems(configuration: &Configuration) -> impl Iterator<Item = &Problem> {
         .chain(middlewares)
         .chain(transports)
         .chain(certificates)
+        .chain(tls_options)
 }

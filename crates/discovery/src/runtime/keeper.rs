@@ -201,6 +201,7 @@ fn same(new: &Configuration, old: &Configuration) -> bool {
         && entries(&new.middlewares, &old.middlewares)
         && entries(&new.servers_transports, &old.servers_transports)
         && entries(&new.certificates, &old.certificates)
+        && entries(&new.tls_options, &old.tls_options)
         && new.set_aside == old.set_aside
         && new.problems == old.problems
 }

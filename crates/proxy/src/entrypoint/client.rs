@@ -11,8 +11,9 @@ use std::{
 use arc_swap::Guard;
 use mesh_telemetry::{
     access_log::AccessLog,
-    metrics::{Fault, Refusal, Shard},
+    metrics::{Fault, Label, Refusal, Shard},
 };
+use mesh_tls::OptionsGuard;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::{
@@ -51,6 +52,7 @@ pub(crate) struct Client {
     peer: Peer,
     address: SocketAddr,
     accepted: Instant,
+    guard: Cell<Option<OptionsGuard>>,
     requests: Cell<u64>,
     has_refused: Cell<bool>,
     reset: Cell<bool>,
@@ -74,6 +76,7 @@ impl Client {
             entry,
             address,
             accepted,
+            guard: Cell::new(None),
             requests: Cell::new(0),
             has_refused: Cell::new(false),
             reset: Cell::new(false),
@@ -96,7 +99,7 @@ impl Client {
     }
 
     /// The name of its entrypoint.
-    pub(crate) fn entry_point_name(&self) -> &Arc<str> {
+    pub(crate) fn entry_point_name(&self) -> &Label {
         &self.entry.name
     }
 
@@ -110,13 +113,20 @@ impl Client {
         self.address
     }
 
-    /// What follows comes over TLS, from a client that proved who it is by these certificates, if by any.
-    pub(super) fn secured(&self, certificates: Option<&[CertificateDer<'static>]>) {
+    /// What follows comes over TLS, from a client that proved who it is by these certificates, if by any; `guard` tells
+    /// what it may ask for.
+    pub(super) fn secured(&self, guard: OptionsGuard, certificates: Option<&[CertificateDer<'static>]>) {
         self.peer.secure();
+        self.guard.set(Some(guard));
         if let Some(chain) = certificates {
             self.peer.present(chain);
         }
         self.phases.answered(Instant::now());
+    }
+
+    /// What tells which routes over TLS the connection may be used for; `None` in the clear.
+    pub(crate) fn guard(&self) -> Option<OptionsGuard> {
+        self.guard.get()
     }
 
     /// The routing table in force.

@@ -65,13 +65,13 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
         shaken = timeout(limits.handshake(), shake_hands(stream, &client)) => shaken,
         () = client.entry.stage.reached(Stage::Cut) => return,
     };
-    let stream = match shaken {
-        Ok(Ok(stream)) => stream,
+    let (stream, guard) = match shaken {
+        Ok(Ok(shaken)) => shaken,
         Ok(Err(error)) => return tracing::debug!(client = %client.address(), %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(client = %client.address(), "TLS handshake took too long"),
     };
     let (_, session) = stream.get_ref();
-    client.secured(session.peer_certificates());
+    client.secured(guard, session.peer_certificates());
     let speaks_http2 = session.alpn_protocol() == Some(b"h2");
     let wire = Wire::Tls(Box::new(stream));
     if speaks_http2 {

@@ -1,9 +1,14 @@
 //! The TLS handshake with a client.
 
-use std::{io, pin::pin};
+use std::{io, net::IpAddr, pin::pin, sync::Arc};
 
-use tokio::{net::TcpStream, sync::Mutex, task::yield_now};
-use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor, server::TlsStream};
+use mesh_tls::OptionsGuard;
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Mutex, task::yield_now};
+use tokio_rustls::{
+    LazyConfigAcceptor,
+    rustls::{ServerConfig, server::Acceptor},
+    server::TlsStream,
+};
 
 use super::Client;
 
@@ -15,15 +20,21 @@ use super::Client;
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<()>);
 
+/// What a client is told for whose name there is nothing (RFC 6066 3): a fatal alert, in a record of its own.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
 /// Agrees with the client. Nothing is chosen before all of its hello is there, however it was cut.
-pub(super) async fn shake_hands(stream: TcpStream, client: &Client) -> io::Result<TlsStream<TcpStream>> {
+pub(super) async fn shake_hands(
+    stream: TcpStream,
+    client: &Client,
+) -> io::Result<(TlsStream<TcpStream>, OptionsGuard)> {
     let address = stream.local_addr()?.ip();
-    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let worker = &client.entry.worker;
     let turn = worker.handshakes.0.lock().await;
-    let config = match start.client_hello().server_name() {
-        Some(_) => worker.tls.config(),
-        None => worker.tls.config_at(address),
+    let Some((config, guard)) = choose(client, start.client_hello().server_name(), address) else {
+        start.io.write_all(&UNRECOGNIZED_NAME).await?;
+        return Err(io::Error::other("there is nothing for the name it asks for"));
     };
     // Keys are agreed on and signed here. What remains is cheap, and waits for the client.
     let mut shaking = pin!(start.into_stream(config));
@@ -31,8 +42,23 @@ pub(super) async fn shake_hands(stream: TcpStream, client: &Client) -> io::Resul
     // Comes back only after the worker has looked at its sockets.
     yield_now().await;
     drop(turn);
-    match begun {
+    let shaken = match begun {
         std::task::Poll::Ready(shaken) => shaken,
         std::task::Poll::Pending => shaking.await,
+    };
+    Ok((shaken?, guard))
+}
+
+/// What a client that asks for `name` gets; `None` if it gets nothing.
+fn choose(client: &Client, name: Option<&str>, address: IpAddr) -> Option<(Arc<ServerConfig>, OptionsGuard)> {
+    let table = client.table();
+    let options = table.handshake(client.entry_point(), name, address)?;
+    if options.turns_away(name, address) {
+        return None;
     }
+    let config = match name {
+        Some(_) => options.config(),
+        None => options.config_at(address),
+    };
+    Some((config, options.guard()))
 }

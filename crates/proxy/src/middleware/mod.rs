@@ -67,6 +67,7 @@ pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
 pub use self::jwt::{FetchInfo, Fetches};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
+pub(crate) use self::watched_file::Watched;
 use self::{
     add_prefix::AddPrefix,
     api_key::ApiKey,

@@ -17,7 +17,7 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// What files say, in the form in which requests need it. Files that changed and cannot be used leave what was read
 /// before in its place.
-pub(super) struct Watched<T> {
+pub(crate) struct Watched<T> {
     paths: Vec<PathBuf>,
     make: Box<Make<T>>,
     made: ArcSwap<T>,
@@ -38,7 +38,7 @@ impl<T> Watched<T> {
     ///
     /// # Errors
     /// Those of `make`, the first time.
-    pub(super) fn new(
+    pub(crate) fn new(
         paths: Vec<PathBuf>,
         make: impl Fn() -> Result<T, String> + Send + Sync + 'static,
     ) -> Result<Self, String> {
@@ -54,13 +54,13 @@ impl<T> Watched<T> {
     }
 
     /// What they said when they could be used last.
-    pub(super) fn get(&self) -> Guard<Arc<T>> {
+    pub(crate) fn get(&self) -> Guard<Arc<T>> {
         self.made.load()
     }
 
     /// Reads them again if they look changed, or could not be used. True if what is wrong with them has changed.
     /// Workers never ask it.
-    pub(super) fn refresh(&self) -> bool {
+    pub(crate) fn refresh(&self) -> bool {
         if self.paths.is_empty() {
             return false;
         }

@@ -6,7 +6,7 @@
 
 mod reach;
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -14,6 +14,7 @@ use mesh_config::{ProviderName, model::Pem, redact};
 use reqwest::{Certificate, Client, RequestBuilder, Url, redirect};
 
 pub(crate) use self::reach::Reach;
+use crate::middleware::Watched;
 
 /// The largest answer that is read, in bytes.
 pub(crate) const MAX_ANSWER: usize = 1024 * 1024;
@@ -25,7 +26,8 @@ const MAX_REDIRECTS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Outside {
     url: Url,
-    client: Client,
+    /// Made again when the file of its authorities has changed: connections that are open were made under the old ones.
+    client: Watched<Client>,
 }
 
 /// Why a place cannot be asked, whatever it would answer.
@@ -74,16 +76,16 @@ impl Outside {
             let (url, address) = (shown(), address.to_string());
             return Err(Unaskable::Address { url, address });
         }
-        let mut builder = Client::builder()
-            .timeout(timeout)
-            .redirect(redirect::Policy::custom(within_origin))
-            .no_proxy()
-            .dns_resolver(reach);
-        if let Some(ca) = ca {
-            builder = builder.tls_certs_only(authorities(ca).map_err(Unaskable::Ca)?);
-        }
-        let client = builder.build().map_err(|error| Unaskable::Ca(chain(&error)))?;
+        let (ca, files) = (ca.cloned(), ca.and_then(file));
+        let make = move || client(ca.as_ref(), reach, timeout);
+        let client = Watched::new(files.into_iter().collect(), make).map_err(Unaskable::Ca)?;
         Ok(Self { url: parsed, client })
+    }
+
+    fn client(&self) -> Client {
+        // The control plane asks, and seldom: a look at a file is nothing to it.
+        self.client.refresh();
+        Client::clone(&self.client.get())
     }
 
     /// What is there.
@@ -91,7 +93,7 @@ impl Outside {
     /// # Errors
     /// In words for a log, without the query of the URL.
     pub(crate) async fn get(&self) -> Result<Bytes, String> {
-        only_ok(self.answer(self.client.get(self.url.clone())).await?)
+        only_ok(self.answer(self.client().get(self.url.clone())).await?)
     }
 
     /// The same for whoever `authorization` shows.
@@ -99,7 +101,7 @@ impl Outside {
     /// # Errors
     /// As those of [`get`](Self::get).
     pub(crate) async fn get_as(&self, authorization: HeaderValue) -> Result<Bytes, String> {
-        let request = self.client.get(self.url.clone());
+        let request = self.client().get(self.url.clone());
         only_ok(
             self.answer(request.header(header::AUTHORIZATION, authorization))
                 .await?,
@@ -115,7 +117,7 @@ impl Outside {
         form: String,
         authorization: Option<HeaderValue>,
     ) -> Result<(StatusCode, Bytes), String> {
-        let mut request = self.client.post(self.url.clone()).body(form);
+        let mut request = self.client().post(self.url.clone()).body(form);
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some(authorization) = authorization {
             request = request.header(header::AUTHORIZATION, authorization);
@@ -160,6 +162,25 @@ fn within_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     match attempt.previous().len() > MAX_REDIRECTS {
         true => attempt.error("it redirects too often"),
         false => attempt.follow(),
+    }
+}
+
+fn client(ca: Option<&Pem>, reach: Reach, timeout: Duration) -> Result<Client, String> {
+    let mut builder = Client::builder()
+        .timeout(timeout)
+        .redirect(redirect::Policy::custom(within_origin))
+        .no_proxy()
+        .dns_resolver(reach);
+    if let Some(ca) = ca {
+        builder = builder.tls_certs_only(authorities(ca)?);
+    }
+    builder.build().map_err(|error| chain(&error))
+}
+
+fn file(ca: &Pem) -> Option<PathBuf> {
+    match ca {
+        Pem::File(path) => Some(path.clone()),
+        Pem::Inline(_) => None,
     }
 }
 
@@ -261,6 +282,76 @@ mod tests {
         for (answer, why) in [(long, "larger"), (cut, "cut"), (gone, "404")] {
             let error = got(&[("/", answer)], "/").await.unwrap_err();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_believed_is_read_again_when_the_file_changes() {
+        let (own, other) = (Believed::new(), Believed::new());
+        let server = own.serve().await;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let put = |text: &str| {
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        };
+        put(&other.pem);
+        let url = format!("https://127.0.0.1:{}/", server.port());
+        let ca = Pem::File(path.clone());
+        let asked = Outside::new(&url, Some(&ca), TIMEOUT, &ProviderName::new("file")).unwrap();
+        assert!(asked.get().await.is_err(), "somebody else signed it");
+        put(&own.pem);
+        assert_eq!(asked.get().await.as_deref(), Ok(&b"hi"[..]));
+        put("no certificate");
+        assert_eq!(
+            asked.get().await.as_deref(),
+            Ok(&b"hi"[..]),
+            "what was read before counts"
+        );
+        put(&other.pem);
+        assert!(asked.get().await.is_err(), "it is not believed any more");
+    }
+
+    /// A certificate that is its own authority, for a server at 127.0.0.1.
+    struct Believed {
+        pem: String,
+        config: std::sync::Arc<rustls::ServerConfig>,
+    }
+
+    impl Believed {
+        fn new() -> Self {
+            let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+            let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+            let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .unwrap();
+            let (pem, config) = (made.cert.pem(), config.into());
+            Self { pem, config }
+        }
+
+        /// Answers every connection once, with `hi`.
+        async fn serve(&self) -> std::net::SocketAddr {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(self.config.clone());
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        continue;
+                    };
+                    let mut asked = [0; 1024];
+                    let _length = stream.read(&mut asked).await;
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+                    let _sent = stream.write_all(answer).await;
+                    let _closed = stream.shutdown().await;
+                }
+            });
+            address
         }
     }
 

@@ -58,9 +58,8 @@ fn start_recorded(telemetry: RequestTelemetry, change: impl FnOnce(&mut EntryPoi
     };
     let compiler = fixture::compiler_of(&["side", "web"], "web");
     let proxy = Proxy::bind(&settings, Inherited::default()).unwrap();
-    let tls = mesh_tls::Keeper::new().unwrap().tls().unwrap();
     proxy
-        .start(compiler, &mesh_config::Configuration::default(), telemetry, &tls)
+        .start(compiler, &mesh_config::Configuration::default(), telemetry)
         .unwrap()
 }
 

@@ -56,9 +56,9 @@ impl Default for HttpSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct EntryPointTls {
-    /// Not served yet.
-    #[serde(skip_serializing)]
-    pub options: Option<NotServed>,
+    /// TLS options of routers here without `tls` of their own; absent means `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Reference>,
     /// Not served yet.
     #[serde(skip_serializing)]
     pub cert_resolver: Option<NotServed>,

@@ -6,6 +6,7 @@
 
 mod compile;
 mod explain;
+mod handshakes;
 mod index;
 mod keys;
 mod matching;
@@ -14,7 +15,10 @@ mod route;
 mod routing_path;
 mod runtime;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
 pub use explain::{
@@ -24,10 +28,11 @@ pub use request::{RequestView, canonical_host};
 pub use route::{InternalService, InternalServices, Route, Target};
 pub use routing_path::routing_path;
 pub(crate) use routing_path::strip_routing_prefix;
-pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status};
+pub use runtime::{MiddlewareInfo, RouterInfo, Runtime, ServiceInfo, Status, TlsOptionsInfo};
 
-use self::{index::Index, runtime::Verdicts};
+use self::{handshakes::Handshakes, index::Index, runtime::Verdicts};
 use mesh_config::QualifiedName;
+use mesh_tls::ServerOptions;
 
 use crate::{
     middleware::{Caches, Fetches},
@@ -53,6 +58,8 @@ struct EntryPointRoutes {
     plain: Index,
     /// For requests over TLS.
     secure: Index,
+    /// Before these.
+    handshakes: Handshakes,
 }
 
 impl EntryPointRoutes {
@@ -76,6 +83,17 @@ impl RoutingTable {
     /// The route of a request that came in at the `entry_point`-th entrypoint of the compiler's settings.
     pub fn route(&self, entry_point: usize, request: &RequestView<'_>) -> Option<&Arc<Route>> {
         self.entry_points.get(entry_point)?.index(request).find(request)
+    }
+
+    /// What a handshake at the `entry_point`-th entrypoint is made by, with a client that asks for `name`, or for nobody at
+    /// `address`; `None` when it gets nothing there.
+    pub(crate) fn handshake(
+        &self,
+        entry_point: usize,
+        name: Option<&str>,
+        address: IpAddr,
+    ) -> Option<&Arc<ServerOptions>> {
+        self.entry_points.get(entry_point)?.handshakes.find(name, address)
     }
 
     /// True if some rule at the `entry_point`-th entrypoint looks for what is said of a client.

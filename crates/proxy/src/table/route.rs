@@ -10,6 +10,8 @@ use mesh_config::{
     model::{Observability, Timeouts},
     rule::Rule,
 };
+use mesh_telemetry::metrics::Label;
+use mesh_tls::{OptionsGuard, ServerOptions};
 
 use super::{
     keys::{Keys, has_wildcard},
@@ -28,12 +30,12 @@ pub trait InternalService: Send + Sync + fmt::Debug {
 }
 
 /// Where the requests that match a rule go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// The router's qualified name.
     pub name: QualifiedName,
     /// The name as logs and metrics write it: `web@file`.
-    pub label: Arc<str>,
+    pub label: Label,
     /// The rule.
     pub rule: Rule,
     /// The priority in force: as written, or the length of the rule.
@@ -41,7 +43,7 @@ pub struct Route {
     /// What requests meet on their way, those of the service included.
     pub middlewares: Chain,
     /// The service as logs and metrics write it; `None` when it could not be resolved.
-    pub service: Option<Arc<str>>,
+    pub service: Option<Label>,
     /// What answers.
     pub target: Target,
     /// Which signals its requests produce.
@@ -50,6 +52,10 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// It sees requests over TLS, and no others.
     pub secure: bool,
+    /// What handshakes with its clients are made by; `None` in the clear, and where that cannot be told.
+    pub(crate) options: Option<Arc<ServerOptions>>,
+    /// What connections have to be for it to serve them.
+    pub(crate) guard: Option<OptionsGuard>,
     /// Some of its middlewares do more than look at heads.
     pub(crate) has_around: bool,
     /// Place of its provider in the precedence; lower wins.
@@ -75,16 +81,17 @@ pub enum Target {
 /// What a route is made of, apart from what follows from these.
 pub(super) struct RouteParts {
     pub(super) name: QualifiedName,
-    pub(super) label: Arc<str>,
+    pub(super) label: Label,
     pub(super) rule: Rule,
     pub(super) priority: i64,
     pub(super) precedence: usize,
     pub(super) middlewares: Chain,
-    pub(super) service: Option<Arc<str>>,
+    pub(super) service: Option<Label>,
     pub(super) target: Target,
     pub(super) observability: Observability,
     pub(super) timeouts: Timeouts,
     pub(super) secure: bool,
+    pub(super) options: Option<Arc<ServerOptions>>,
 }
 
 impl From<RouteParts> for Route {
@@ -103,12 +110,20 @@ impl From<RouteParts> for Route {
             observability: parts.observability,
             timeouts: parts.timeouts,
             secure: parts.secure,
+            guard: parts.options.as_ref().map(|options| options.guard()),
+            options: parts.options,
             precedence: parts.precedence,
         }
     }
 }
 
 impl Route {
+    /// From now on handshakes with its clients are made by `options`.
+    pub(super) fn set_options(&mut self, options: Option<Arc<ServerOptions>>) {
+        self.guard = options.as_ref().map(|options| options.guard());
+        self.options = options;
+    }
+
     /// True if the rule matches.
     pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
         matches(self.rule.expr(), request)

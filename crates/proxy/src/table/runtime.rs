@@ -8,8 +8,9 @@ use std::{
 
 use mesh_config::{
     Entry, Kind, Problem, ProviderName, QualifiedName, SetAside,
-    model::{Middleware, Router, Service},
+    model::{Middleware, Router, Service, TlsOptions},
 };
+use mesh_tls::ServerOptions;
 use serde::Serialize;
 
 use super::route::{Route, Target};
@@ -27,6 +28,8 @@ pub struct Runtime {
     pub services: BTreeMap<QualifiedName, Arc<ServiceInfo>>,
     /// Middlewares.
     pub middlewares: BTreeMap<QualifiedName, Arc<MiddlewareInfo>>,
+    /// TLS options.
+    pub tls_options: BTreeMap<QualifiedName, Arc<TlsOptionsInfo>>,
     /// Objects that cannot be used and never could, as [`Configuration`](mesh_config::Configuration) has them.
     pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
     /// Problems of no object above.
@@ -46,7 +49,7 @@ pub enum Status {
 }
 
 /// A router and what became of it.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouterInfo {
     /// The newest definition, even where an older one serves.
     pub entry: Arc<Entry<Router>>,
@@ -96,6 +99,19 @@ pub struct MiddlewareInfo {
     pub used_by: Vec<QualifiedName>,
 }
 
+/// TLS options and what became of them.
+#[derive(Debug)]
+pub struct TlsOptionsInfo {
+    /// The newest definition.
+    pub entry: Arc<Entry<TlsOptions>>,
+    /// Whether they serve.
+    pub status: Status,
+    /// What is wrong with them.
+    pub errors: Vec<String>,
+    /// The routers that want them.
+    pub used_by: Vec<QualifiedName>,
+}
+
 /// What the compiler made of a definition.
 #[derive(Debug)]
 pub(super) struct Verdict<T, S> {
@@ -111,6 +127,7 @@ pub(super) struct Verdict<T, S> {
 
 pub(super) type ServiceVerdict = Verdict<Service, Arc<service::Service>>;
 pub(super) type MiddlewareVerdict = Verdict<Middleware, Chain>;
+pub(super) type TlsOptionsVerdict = Verdict<TlsOptions, Arc<ServerOptions>>;
 
 /// A router and its route.
 #[derive(Debug)]
@@ -132,12 +149,35 @@ impl RouterVerdict {
     }
 }
 
+impl RouterVerdict {
+    /// The same with what is said of it at each of its entrypoints, and whether it serves there all the same.
+    pub(super) fn remarked<'r>(&self, remarks: impl Iterator<Item = (&'r str, bool)>) -> Self {
+        let mut info = self.info.as_ref().clone();
+        let mut closed = 0;
+        for (text, serves) in remarks {
+            info.errors.push(text.to_owned());
+            closed += usize::from(!serves);
+        }
+        let worst = match closed >= info.using.len() {
+            true => Status::Disabled,
+            false => Status::Warning,
+        };
+        info.status = info.status.max(worst);
+        Self {
+            name: self.name.clone(),
+            info: Arc::new(info),
+            route: self.route.clone(),
+        }
+    }
+}
+
 /// All that [`Runtime`] is made of.
 #[derive(Debug)]
 pub(super) struct Verdicts {
     pub(super) routers: Vec<Arc<RouterVerdict>>,
     pub(super) services: Vec<Arc<ServiceVerdict>>,
     pub(super) middlewares: Vec<Arc<MiddlewareVerdict>>,
+    pub(super) tls_options: Vec<Arc<TlsOptionsVerdict>>,
     /// Names of services inside Mesh.
     pub(super) internal: Vec<String>,
     pub(super) set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
@@ -149,6 +189,7 @@ pub(super) struct Verdicts {
 struct Uses<'r> {
     services: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
     middlewares: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
+    tls_options: HashMap<&'r QualifiedName, Vec<QualifiedName>>,
     internal: HashMap<&'r str, Vec<QualifiedName>>,
 }
 
@@ -184,6 +225,17 @@ impl Verdicts {
             };
             (name.clone(), Arc::new(info))
         });
+        let tls_options = self.tls_options.iter().map(|verdict| {
+            let name = &verdict.name;
+            let (status, errors) = judge(verdict.serving.is_some(), verdict.errors.clone(), &verdict.entry);
+            let info = TlsOptionsInfo {
+                entry: verdict.entry.clone(),
+                status,
+                errors,
+                used_by: used(&uses.tls_options, name),
+            };
+            (name.clone(), Arc::new(info))
+        });
         let routers = self.routers.iter();
         Runtime {
             routers: routers
@@ -191,6 +243,7 @@ impl Verdicts {
                 .collect(),
             services,
             middlewares: middlewares.collect(),
+            tls_options: tls_options.collect(),
             set_aside: self.set_aside.clone(),
             problems: self.problems.clone(),
         }
@@ -221,6 +274,9 @@ impl Verdicts {
         for route in self.routes() {
             for middleware in route.middlewares.iter() {
                 note(&mut uses.middlewares, &middleware.name, route);
+            }
+            if let Some(options) = &route.options {
+                note(&mut uses.tls_options, options.name(), route);
             }
             route.visit_services(&mut |service| note(&mut uses.services, &service.name, route));
             if let Target::Internal(_) = &route.target {

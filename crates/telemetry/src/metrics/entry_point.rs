@@ -12,6 +12,8 @@ pub enum Refusal {
     Overload,
     /// No router matches.
     NoRoute,
+    /// Its connection was made by other TLS options than its router has.
+    Misdirected,
     /// Its router is broken.
     Unavailable,
     /// Its service has no server that takes requests.
@@ -40,9 +42,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every one, in the order of their declaration.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Overload,
         Self::NoRoute,
+        Self::Misdirected,
         Self::Unavailable,
         Self::NoServer,
         Self::Ejected,
@@ -62,6 +65,7 @@ impl Refusal {
         match self {
             Self::Overload => "overload",
             Self::NoRoute => "no-route",
+            Self::Misdirected => "misdirected",
             Self::Unavailable => "unavailable",
             Self::NoServer => "no-server",
             Self::Ejected => "ejected",

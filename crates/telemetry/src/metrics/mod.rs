@@ -6,6 +6,7 @@
 
 mod entry_point;
 mod gauges;
+mod label;
 mod middlewares;
 mod observation;
 mod process;
@@ -29,6 +30,7 @@ pub use gauges::{
     CacheGauge, CertificateGauge, FetchGauge, Gauges, Live, MirrorGauge, ProviderGauge, RetryGauge,
     ScopeGauge, ServerGauge,
 };
+pub use label::Label;
 pub use middlewares::{Outcome, Outcomes};
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};

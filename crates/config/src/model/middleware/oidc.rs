@@ -48,6 +48,9 @@ pub struct Oidc {
     pub post_logout_url: String,
     /// The session at the provider ends as well, if it knows how.
     pub provider_logout: bool,
+    /// The path at which the provider tells that it ended sessions.
+    #[serde(skip_serializing_if = "is_default")]
+    pub backchannel_logout_path: String,
     /// The session with the browser.
     pub session: OidcSession,
     /// Signatures that count.
@@ -87,6 +90,7 @@ impl Default for Oidc {
             logout_path: "/oauth2/logout".to_owned(),
             post_logout_url: "/".to_owned(),
             provider_logout: true,
+            backchannel_logout_path: String::new(),
             session: OidcSession::default(),
             algorithms: vec![JwtAlgorithm::RS256],
             leeway: Duration::from_secs(30),

@@ -281,7 +281,6 @@ async fn a_running_proxy_checks_the_servers_of_what_is_published() {
             compiler_of(&["web"], "web"),
             &mesh_config::Configuration::default(),
             RequestTelemetry::default(),
-            &mesh_tls::Keeper::new().unwrap().tls().unwrap(),
         )
         .unwrap();
     running.publish(&configuration(&document(&[&backend.url], &quick())));

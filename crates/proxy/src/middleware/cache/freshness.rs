@@ -12,6 +12,9 @@ const HEURISTIC_PART: u32 = 10;
 /// The longest time that is guessed.
 const MAX_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Longer than any answer is fresh (RFC 9111 1.2.2).
+const MAX_AGE: Duration = Duration::from_secs(1 << 31);
+
 /// What holds where answers do not say.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Defaults {
@@ -41,9 +44,10 @@ pub(super) fn is_cacheable(head: &request::Parts, directives: &Directives) -> bo
     matches!(head.method, Method::GET | Method::HEAD) && !has_part && !directives.no_store
 }
 
-/// How long the answer to a request may be given; `None` if it may not be kept.
+/// How long an answer may be given; `None` if it may not be kept. With `may_be_personal` its request said whose it is, and it
+/// has to say itself that it is for all.
 pub(super) fn lifetime(
-    asked: &HeaderMap,
+    may_be_personal: bool,
     answer: &response::Parts,
     now: SystemTime,
     defaults: Defaults,
@@ -72,7 +76,7 @@ pub(super) fn lifetime(
         return None;
     }
     let is_shared = said.public || said.s_maxage.is_some() || said.must_revalidate;
-    if asked.contains_key(header::AUTHORIZATION) && !is_shared {
+    if may_be_personal && !is_shared {
         return None;
     }
     let fresh = explicit(&said, answer, now).or_else(|| heuristic(&said, answer, now, defaults))?;
@@ -123,7 +127,9 @@ fn heuristic(
     if !is_heuristic(answer.status) && !said.public {
         return None;
     }
-    if !defaults.ttl.is_zero() {
+    // What a client provokes by an odd method or a long URL is not everybody's for a while.
+    let is_of_request = matches!(answer.status.as_u16(), 405 | 414 | 501);
+    if !defaults.ttl.is_zero() && !is_of_request {
         return Some(defaults.ttl);
     }
     let made = date(&answer.headers, &header::DATE).unwrap_or(now);
@@ -151,12 +157,18 @@ pub(super) fn age_on_arrival(headers: &HeaderMap, now: SystemTime, delay: Durati
     let apparent = made
         .and_then(|made| now.duration_since(made).ok())
         .unwrap_or_default();
-    let mut ages = headers.get_all(header::AGE).iter();
-    let first = ages
-        .next()
-        .and_then(|age| age.to_str().ok())
-        .and_then(|age| seconds(age.split(',').next()?));
-    apparent.max(first.unwrap_or_default().saturating_add(delay))
+    apparent.max(said_age(headers).saturating_add(delay))
+}
+
+/// How old an answer says it is: as its first word (RFC 9111 5.1). What cannot be read, or is said in two lines, may be
+/// any age, so that it is taken for old.
+fn said_age(headers: &HeaderMap) -> Duration {
+    let mut lines = headers.get_all(header::AGE).iter();
+    let (first, second) = (lines.next(), lines.next());
+    let Some(line) = first else { return Duration::ZERO };
+    let first = line.to_str().ok().and_then(|line| line.split(',').next());
+    let age = first.filter(|_| second.is_none()).and_then(seconds);
+    age.unwrap_or(MAX_AGE)
 }
 
 /// Whether an answer of some age may be given to a request.
@@ -229,8 +241,8 @@ mod tests {
         httpdate::parse_http_date(NOW).unwrap()
     }
 
-    fn fresh(asked: &str, status: u16, headers: &str) -> Option<u64> {
-        let lifetime = lifetime(&map(asked), &answer(status, headers), now(), Defaults::default());
+    fn fresh(is_personal: bool, status: u16, headers: &str) -> Option<u64> {
+        let lifetime = lifetime(is_personal, &answer(status, headers), now(), Defaults::default());
         lifetime.map(|lifetime| lifetime.fresh.as_secs())
     }
 
@@ -254,13 +266,36 @@ mod tests {
             ("etag: \"x\"", Some(0)),
             ("", None),
         ] {
-            assert_eq!(fresh("", 200, headers), expected, "{headers}");
+            assert_eq!(fresh(false, 200, headers), expected, "{headers}");
         }
         assert_eq!(
-            fresh("", 500, "last-modified: Wed, 31 Dec 2025 22:20:00 GMT"),
+            fresh(false, 500, "last-modified: Wed, 31 Dec 2025 22:20:00 GMT"),
             None
         );
-        assert_eq!(fresh("", 500, "cache-control: max-age=9"), Some(9));
+        assert_eq!(fresh(false, 500, "cache-control: max-age=9"), Some(9));
+    }
+
+    #[test]
+    fn a_default_is_for_what_is_found_at_a_url_and_not_for_what_a_request_provokes() {
+        let defaults = Defaults {
+            ttl: Duration::from_secs(9),
+            ..Defaults::default()
+        };
+        for (status, expected) in [
+            (200, Some(9)),
+            (404, Some(9)),
+            (405, None),
+            (414, None),
+            (501, None),
+            (500, None),
+        ] {
+            let lifetime = lifetime(false, &answer(status, ""), now(), defaults);
+            assert_eq!(
+                lifetime.map(|lifetime| lifetime.fresh.as_secs()),
+                expected,
+                "{status}"
+            );
+        }
     }
 
     #[test]
@@ -271,13 +306,13 @@ mod tests {
             "cache-control: max-age=60; set-cookie: a=b",
             "cache-control: max-age=60; vary: accept, *",
         ] {
-            assert_eq!(fresh("", 200, headers), None, "{headers}");
+            assert_eq!(fresh(false, 200, headers), None, "{headers}");
         }
-        assert_eq!(fresh("", 206, "cache-control: max-age=60"), None);
-        assert_eq!(fresh("authorization: x", 200, "cache-control: max-age=60"), None);
+        assert_eq!(fresh(false, 206, "cache-control: max-age=60"), None);
+        assert_eq!(fresh(true, 200, "cache-control: max-age=60"), None);
         for shared in ["public, max-age=60", "s-maxage=60", "must-revalidate, max-age=60"] {
             let headers = format!("cache-control: {shared}");
-            assert_eq!(fresh("authorization: x", 200, &headers), Some(60), "{shared}");
+            assert_eq!(fresh(true, 200, &headers), Some(60), "{shared}");
         }
     }
 
@@ -287,20 +322,16 @@ mod tests {
         assert_eq!(age(&format!("date: {NOW}")), 2);
         assert_eq!(age(&format!("date: {NOW}; age: 10")), 12);
         assert_eq!(age("date: Wed, 31 Dec 2025 23:59:00 GMT; age: 10"), 60);
-        assert_eq!(age("age: x"), 2);
+        assert_eq!(age("age: 10, 20"), 12);
+        for odd in ["age: x", "age: -1", "age: 1.0", "age: 0; age: 0", "age: 1 a"] {
+            assert!(age(odd) > MAX_AGE.as_secs(), "{odd}");
+        }
     }
 
     #[test]
     fn requests_get_what_they_accept() {
-        let lifetime = |headers: &str| {
-            lifetime(
-                &HeaderMap::new(),
-                &answer(200, headers),
-                now(),
-                Defaults::default(),
-            )
-            .unwrap()
-        };
+        let lifetime =
+            |headers: &str| lifetime(false, &answer(200, headers), now(), Defaults::default()).unwrap();
         let plain = "cache-control: max-age=60";
         for (headers, asked, age, expected) in [
             (plain, "", 59, Use::Give),

@@ -1,6 +1,8 @@
 //! `cache`: keeps answers, and gives them to who asks again (RFC 9111).
 
 mod freshness;
+mod keeping;
+mod key;
 mod store;
 mod stored;
 
@@ -12,21 +14,19 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::future::LocalBoxFuture;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, response};
-use http_body::Frame;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, model};
 use mesh_telemetry::metrics::Outcome;
 use tokio::time::timeout;
 
 use self::{
     freshness::{Defaults, Use, age_on_arrival, is_cacheable, lifetime, usable},
+    keeping::Keeping,
+    key::{key, key_of},
     store::{Boarding, Flight, Store},
     stored::{Conditions, Stored, selection},
 };
-use super::{
-    Around, Caches, Change, Detached, Instances, Next, Parts, Unreadable, Visit, directives::Directives,
-    plain,
-};
+use super::{Around, Caches, Detached, Instances, Next, Visit, directives::Directives, plain};
 use crate::{
     entrypoint::Client,
     forward::{Answer, Source, let_go},
@@ -99,6 +99,9 @@ impl Around for Cache {
             };
             let is_whole = visit.body.is_empty() && !has_precondition(&visit.head);
             if !is_cacheable(&visit.head, &said) || !is_whole {
+                if let Some(part) = self.part(&said, visit).filter(|_| is_whole) {
+                    return part;
+                }
                 return self.pass(visit, next).await;
             }
             let asking = Asking {
@@ -140,7 +143,12 @@ impl Cache {
             return Answer::from(plain(StatusCode::GATEWAY_TIMEOUT)).counted(Outcome::OnlyIfCached);
         }
         let mut flight = None;
-        match self.store.board(&asking.key) {
+        // Nobody waits for an answer to HEAD, which is not kept.
+        let boarding = match asking.method == Method::GET {
+            true => self.store.board(&asking.key),
+            false => Boarding::Alone,
+        };
+        match boarding {
             Boarding::Asks(mine) => flight = Some(mine),
             Boarding::Alone => {}
             Boarding::Waits(mut landed) => {
@@ -163,8 +171,27 @@ impl Cache {
             purges,
             found,
             flight,
+            is_known: is_known(visit),
         };
         self.take(answer, &asking, trip, &visit.client)
+    }
+
+    /// The part that a request wants of what is kept and fresh.
+    fn part(&self, said: &Directives, visit: &Visit<'_>) -> Option<Answer> {
+        let head = &visit.head;
+        let range = head
+            .headers
+            .get(header::RANGE)
+            .filter(|_| head.method == Method::GET)?;
+        let found = self
+            .store
+            .find(&key(head, visit.client.peer().scheme()), &head.headers)?;
+        let age = found.age(Instant::now());
+        let is_fresh = !said.no_store && usable(&found.lifetime, age, said) == Use::Give;
+        let response = found.part(range, &Conditions::of(&head.headers), age);
+        let mut answer = Answer::from(response.filter(|_| is_fresh)?);
+        tell(&mut answer.head, "hit");
+        Some(answer)
     }
 
     /// What is kept, if the request may have it without asking.
@@ -205,8 +232,14 @@ impl Cache {
             conditions: Conditions::default(),
         };
         let (asked, client, found) = (visit.head.clone(), visit.client.clone(), found.clone());
+        let is_known = is_known(visit);
         let refreshing = async move {
-            let refresh = cache.ask_anew(asking, asked, found, flight, detached, client);
+            let again = Again {
+                found,
+                flight,
+                is_known,
+            };
+            let refresh = cache.ask_anew(asking, asked, again, detached, client);
             let _in_time = timeout(MAX_REFRESH, refresh).await;
         };
         // Where too much is done beside requests already, the next one tries it again.
@@ -217,11 +250,15 @@ impl Cache {
         self,
         asking: Asking,
         mut asked: Box<request::Parts>,
-        found: Arc<Stored>,
-        flight: Flight,
+        again: Again,
         mut detached: Detached,
         client: Rc<Client>,
     ) {
+        let Again {
+            found,
+            flight,
+            is_known,
+        } = again;
         asked.method = Method::GET;
         let mut head = asked.clone();
         found.ask_whether_it_holds(&mut head.headers);
@@ -233,6 +270,7 @@ impl Cache {
             purges,
             found: Some(found),
             flight: Some(flight),
+            is_known,
         };
         let mut answer = self.take(answer, &asking, trip, &client);
         while let Some(Ok(_)) = answer.body.next().await {}
@@ -290,19 +328,23 @@ impl Cache {
 
     /// What is kept still holds, as the service `said`.
     fn renew(&self, found: &Stored, said: &response::Parts, asking: &Asking, trip: &Trip<'_>) -> Answer {
+        const HOW: &str = "hit; fwd=stale; fwd-status=304";
+        if !found.is_meant_by(&said.headers) {
+            return given(found, asking, found.age(Instant::now()), HOW).counted(Outcome::Revalidated);
+        }
         let now = SystemTime::now();
         let age = age_on_arrival(&said.headers, now, trip.delay);
         let mut renewed = found.renewed(said, (age, Instant::now()));
         let (mut whole, ()) = http::Response::new(()).into_parts();
         (whole.status, whole.headers) = (renewed.status, renewed.headers.clone());
-        match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
+        match lifetime(trip.is_personal(), &whole, now, self.settings.defaults) {
             Some(lifetime) => {
                 renewed.lifetime = lifetime;
                 self.store.keep(&asking.key, renewed.clone(), trip.purges);
             }
             None => drop(self.store.forget(&asking.key)),
         }
-        given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304").counted(Outcome::Revalidated)
+        given(&renewed, asking, age, HOW).counted(Outcome::Revalidated)
     }
 
     /// What is kept, where the service fails and it may be given nevertheless.
@@ -325,7 +367,7 @@ impl Cache {
         } else {
             "fwd=miss"
         };
-        let lifetime = lifetime(&trip.asked.headers, &answer.head, now, self.settings.defaults);
+        let lifetime = lifetime(trip.is_personal(), &answer.head, now, self.settings.defaults);
         let length = length(&answer.head);
         let is_short = length.is_none_or(|length| length <= self.settings.max_body);
         let is_get = asking.method == Method::GET;
@@ -345,7 +387,7 @@ impl Cache {
             age: age_on_arrival(&answer.head.headers, now, trip.delay),
             arrived: Instant::now(),
         };
-        let keeping = Keeping {
+        let mut keeping = Keeping {
             length,
             stored: Some(Box::new(stored)),
             body: BytesMut::new(),
@@ -356,8 +398,19 @@ impl Cache {
             flight: trip.flight,
         };
         tell(&mut answer.head, &format!("{why}; stored"));
-        answer.watch(keeping);
+        match answer.body.is_over() {
+            // Nobody asks for a body that is none.
+            true => keeping.finish(),
+            false => answer.watch(keeping),
+        }
     }
+}
+
+/// What is asked for anew.
+struct Again {
+    found: Arc<Stored>,
+    flight: Flight,
+    is_known: bool,
 }
 
 /// What is known of a request that was sent to the service.
@@ -368,49 +421,14 @@ struct Trip<'t> {
     purges: u64,
     found: Option<Arc<Stored>>,
     flight: Option<Flight>,
+    /// A middleware in front knows who asks, and may have told the service.
+    is_known: bool,
 }
 
-/// Keeps a body as it passes.
-#[derive(Debug)]
-struct Keeping {
-    stored: Option<Box<Stored>>,
-    length: Option<usize>,
-    body: BytesMut,
-    most: usize,
-    key: String,
-    store: Arc<Store>,
-    purges: u64,
-    /// Others wait for it.
-    flight: Option<Flight>,
-}
-
-impl Change for Keeping {
-    fn part(&mut self, part: Frame<Bytes>, out: &mut Parts) -> Result<(), Unreadable> {
-        match part.data_ref() {
-            Some(data) if self.body.len() + data.len() <= self.most => {
-                if self.stored.is_some() {
-                    self.body.extend_from_slice(data);
-                }
-            }
-            // It is too long, or ends in trailers, which are not kept.
-            _ => {
-                (self.stored, self.body) = (None, BytesMut::new());
-                self.flight = None;
-                self.store.pass(&self.key);
-            }
-        }
-        out.push_back(part);
-        Ok(())
-    }
-
-    fn end(&mut self, _: &mut Parts) -> Result<(), Unreadable> {
-        let is_whole = self.length.is_none_or(|length| length == self.body.len());
-        if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
-            stored.body = self.body.split().freeze();
-            self.store.keep(&self.key, *stored, self.purges);
-        }
-        self.flight = None;
-        Ok(())
+impl Trip<'_> {
+    /// True if the answer may be for one user alone.
+    fn is_personal(&self) -> bool {
+        self.is_known || self.asked.headers.contains_key(header::AUTHORIZATION)
     }
 }
 
@@ -440,6 +458,11 @@ fn tell(head: &mut response::Parts, how: &str) {
     }
 }
 
+/// True if a middleware in front, or TLS, knows who asks: services may be told, and answer for that one alone.
+fn is_known(visit: &Visit<'_>) -> bool {
+    visit.trail.user().is_some() || !visit.client.peer().certificates().is_empty()
+}
+
 /// What a request says of caches.
 fn request_directives(head: &request::Parts) -> Directives {
     let mut said = Directives::of(&head.headers);
@@ -462,30 +485,6 @@ fn has_precondition(head: &request::Parts) -> bool {
     ]
     .iter()
     .any(|name| head.headers.contains_key(name))
-}
-
-/// What an answer is kept by.
-fn key(head: &request::Parts, scheme: &str) -> String {
-    let host = head
-        .headers
-        .get(header::HOST)
-        .map(HeaderValue::as_bytes)
-        .unwrap_or_default();
-    let host = String::from_utf8_lossy(host).to_ascii_lowercase();
-    let rest = head.uri.path_and_query().map_or("/", |rest| rest.as_str());
-    format!("{scheme}://{host}{rest}")
-}
-
-/// The key of what a header of an answer names, if it is of the same host.
-fn key_of(named: &str, asked: &request::Parts, scheme: &str) -> Option<String> {
-    let uri: Uri = named.parse().ok()?;
-    let own = key(asked, scheme);
-    let host = own.split("://").nth(1)?.split('/').next()?;
-    match uri.authority() {
-        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => None,
-        _ if !uri.path().starts_with('/') => None,
-        _ => Some(format!("{scheme}://{host}{}", uri.path_and_query()?)),
-    }
 }
 
 /// How long the body is, if it says so.

@@ -19,12 +19,12 @@ const OF_UNCHANGED: [HeaderName; 7] = [
     header::VARY,
 ];
 
-/// Headers that an answer which says that nothing changed cannot change: they belong to the body.
+/// Headers that an answer which says that nothing changed cannot change: they belong to the very bytes of the body.
 const OF_BODY: [HeaderName; 4] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
+    HeaderName::from_static("content-md5"),
     header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
 ];
 
 /// One answer.
@@ -83,6 +83,18 @@ impl Stored {
         asks
     }
 
+    /// True if `said`, that nothing changed, is about this one: a strong tag of another one names that (RFC 9111 4.3.4).
+    pub(super) fn is_meant_by(&self, said: &HeaderMap) -> bool {
+        let strong = |headers: &HeaderMap| {
+            let tag = headers.get(header::ETAG).map(HeaderValue::as_bytes);
+            tag.filter(|tag| !tag.starts_with(b"W/")).map(<[u8]>::to_vec)
+        };
+        match (strong(said), strong(&self.headers)) {
+            (Some(theirs), Some(own)) => theirs == own,
+            (Some(_), None) | (None, _) => true,
+        }
+    }
+
     /// It still holds, as `said`; it came anew.
     pub(super) fn renewed(&self, said: &response::Parts, (age, arrived): (Duration, Instant)) -> Self {
         let mut renewed = Self {
@@ -97,6 +109,26 @@ impl Stored {
             }
         }
         renewed
+    }
+
+    /// The answer to a GET of a `range`, `age` after it was made; `None` if the service has to see to it.
+    pub(super) fn part(
+        &self,
+        range: &HeaderValue,
+        asked: &Conditions,
+        age: Duration,
+    ) -> Option<Response<Bytes>> {
+        let (first, last) = bytes(range, self.body.len()).filter(|_| self.status == StatusCode::OK)?;
+        let mut response = self.answer(&Method::GET, asked, age);
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            *response.body_mut() = self.body.slice(first..=last);
+            let place = format!("bytes {first}-{last}/{}", self.body.len());
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_RANGE, HeaderValue::try_from(place).ok()?);
+            headers.insert(header::CONTENT_LENGTH, (last - first + 1).into());
+        }
+        Some(response)
     }
 
     /// The answer to a request, `age` after it was made: without body to a HEAD, and only that nothing changed to
@@ -126,6 +158,31 @@ impl Stored {
         response.headers_mut().insert(header::AGE, age.as_secs().into());
         response
     }
+}
+
+/// First and last byte that a `Range` of one part wants of `length` (RFC 9110 14.1.2); `None` for all that the service
+/// has to judge: several parts, none that is there, other units.
+fn bytes(range: &HeaderValue, length: usize) -> Option<(usize, usize)> {
+    let number = |text: &str| {
+        let is_one = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_one.then(|| text.parse().unwrap_or(usize::MAX))
+    };
+    let (first, last) = range
+        .to_str()
+        .ok()?
+        .trim()
+        .strip_prefix("bytes=")?
+        .split_once('-')?;
+    let end = length.checked_sub(1)?;
+    let (first, last) = match (first.trim(), last.trim()) {
+        ("", suffix) => (
+            length.saturating_sub(number(suffix).filter(|length| *length > 0)?),
+            end,
+        ),
+        (first, "") => (number(first)?, end),
+        (first, last) => (number(first)?, number(last)?.min(end)),
+    };
+    (first <= last && first <= end).then_some((first, last))
 }
 
 /// The values of the headers that `names`, the lines of a `Vary`, chooses by.
@@ -163,22 +220,30 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Takes them off a request: the service is to give a whole answer.
-    pub(super) fn take(headers: &mut HeaderMap) -> Self {
+    /// Those of a request.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let none_match: Vec<_> = headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect();
         let modified_since = date(headers, &header::IF_MODIFIED_SINCE).filter(|_| none_match.is_empty());
-        headers.remove(header::IF_NONE_MATCH);
-        headers.remove(header::IF_MODIFIED_SINCE);
         Self {
             none_match,
             modified_since,
         }
     }
 
+    /// Takes them off a request: the service is to give a whole answer.
+    pub(super) fn take(headers: &mut HeaderMap) -> Self {
+        let conditions = Self::of(headers);
+        headers.remove(header::IF_NONE_MATCH);
+        headers.remove(header::IF_MODIFIED_SINCE);
+        conditions
+    }
+
     /// True if the answer with these headers is what the client has (RFC 9110 13.1).
     fn are_met_by(&self, headers: &HeaderMap) -> bool {
         if let Some(since) = self.modified_since {
-            return date(headers, &header::LAST_MODIFIED).is_some_and(|changed| changed <= since);
+            // Without a word on its last change, it has not changed since it was made (RFC 9111 4.3.2).
+            let changed = date(headers, &header::LAST_MODIFIED).or_else(|| date(headers, &header::DATE));
+            return changed.is_some_and(|changed| changed <= since);
         }
         let strong = |tag: &str| tag.trim().strip_prefix("W/").unwrap_or(tag.trim()).to_owned();
         let own = headers
@@ -291,6 +356,19 @@ mod tests {
     }
 
     #[test]
+    fn what_says_nothing_of_its_last_change_is_as_old_as_it_is() {
+        let stored = stored(&[("date", "Thu, 01 Jan 2026 00:00:00 GMT")], &[]);
+        for (since, status) in [
+            ("Thu, 01 Jan 2026 00:00:00 GMT", 304),
+            ("Wed, 31 Dec 2025 23:59:59 GMT", 200),
+        ] {
+            let conditions = Conditions::take(&mut map(&[("if-modified-since", since)]));
+            let answer = stored.answer(&Method::GET, &conditions, Duration::ZERO);
+            assert_eq!(answer.status().as_u16(), status, "{since}");
+        }
+    }
+
+    #[test]
     fn what_still_holds_takes_over_the_new_headers_but_those_of_its_body() {
         let stored = stored(
             &[("x-a", "1"), ("content-type", "text/plain"), ("etag", "\"1\"")],
@@ -300,15 +378,72 @@ mod tests {
         said.headers = map(&[
             ("x-a", "2"),
             ("x-a", "3"),
-            ("content-type", "no"),
+            ("content-type", "text/html"),
             ("content-length", "0"),
+            ("content-md5", "no"),
         ]);
         let renewed = stored.renewed(&said, (Duration::ZERO, Instant::now()));
         assert_eq!(
             renewed.headers.get_all("x-a").iter().collect::<Vec<_>>(),
             ["2", "3"]
         );
-        assert_eq!(renewed.headers["content-type"], "text/plain");
+        assert_eq!(renewed.headers["content-type"], "text/html");
+        assert!(
+            !renewed.headers.contains_key("content-md5") && !renewed.headers.contains_key("content-length")
+        );
         assert_eq!((renewed.age, renewed.body.len()), (Duration::ZERO, 4));
+    }
+
+    #[test]
+    fn one_part_of_what_is_kept_is_given_as_a_part() {
+        let stored = stored(&[("etag", "\"1\"")], &[]);
+        let part = |range: &str, asked: &[(&'static str, &'static str)]| {
+            let range = HeaderValue::from_str(range).unwrap();
+            stored.part(&range, &Conditions::of(&map(asked)), Duration::ZERO)
+        };
+        for (range, expected) in [
+            ("bytes=0-0", Some(("b", "bytes 0-0/4"))),
+            ("bytes=1-2", Some(("od", "bytes 1-2/4"))),
+            ("bytes=1-", Some(("ody", "bytes 1-3/4"))),
+            ("bytes=1-99999999999999999999999", Some(("ody", "bytes 1-3/4"))),
+            ("bytes=-3", Some(("ody", "bytes 1-3/4"))),
+            ("bytes=-9", Some(("body", "bytes 0-3/4"))),
+            ("bytes=-0", None),
+            ("bytes=4-", None),
+            ("bytes=2-1", None),
+            ("bytes=0-0,2-2", None),
+            ("bytes=-", None),
+            ("bytes=+1-2", None),
+            ("lines=0-1", None),
+            ("", None),
+        ] {
+            let found = part(range, &[]).map(|answer| {
+                assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+                let place = answer.headers()["content-range"].to_str().unwrap().to_owned();
+                (String::from_utf8(answer.body().to_vec()).unwrap(), place)
+            });
+            let expected = expected.map(|(body, place)| (body.to_owned(), place.to_owned()));
+            assert_eq!(found, expected, "{range}");
+        }
+        let unchanged = part("bytes=0-0", &[("if-none-match", "\"1\"")]).unwrap();
+        assert_eq!((unchanged.status().as_u16(), unchanged.body().len()), (304, 0));
+    }
+
+    #[test]
+    fn what_holds_is_what_a_strong_tag_names() {
+        for (own, said, is_meant) in [
+            ("\"1\"", "\"1\"", true),
+            ("\"1\"", "\"2\"", false),
+            ("\"1\"", "W/\"2\"", true),
+            ("W/\"1\"", "\"1\"", true),
+        ] {
+            let stored = stored(&[("etag", own)], &[]);
+            assert_eq!(
+                stored.is_meant_by(&map(&[("etag", said)])),
+                is_meant,
+                "{own} {said}"
+            );
+        }
+        assert!(stored(&[("etag", "\"1\"")], &[]).is_meant_by(&HeaderMap::new()));
     }
 }

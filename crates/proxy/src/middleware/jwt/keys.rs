@@ -1,5 +1,7 @@
 //! Keys, each with the signatures that it may be used for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
@@ -19,8 +21,15 @@ pub(super) const MIN_SECRET: usize = 32;
 const MIN_MODULUS: usize = 256;
 
 /// Keys in the order in which they are tried.
-#[derive(Debug, Default)]
-pub(in crate::middleware) struct Keys(Vec<Key>);
+#[derive(Debug)]
+pub(in crate::middleware) struct Keys {
+    keys: Vec<Key>,
+    /// No two sets have the same, be they alike or not.
+    edition: u64,
+}
+
+/// Editions that were given away.
+static EDITIONS: AtomicU64 = AtomicU64::new(0);
 
 /// One key.
 #[derive(Debug, Clone)]
@@ -52,12 +61,13 @@ pub(in crate::middleware) enum Origin {
 
 impl Keys {
     pub(in crate::middleware) fn new(keys: Vec<Key>) -> Self {
-        Self(keys)
+        let edition = EDITIONS.fetch_add(1, Ordering::Relaxed);
+        Self { keys, edition }
     }
 
     /// The keys of all of `sets`.
     pub(super) fn of_all(sets: Vec<Self>) -> Self {
-        Self(sets.into_iter().flat_map(|set| set.0).collect())
+        Self::new(sets.into_iter().flat_map(|set| set.keys).collect())
     }
 
     /// The keys that a token signed with `algorithm` may mean. With `id` those of that name, and those without one.
@@ -71,7 +81,7 @@ impl Keys {
             (None, _) | (_, None) => true,
         };
         let fits = move |key: &&Key| key.algorithms.contains(&algorithm);
-        self.0
+        self.keys
             .iter()
             .filter(is_meant)
             .filter(fits)
@@ -79,14 +89,19 @@ impl Keys {
             .take(MAX_TRIES)
     }
 
+    /// Which set this is; one that is read again is another.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
+    }
+
     /// True if one of them has this name.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.0.iter().any(|key| key.id.as_deref() == Some(id))
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// True if one of them fits one of `algorithms`.
     pub(super) fn fit_any(&self, algorithms: &[Algorithm]) -> bool {
-        self.0
+        self.keys
             .iter()
             .any(|key| key.algorithms.iter().any(|known| algorithms.contains(known)))
     }

@@ -6,6 +6,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verified;
 
 use std::{
     sync::Arc,
@@ -27,7 +28,11 @@ pub(super) use self::{
     keys::{Keys, Origin},
     token::{Claims, Refusal, Token},
 };
-use self::{key_set::KeySet, keys::Key};
+use self::{
+    key_set::KeySet,
+    keys::Key,
+    verified::{Asked, Verified},
+};
 use super::{
     Around, InvalidMiddleware, Next, Visit,
     identity::{Told, realm},
@@ -41,6 +46,7 @@ use crate::{forward::Answer, respond::Failure};
 pub(super) struct Jwt {
     own: Watched<Keys>,
     fetched: Option<Arc<KeySet>>,
+    verified: Verified,
     /// What was told of fetching.
     told: Mutex<Option<Arc<str>>>,
     algorithms: Vec<Algorithm>,
@@ -87,6 +93,7 @@ impl Jwt {
         Ok(Self {
             own,
             fetched: fetched.transpose()?,
+            verified: Verified::default(),
             told: Mutex::default(),
             algorithms,
             terms: Terms::new(settings),
@@ -99,27 +106,37 @@ impl Jwt {
     }
 
     /// What the token among `headers` says, if it counts.
-    async fn admit(&self, headers: &HeaderMap) -> Result<Claims, Refusal> {
+    async fn admit(&self, headers: &HeaderMap) -> Result<Arc<Claims>, Refusal> {
         let text = self.place.find(headers)?;
-        let token = Token::parse(text, &self.algorithms)?;
-        let claims = match self.verify(&token) {
-            Err(Refusal::UnknownKey | Refusal::NoKeys) if self.renew().await => self.verify(&token)?,
+        let claims = match self.verify(text) {
+            Err(Refusal::UnknownKey | Refusal::NoKeys) if self.renew().await => self.verify(text)?,
             verified => verified?,
         };
         self.terms.check(&claims, SystemTime::now())?;
         Ok(claims)
     }
 
-    /// What `token` says, if one of the keys that are known signed it.
-    fn verify(&self, token: &Token<'_>) -> Result<Claims, Refusal> {
-        let own = token.verify(&self.own.get());
-        let Some(set) = &self.fetched else {
-            return own;
+    /// What the token `text` says, if one of the keys that are known signed it.
+    fn verify(&self, text: &str) -> Result<Arc<Claims>, Refusal> {
+        let (own, fetched) = (self.own.get(), self.fetched.as_ref());
+        let fetched = fetched.map(|set| set.keys(Instant::now()).ok_or(Refusal::NoKeys));
+        let of_fetched = fetched.as_ref().and_then(|keys| keys.as_ref().ok());
+        let editions = [Some(own.edition()), of_fetched.map(|keys| keys.edition())];
+        let asked = Asked::new(text);
+        if let Some(claims) = self.verified.find(&asked, &editions) {
+            return Ok(claims);
+        }
+        let token = Token::parse(text, &self.algorithms)?;
+        let (edition, claims) = match (token.verify(&own), fetched) {
+            (Err(_), Some(keys)) => {
+                let keys = keys?;
+                (keys.edition(), token.verify(&keys)?)
+            }
+            (of_own, _) => (own.edition(), of_own?),
         };
-        own.or_else(|_| match set.keys(Instant::now()) {
-            Some(keys) => token.verify(&keys),
-            None => Err(Refusal::NoKeys),
-        })
+        let claims = Arc::new(claims);
+        self.verified.keep(asked, edition, claims.clone(), text.len());
+        Ok(claims)
     }
 
     async fn renew(&self) -> bool {

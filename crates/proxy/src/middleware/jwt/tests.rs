@@ -333,9 +333,11 @@ fn keys_in_files_are_read_again() {
     };
     write(json!({"keys": [a.jwk()]}).to_string());
     let jwt = jwt(json!({"keys": [{"jwkFile": path}], "algorithms": ["ES256"]})).unwrap();
+    let tokens = [a.token(&json!({})), b.token(&json!({}))];
+    // The very same token again and again: that it was verified once is worth nothing when the keys have changed.
     let counts = |issuer: &Issuer| {
-        let text = issuer.token(&json!({}));
-        jwt.verify(&Token::parse(&text, &jwt.algorithms).unwrap()).is_ok()
+        let token = &tokens[usize::from(issuer.id == "b")];
+        (0..3).all(|_| jwt.verify(token).is_ok())
     };
     assert!(counts(&a) && !counts(&b));
     write(json!({"keys": [b.jwk()]}).to_string());
@@ -344,4 +346,62 @@ fn keys_in_files_are_read_again() {
     write("{".to_owned());
     assert!(jwt.refresh());
     assert!(counts(&b) && jwt.trouble().unwrap().contains("serves on"));
+}
+
+#[tokio::test]
+async fn a_token_that_was_verified_is_judged_each_time() {
+    let issuer = Issuer::p256("a");
+    let jwt = jwt(json!({"keys": [{"pem": issuer.pem()}], "algorithms": ["ES256"], "leeway": "0s"})).unwrap();
+    let now = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let token = issuer.token(&json!({"exp": now.as_secs_f64() + 0.5}));
+    let sent = headers(&[("authorization", &format!("Bearer {token}"))]);
+    assert!(jwt.admit(&sent).await.is_ok());
+    let forged = headers(&[("authorization", &format!("Bearer {token}x"))]);
+    assert!(
+        jwt.admit(&forged).await.is_err(),
+        "a token that is like it is another"
+    );
+    let expired = async {
+        while jwt.admit(&sent).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        jwt.admit(&sent).await
+    };
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(30), expired).await;
+    assert_eq!(refused.unwrap(), Err(Refusal::Expired));
+}
+
+/// Says what it costs to verify a token, and to know it: `cargo test --release -p mesh-proxy --lib -- --ignored --nocapture
+/// known_again`.
+#[test]
+#[ignore = "it measures, and asserts nothing that a busy machine could not spoil"]
+fn what_it_costs_to_verify_a_token_and_to_be_known_again() {
+    const TIMES: u32 = 2_000;
+    for (name, issuer) in [
+        ("ES256", Issuer::p256("a")),
+        ("RS256", Issuer::rsa("a", Algorithm::RS256)),
+    ] {
+        let jwt = jwt(json!({"keys": [{"pem": issuer.pem()}], "algorithms": [name]})).unwrap();
+        let token =
+            issuer.token(&json!({"iss": "https://idp.example.com", "sub": "me", "roles": ["a", "b"]}));
+        let begin = Instant::now();
+        for _ in 0..TIMES {
+            let keys = jwt.own.get();
+            assert!(
+                Token::parse(&token, &jwt.algorithms)
+                    .unwrap()
+                    .verify(&keys)
+                    .is_ok()
+            );
+        }
+        let anew = begin.elapsed() / TIMES;
+        let begin = Instant::now();
+        for _ in 0..TIMES {
+            assert!(jwt.verify(&token).is_ok());
+        }
+        println!(
+            "{name}: verified in {anew:?}, known again in {:?}",
+            begin.elapsed() / TIMES
+        );
+    }
 }

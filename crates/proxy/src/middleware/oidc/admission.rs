@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{
     Oidc,
+    ended::ENDED,
     renewal::{Landing, RENEWALS},
     session::{Session, Standing},
     tokens::{Grant, Tokens, Trouble},
@@ -63,7 +64,11 @@ impl Oidc {
             .get()
             .cookie
             .open(&format!("session {}", self.client), &value)?;
-        Some((serde_json::from_slice(&opened.text).ok()?, opened.is_old))
+        let session: Session = serde_json::from_slice(&opened.text).ok()?;
+        if self.paths.backchannel.is_some() && ENDED.has(&self.client, &session.claims(), session.since) {
+            return None;
+        }
+        Some((session, opened.is_old))
     }
 
     /// What tells a browser to keep `session`; `None` if it is too long.

@@ -7,12 +7,16 @@ use reqwest::Url;
 
 use super::{
     Oidc, cookies,
+    ended::{ENDED, token_in},
     flow::{Asked, LOGIN_TIME, Login, Origin, Told, wants_page},
     now,
     session::Session,
     tokens::{Grant, Tokens, Trouble},
 };
-use crate::{forward::Answer, middleware::Visit, respond::Failure};
+use crate::{forward::Answer, middleware::Visit, respond::Failure, upstream::Keep};
+
+/// The longest form that ends sessions.
+const MAX_FORM: u64 = 64 * 1024;
 
 /// Logins that one browser has begun and not ended; more were given up.
 const MAX_LOGINS: usize = 5;
@@ -208,6 +212,34 @@ impl Oidc {
         match url.or_else(|| Url::parse(&then).ok()) {
             Some(url) => go(StatusCode::SEE_OTHER, &url, cookies),
             None => with(page(StatusCode::OK, "you are logged out"), cookies),
+        }
+    }
+
+    /// The provider tells that it ended sessions.
+    pub(super) async fn provider_logs_out(&self, visit: &mut Visit<'_>) -> Answer {
+        if visit.head.method != Method::POST {
+            return page(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the provider logs users out by POST",
+            );
+        }
+        let token = match visit.body.keep(Some(MAX_FORM)).await {
+            Ok(Keep::Whole(form)) => token_in(form.bytes()),
+            Ok(Keep::Nothing | Keep::NoRoom | Keep::TooLong) | Err(_) => None,
+        };
+        let Some(token) = token else {
+            return page(StatusCode::BAD_REQUEST, "a form with a logout_token is wanted");
+        };
+        match self.provider.ended(token).await {
+            Ok(told) => {
+                ENDED.end(&self.client, &told, now());
+                page(StatusCode::OK, "ended")
+            }
+            Err(Trouble::Refused(error)) => {
+                tracing::warn!(issuer = %self.issuer, %error, "logout of the provider refused");
+                page(StatusCode::BAD_REQUEST, "the logout_token is not valid")
+            }
+            Err(trouble) => self.cannot_tell(visit, &trouble),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod admission;
 mod cookies;
+mod ended;
 mod flow;
 mod login;
 mod provider;
@@ -145,6 +146,9 @@ impl Oidc {
         }
         if path == self.paths.logout {
             return self.log_out(visit, &origin).await;
+        }
+        if self.paths.backchannel.as_deref() == Some(path) {
+            return self.provider_logs_out(visit).await;
         }
         let now = now();
         let (session, cookies) = match self.admit(&visit.head.headers, now).await {

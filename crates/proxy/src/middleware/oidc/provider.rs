@@ -21,6 +21,7 @@ use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 use super::{
     super::jwt::{Keys, Origin, Refusal, Terms, Token},
+    ended::ends_sessions,
     session::Claims,
     tokens::{Grant, TokenAnswer, Tokens, Trouble, basic, encoded, fits, read_tokens, text},
 };
@@ -50,6 +51,8 @@ pub(super) struct Provider {
     asking: tokio::sync::Mutex<Option<(Instant, String)>>,
     logins: Arc<Semaphore>,
     refreshes: Arc<Semaphore>,
+    /// Anybody may send what looks like a logout: that takes no room from the others.
+    logouts: Arc<Semaphore>,
     trouble: Mutex<Option<Arc<str>>>,
     runtime: Option<Handle>,
 }
@@ -129,6 +132,7 @@ impl Provider {
             asking: tokio::sync::Mutex::default(),
             logins: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             refreshes: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            logouts: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             trouble: Mutex::default(),
             runtime,
         })
@@ -165,6 +169,22 @@ impl Provider {
             async move { provider.redeem(&grant, secret.as_deref()).await },
         )
         .await
+    }
+
+    /// What the logout token `token` says, if it is one for us.
+    pub(super) async fn ended(self: &Arc<Self>, token: String) -> Result<Claims, Trouble> {
+        let provider = self.clone();
+        let verifying = async move {
+            let known = match provider.usable() {
+                Some(known) => known,
+                None => provider.ask(None).await?,
+            };
+            let now = SystemTime::now();
+            let claims = provider.signed(&token, &known, now).await?;
+            ends_sessions(&claims, now).map_err(|why| Trouble::Refused(why.to_owned()))?;
+            Ok(claims)
+        };
+        self.beside(&self.logouts, verifying).await
     }
 
     /// Has `work` done on the control plane, while the caller only waits.
@@ -392,7 +412,14 @@ impl Provider {
         grant: &Grant,
         now: SystemTime,
     ) -> Result<Claims, Trouble> {
-        let refused = |refusal: Refusal| Trouble::Refused(format!("its ID token: {}", refusal.text()));
+        let claims = self.signed(text, known, now).await?;
+        fits(&claims, &self.settings.client_id, grant).map_err(|why| Trouble::Refused(why.to_owned()))?;
+        Ok(claims)
+    }
+
+    /// The claims of a token that it signed for us, and that holds.
+    async fn signed(self: &Arc<Self>, text: &str, known: &Known, now: SystemTime) -> Result<Claims, Trouble> {
+        let refused = |refusal: Refusal| Trouble::Refused(format!("its token: {}", refusal.text()));
         let token = Token::parse(text, &self.settings.algorithms).map_err(refused)?;
         let claims = match token.verify(&known.keys) {
             // It may have new keys since.
@@ -404,7 +431,6 @@ impl Provider {
         };
         let claims = claims.map_err(refused)?;
         self.settings.terms.check(&claims, now).map_err(refused)?;
-        fits(&claims, &self.settings.client_id, grant).map_err(|why| Trouble::Refused(why.to_owned()))?;
         Ok(claims)
     }
 

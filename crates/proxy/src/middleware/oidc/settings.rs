@@ -27,6 +27,8 @@ pub(super) struct Paths {
     pub(super) callback: String,
     /// What ends a session.
     pub(super) logout: String,
+    /// Where the provider tells that it ended sessions.
+    pub(super) backchannel: Option<String>,
     /// The whole URL of the callback, where it is on one host for all.
     pub(super) redirect: Option<String>,
 }
@@ -57,12 +59,20 @@ pub(super) fn check(settings: &model::Oidc) -> Result<Paths, InvalidMiddleware> 
     if callback == *logout {
         return Err(invalid("logoutPath", logout, "is that of the callback as well"));
     }
+    let backchannel = Some(&settings.backchannel_logout_path).filter(|path| !path.is_empty());
+    if let Some(path) = backchannel
+        && (!is_path(path) || [&callback, logout].contains(&path))
+    {
+        let reason = "is no path of its own; write one such as /oauth2/backchannel-logout";
+        return Err(invalid("backchannelLogoutPath", path, reason));
+    }
     if !is_path(then) && !is_http(then) {
         return Err(invalid("postLogoutUrl", then, "is neither a path nor a URL"));
     }
     Ok(Paths {
         callback,
         logout: logout.clone(),
+        backchannel: backchannel.cloned(),
         redirect: redirect.map(|(url, _)| url),
     })
 }
@@ -269,6 +279,11 @@ mod tests {
             (json!({"callbackPath": "/a?b"}), "callbackPath"),
             (json!({"logoutPath": ""}), "logoutPath"),
             (json!({"logoutPath": "/oauth2/callback"}), "logoutPath"),
+            (json!({"backchannelLogoutPath": "end"}), "backchannelLogoutPath"),
+            (
+                json!({"backchannelLogoutPath": "/oauth2/logout"}),
+                "backchannelLogoutPath",
+            ),
             (json!({"postLogoutUrl": "//evil.test"}), "postLogoutUrl"),
             (json!({"postLogoutUrl": "javascript:x"}), "postLogoutUrl"),
             (json!({"redirectUrl": "/callback"}), "redirectUrl"),

@@ -26,6 +26,15 @@ impl Missing {
         self.changed
     }
 
+    /// An object called `name` that has a definition, by any provider, and cannot be used.
+    pub(super) fn broken(&self, kind: Kind, name: &str) -> Option<&QualifiedName> {
+        let broken = self.set_aside.keys();
+        let mut broken = broken.filter(|(other, _)| *other == kind);
+        broken
+            .find(|(_, broken)| *broken.name == *name)
+            .map(|(_, name)| name)
+    }
+
     /// What an object says that refers to `name`.
     pub(super) fn why(&self, kind: Kind, name: &QualifiedName) -> String {
         match self.set_aside.get(&(kind, name.clone())) {

@@ -7,24 +7,39 @@
 mod composite;
 mod demands;
 mod difference;
+mod handshakes;
 mod log;
 mod middlewares;
 mod missing;
 mod precedence;
 mod routers;
 mod services;
+mod tls_options;
 mod transports;
 
 use std::sync::{Arc, OnceLock};
 
-use mesh_config::{Configuration, QualifiedName, model::ServersTransport};
+use mesh_config::{Configuration, Kind, QualifiedName, model::ServersTransport};
+use mesh_tls::Tls;
 use tokio::runtime::Handle;
 
 use self::{
-    middlewares::Middlewares, missing::Missing, precedence::Precedence, routers::Routers, services::Services,
+    handshakes::{Remarks, agree},
+    log::tell,
+    middlewares::Middlewares,
+    missing::Missing,
+    precedence::Precedence,
+    routers::Routers,
+    services::Services,
+    tls_options::OptionSets,
     transports::Transports,
 };
-use super::{EntryPointRoutes, RoutingTable, index::Index, route::InternalServices, runtime::Verdicts};
+use super::{
+    EntryPointRoutes, RoutingTable,
+    index::Index,
+    route::InternalServices,
+    runtime::{RouterVerdict, Verdicts},
+};
 
 /// What the compiler knows besides the configuration; fixed for the life of the process.
 #[derive(Debug)]
@@ -39,6 +54,8 @@ pub struct CompilerSettings {
     pub internal: InternalServices,
     /// The zone this process is in; empty where that is not known.
     pub zone: String,
+    /// What clients are shown in handshakes.
+    pub tls: Tls,
 }
 
 /// An entrypoint as the compiler sees it.
@@ -58,9 +75,12 @@ pub struct Compiler {
     precedence: Precedence,
     missing: Missing,
     transports: Transports,
+    tls_options: OptionSets,
     middlewares: Middlewares,
     services: Services,
     routers: Routers,
+    /// What was said of routers with the last table.
+    remarks: Remarks,
     /// Tables that may still be in use. The last to let go of a table pays for its destruction; that should be
     /// the compiler and never a worker.
     retired: Vec<Arc<RoutingTable>>,
@@ -73,9 +93,11 @@ impl Compiler {
             precedence: Precedence::new(&settings.precedence),
             missing: Missing::default(),
             transports: Transports::new(settings.default_transport.clone()),
+            tls_options: OptionSets::new(settings.tls.clone()),
             middlewares: Middlewares::default(),
             services: Services::new(&settings.zone),
             routers: Routers::default(),
+            remarks: Remarks::new(),
             retired: Vec::new(),
             settings,
         }
@@ -86,11 +108,12 @@ impl Compiler {
         self.middlewares.work_on(runtime);
     }
 
-    /// Looks at the files of servers transports and of middlewares. True if a table is to be made of the same
+    /// Looks at the files of servers transports, of TLS options and of middlewares. True if a table is to be made of the same
     /// configuration once more.
     pub fn refresh(&mut self) -> bool {
         let transports = self.transports.refresh();
-        self.middlewares.refresh() || transports
+        let tls_options = self.tls_options.refresh();
+        self.middlewares.refresh() || transports || tls_options
     }
 
     /// The table of `configuration`. Errors of objects are in its [`Runtime`](super::Runtime).
@@ -98,6 +121,8 @@ impl Compiler {
         self.free_unused();
         self.missing.update(&configuration.set_aside);
         self.transports.update(&configuration.servers_transports);
+        self.tls_options
+            .update(&configuration.tls_options, &self.missing, &self.precedence);
         self.middlewares.update(&configuration.middlewares, &self.missing);
         self.services.update(
             &configuration.services,
@@ -111,16 +136,20 @@ impl Compiler {
                 settings: &self.settings,
                 precedence: &self.precedence,
                 missing: &self.missing,
+                tls_options: &self.tls_options,
                 middlewares: &self.middlewares,
                 services: &self.services,
             },
         );
+        let (entry_points, remarks) = self.entry_points();
+        let routers = self.remark(remarks);
         let table = Arc::new(RoutingTable {
-            entry_points: self.entry_points(),
+            entry_points,
             verdicts: Verdicts {
-                routers: self.routers.verdicts(),
+                routers,
                 services: self.services.verdicts(),
                 middlewares: self.middlewares.verdicts(),
+                tls_options: self.tls_options.verdicts(),
                 internal: self.settings.internal.keys().cloned().collect(),
                 set_aside: configuration.set_aside.clone(),
                 problems: configuration
@@ -144,7 +173,7 @@ impl Compiler {
         self.retired.retain(|table| Arc::strong_count(table) > 1);
     }
 
-    fn entry_points(&self) -> Vec<EntryPointRoutes> {
+    fn entry_points(&self) -> (Vec<EntryPointRoutes>, Remarks) {
         let mut routes = vec![[Vec::new(), Vec::new()]; self.settings.entry_points.len()];
         for (route, entry_points) in self.routers.routes() {
             for entry_point in entry_points {
@@ -154,17 +183,44 @@ impl Compiler {
                 }
             }
         }
+        let mut remarks = Remarks::new();
         let names = self
             .settings
             .entry_points
             .iter()
             .map(|entry_point| entry_point.name.clone());
-        let entry_points = names.zip(routes).map(|(name, [plain, secure])| EntryPointRoutes {
-            name,
-            plain: Index::new(plain),
-            secure: Index::new(secure),
-        });
-        entry_points.collect()
+        let entry_points = names
+            .zip(routes)
+            .map(|(name, [plain, mut secure])| EntryPointRoutes {
+                handshakes: agree(&name, &mut secure, self.tls_options.default(), &mut remarks),
+                name,
+                plain: Index::new(plain),
+                secure: Index::new(secure),
+            });
+        (entry_points.collect(), remarks)
+    }
+
+    /// The routers with what is said of them where they do not get the TLS options that they want.
+    fn remark(&mut self, remarks: Remarks) -> Vec<Arc<RouterVerdict>> {
+        let before = std::mem::replace(&mut self.remarks, remarks);
+        let texts = |remarks: &Remarks, name: &QualifiedName| -> Vec<String> {
+            let remarks = remarks.get(name).into_iter().flatten();
+            remarks.map(|remark| remark.text.clone()).collect()
+        };
+        let mut verdicts = self.routers.verdicts();
+        if before.is_empty() && self.remarks.is_empty() {
+            return verdicts;
+        }
+        for verdict in &mut verdicts {
+            let origin = &verdict.info.entry.origin;
+            let (before, now) = (texts(&before, &verdict.name), texts(&self.remarks, &verdict.name));
+            tell(Kind::Router, &verdict.name, origin, &before, &now);
+            if let Some(remarks) = self.remarks.get(&verdict.name) {
+                *verdict =
+                    Arc::new(verdict.remarked(remarks.iter().map(|remark| (&*remark.text, remark.serves))));
+            }
+        }
+        verdicts
     }
 }
 

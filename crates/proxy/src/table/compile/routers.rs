@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, courtesy::give_way, model::Router, rule::Rule};
+use mesh_telemetry::metrics::Label;
+use mesh_tls::ServerOptions;
 
 use super::{
     super::{
@@ -16,6 +18,7 @@ use super::{
     missing::Missing,
     precedence::Precedence,
     services::Services,
+    tls_options::OptionSets,
 };
 use crate::{
     middleware::{Chain, Middleware},
@@ -38,6 +41,7 @@ pub(super) struct Surroundings<'c> {
     pub(super) settings: &'c CompilerSettings,
     pub(super) precedence: &'c Precedence,
     pub(super) missing: &'c Missing,
+    pub(super) tls_options: &'c OptionSets,
     pub(super) middlewares: &'c Middlewares,
     pub(super) services: &'c Services,
 }
@@ -65,6 +69,8 @@ struct Parts {
     /// Services that these ask.
     asked: Vec<(QualifiedName, Arc<Service>)>,
     service: Answer,
+    /// Of a router over TLS.
+    options: Option<Arc<ServerOptions>>,
 }
 
 /// The service of a router.
@@ -74,6 +80,9 @@ enum Answer {
     /// Few routers have one, and all would have room for it.
     Internal(Box<(QualifiedName, Arc<dyn InternalService>)>),
 }
+
+/// What a route is made of, beside its frame: steps, the service's name, what answers, and what handshakes are made by.
+type Parted = (Chain, Option<Arc<str>>, Target, Option<Arc<ServerOptions>>);
 
 /// What a definition says by itself: enough to know what it matches.
 struct Frame {
@@ -94,6 +103,7 @@ impl Routers {
             self.known.remove(&name);
         }
         for name in difference.stale {
+            give_way();
             if let Some(entry) = definitions.get(&name) {
                 let before = self.known.remove(&name);
                 let known = before.as_ref().map(|before| before.verdict.clone());
@@ -141,7 +151,7 @@ impl Surroundings<'_> {
         };
         let mut asked = good.parts.asked.iter();
         let asked = asked.any(|(name, _)| self.services.touched(name));
-        !self.middlewares.changed() && !service && !asked && known.is_of(entry)
+        !self.middlewares.changed() && !self.tls_options.changed() && !service && !asked && known.is_of(entry)
     }
 
     fn compile(
@@ -204,7 +214,8 @@ impl Surroundings<'_> {
             ),
         };
         errors.extend_from_slice(&frame.warnings);
-        let parts = (middlewares, Some(service), target);
+        let options = good.parts.options.clone();
+        let parts = (middlewares, Some(service), target, options);
         self.compiled(
             name,
             entry,
@@ -246,7 +257,9 @@ impl Surroundings<'_> {
     ) -> Compiled {
         let reason = format!("router {name} is broken: {}", errors.join("; ")).into();
         errors.extend_from_slice(&frame.warnings);
-        let parts = (Chain::default(), None, Target::Unavailable { reason });
+        // What else is wrong with it makes no other handshakes.
+        let options = self.options(name, &entry.value, None).ok().flatten();
+        let parts = (Chain::default(), None, Target::Unavailable { reason }, options);
         self.compiled(name, entry, (frame, entry), parts, (errors, None))
     }
 
@@ -255,7 +268,7 @@ impl Surroundings<'_> {
         name: &QualifiedName,
         entry: &Arc<Entry<Router>>,
         (frame, serving): (Frame, &Entry<Router>),
-        (middlewares, service, target): (Chain, Option<Arc<str>>, Target),
+        (middlewares, service, target, options): Parted,
         (errors, good): (Vec<String>, Option<Good>),
     ) -> Compiled {
         let (status, errors) = judge(good.is_some(), errors, entry);
@@ -266,11 +279,12 @@ impl Surroundings<'_> {
             priority: frame.priority,
             precedence: self.precedence.of(&name.provider),
             middlewares,
-            service,
+            service: service.map(Label::from),
             target,
             observability: serving.value.observability.clone(),
             timeouts: serving.value.timeouts,
             secure: serving.value.tls.is_some(),
+            options,
         });
         let entry_points = frame.entry_points.iter();
         let using = entry_points.filter_map(|place| self.settings.entry_points.get(*place));
@@ -315,13 +329,10 @@ impl Surroundings<'_> {
             errors.push(error);
             Vec::new()
         });
-        if let Some(options) = router.tls.as_ref().and_then(|tls| tls.options.as_ref())
-            && (&*options.name != "default" || options.provider.is_some())
-        {
-            errors.push(format!(
-                "tls.options {options} do not exist: there is only `default`"
-            ));
-        }
+        let options = self.options(name, router, held).unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        });
         let service = match &router.service {
             Some(service) => self.service(&service.resolve(&name.provider)),
             None => Err("it names no service".to_owned()),
@@ -331,6 +342,7 @@ impl Surroundings<'_> {
                 middlewares,
                 asked,
                 service,
+                options,
             }),
             Ok(_) => Err(errors),
             Err(error) => {
@@ -338,6 +350,19 @@ impl Surroundings<'_> {
                 Err(errors)
             }
         }
+    }
+
+    /// The TLS options of a router that has TLS; what is missing comes from `held`, or is an error.
+    fn options(
+        &self,
+        name: &QualifiedName,
+        router: &Router,
+        held: Option<&Parts>,
+    ) -> Result<Option<Arc<ServerOptions>>, String> {
+        let Some(tls) = &router.tls else { return Ok(None) };
+        let held = held.and_then(|held| held.options.clone());
+        let found = self.tls_options.resolve(tls, &name.provider, self.missing);
+        found.or_else(|error| held.ok_or(error)).map(Some)
     }
 
     /// The services that `middlewares` ask; what is missing comes from `held`, or is an error.
@@ -458,6 +483,7 @@ impl Parts {
         };
         let mut pairs = self.middlewares.iter().zip(&other.middlewares);
         services
+            && self.options.as_ref().map(Arc::as_ptr) == other.options.as_ref().map(Arc::as_ptr)
             && self.middlewares.len() == other.middlewares.len()
             && pairs.all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
             && self.asked.len() == other.asked.len()
