@@ -41,7 +41,9 @@ pub(in crate::middleware) struct KeySets {
 
 /// The sets that are fetched, for those who look at them.
 #[derive(Debug, Clone, Default)]
-pub struct Fetches(Arc<Mutex<Vec<(Id, Weak<KeySet>)>>>);
+pub struct Fetches(Arc<Mutex<Known>>);
+
+type Known = Vec<(Id, Weak<KeySet>)>;
 
 /// How often something was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
