@@ -101,14 +101,19 @@ impl Mesh {
 
     /// Asks for `/` of `host`: status and body; `None` when nobody answers.
     pub async fn get(&self, host: &str) -> Option<(StatusCode, String)> {
+        let response = self.answer(host).await?;
+        Some((response.status(), response.text().await.ok()?))
+    }
+
+    /// The answer for `host` with its headers; `None` if there is none.
+    pub async fn answer(&self, host: &str) -> Option<reqwest::Response> {
         let url = format!("http://127.0.0.1:{}/", self.web);
         let request = self
             .client
             .get(url)
             .header("host", host)
             .timeout(Duration::from_secs(5));
-        let response = request.send().await.ok()?;
-        Some((response.status(), response.text().await.ok()?))
+        request.send().await.ok()
     }
 
     /// Who answers for `host` with 200.

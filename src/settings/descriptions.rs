@@ -79,6 +79,11 @@ const BEFORE: &[Description] = &[
     ("accessLog.format", "common", "How a line looks."),
     ("api.basePath", "/", "What comes before `/api` in every path."),
     (
+        "api.cachePurge",
+        "false",
+        "Let those who reach the API throw away what middlewares keep, by `DELETE /api/cache`.",
+    ),
+    (
         "api.dashboard",
         "",
         "Accepted for files written for a version with a dashboard; this one has none.",
@@ -211,7 +216,7 @@ const AFTER: &[Description] = &[
     (
         "serversTransport.forwardingTimeouts.dialTimeout",
         "30s",
-        "Until a connection to a server stands; 0 means no limit.",
+        "Until a server takes the connection (TCP); TLS has 10 s on top of that. 0 means no limit.",
     ),
     (
         "serversTransport.forwardingTimeouts.earlyAnswerTimeout",

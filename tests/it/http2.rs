@@ -41,6 +41,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) flags: u8,
+    pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -52,10 +53,15 @@ impl Frame {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
             read => read.unwrap(),
         }
-        let [a, b, c, kind, flags, ..] = head;
+        let [a, b, c, kind, flags, stream @ ..] = head;
         let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap()];
         from.read_exact(&mut payload).unwrap();
-        Some(Self { kind, flags, payload })
+        Some(Self {
+            kind,
+            flags,
+            stream: u32::from_be_bytes(stream),
+            payload,
+        })
     }
 
     /// Answers what wants an answer.

@@ -1,10 +1,12 @@
 //! Reloads under load: nobody notices.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -130,4 +132,38 @@ fn a_reload_under_load_fails_no_request_closes_no_connection_and_forgets_no_heal
     );
     let probes = [probes, failed_probes].map(|probes| probes.load(Ordering::SeqCst));
     assert_eq!((probes, spared.load(Ordering::SeqCst)), ([1, 1], 0));
+}
+
+#[test]
+fn idle_connections_to_servers_of_a_renamed_service_are_closed_soon() {
+    let (place, server) = (Place::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let document = |service: &str| {
+        format!(
+            "http:\n  routers:\n    one: {{rule: \"Host(`one.test`)\", service: {service}}}\n  services:\n    \
+             {service}: {{loadBalancer: {{servers: [{{url: \"{url}\"}}]}}}}\n"
+        )
+    };
+    let file = place.write("routes.yml", &document("before"));
+    let mesh = place.start(&words(&flags(&file)));
+    let (closed, closings) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in server.incoming().map_while(Result::ok) {
+            let closed = closed.clone();
+            thread::spawn(move || {
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                while lines.by_ref().take_while(|line| !line.is_empty()).count() > 0 {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    (&stream).write_all(answer).unwrap();
+                }
+                let _ = closed.send(Instant::now());
+            });
+        }
+    });
+    mesh.eventually("one.test", "/", |answer| answer.status == 200);
+    let began = Instant::now();
+    place.write("routes.yml", &document("after"));
+    let closed = closings.recv_timeout(Duration::from_secs(15)).unwrap();
+    assert!(closed - began < Duration::from_secs(5), "{:?}", closed - began);
+    assert_eq!(mesh.get("one.test", "/").status, 200);
 }

@@ -1,4 +1,4 @@
-//! The API: read-only views of what Mesh knows, as JSON.
+//! The API: views of what Mesh knows, as JSON.
 
 use std::time::SystemTime;
 
@@ -11,22 +11,26 @@ use crate::{
     answer::{self, Answer},
     certificates, explain,
     list::{self, Listed},
-    objects, overview, providers,
+    objects, overview, providers, purge,
     query::Query,
     views::Views,
 };
 
 /// Answers one request.
 pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
+    let path = request.uri().path();
+    let within = path.strip_prefix(views.api.base_path.as_str());
+    let within = within.and_then(|path| path.strip_prefix("/api/"));
+    let query = Query::parse(request.uri().query());
+    if views.api.cache_purge && within.is_some_and(|path| path.trim_end_matches('/') == "cache") {
+        return purge::purge(views, request, &query);
+    }
     if let Err(refused) = answer::refuse_writing(request.method()) {
         return *refused;
     }
-    let path = request.uri().path();
-    let within = path.strip_prefix(views.api.base_path.as_str());
-    let Some(path) = within.and_then(|path| path.strip_prefix("/api/")) else {
+    let Some(path) = within else {
         return unknown_path(path);
     };
-    let query = Query::parse(request.uri().query());
     match path.trim_end_matches('/') {
         "overview" => ok(overview::overview(views)),
         "rawdata" => ok(overview::rawdata((views.table)().runtime())),

@@ -1,7 +1,7 @@
 //! What people and machines can ask Mesh about itself: the API, ping and ready, metrics.
 //!
-//! Everything here reads. An answer is rendered on the control plane, however large it is, and holds no
-//! secrets, whoever asks.
+//! Everything here reads, but for [purging](ApiSettings::cache_purge) caches. An answer is rendered on the control plane,
+//! however large it is, and holds no secrets, whoever asks.
 
 mod answer;
 mod api;
@@ -12,6 +12,7 @@ mod objects;
 mod overview;
 mod ping;
 mod providers;
+mod purge;
 mod query;
 mod redact;
 mod scrape;

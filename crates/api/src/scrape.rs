@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use http::{Request, StatusCode};
 use mesh_proxy::{
-    Runtime,
+    RoutingTable, Runtime,
     service::{CopyOutcome, Kind},
 };
-use mesh_telemetry::metrics::{Gauges, Live, MirrorGauge, RetryGauge, ServerGauge};
+use mesh_telemetry::metrics::{CacheGauge, FetchGauge, Gauges, Live, MirrorGauge, RetryGauge, ServerGauge};
 
 use crate::{
     answer::{self, Answer},
@@ -32,6 +32,8 @@ pub(crate) fn answer(views: &Views, request: &Request<()>) -> Answer {
         servers: servers(table.runtime()),
         mirrors: mirrors(table.runtime()),
         retries: retries(table.runtime()),
+        caches: caches(&table),
+        fetches: fetches(&table),
         providers: providers::gauges((views.providers)()),
         certificates: certificates::gauges(&(views.certificates)()),
         live: Some(live(table.runtime())),
@@ -45,7 +47,29 @@ fn live(runtime: &Runtime) -> Live {
     Live {
         routers: runtime.routers.keys().map(ToString::to_string).collect(),
         services: runtime.services.keys().map(ToString::to_string).collect(),
+        middlewares: runtime.middlewares.keys().map(ToString::to_string).collect(),
     }
+}
+
+fn caches(table: &RoutingTable) -> Vec<CacheGauge> {
+    let caches = table.caches().list().into_iter();
+    let caches = caches.map(|cache| CacheGauge {
+        middleware: cache.middleware,
+        owner: cache.owner,
+        entries: cache.entries,
+        bytes: cache.bytes,
+    });
+    caches.collect()
+}
+
+fn fetches(table: &RoutingTable) -> Vec<FetchGauge> {
+    let fetches = table.fetches().list().into_iter();
+    let fetches = fetches.map(|fetch| FetchGauge {
+        url: fetch.url,
+        fetches: fetch.fetches,
+        failures: fetch.failures,
+    });
+    fetches.collect()
 }
 
 /// The servers of services that have their own; those of weighted services are among them.

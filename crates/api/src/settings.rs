@@ -12,6 +12,8 @@ pub struct ApiSettings {
     /// Serve the API on the `mesh` entrypoint to everybody who can reach it. Off, it is served where a router
     /// leads to `api@internal`.
     pub insecure: bool,
+    /// Let those who reach the API throw away what middlewares keep.
+    pub cache_purge: bool,
     /// Accepted for files written for a version with a dashboard; see [`Self::warnings`].
     pub dashboard: Option<bool>,
     /// Accepted for files written for a version with debug pages; see [`Self::warnings`].

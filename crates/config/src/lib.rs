@@ -5,6 +5,7 @@
 
 pub mod configuration;
 pub mod constraint;
+pub mod courtesy;
 pub mod document;
 pub mod duration;
 pub mod fragment;

@@ -99,6 +99,7 @@ fn server_of_a_service<const COUNT: usize>(bencher: Bencher<'_, '_>, strategy: &
         head: &head,
         client: Ipv4Addr::LOCALHOST.into(),
         tried: &[],
+        is_wary: false,
         is_spent: false,
         now: Instant::now(),
     };

@@ -162,7 +162,7 @@ impl Exchange {
         if let Some(reason) = failure.fault() {
             self.client.failed(reason);
         }
-        let router = self.route.as_ref().map(|route| &*route.label);
+        let router = self.route.as_ref().map(|route| &**route.label);
         tracing::debug!(router, %failure, "answering without a server");
     }
 
@@ -298,13 +298,16 @@ impl Exchange {
         log.record(Record {
             start: draft.start,
             duration: now.duration_since(self.started),
-            entry_point: self.client.entry_point_name().clone(),
-            router: self.route.as_ref().map(|route| route.label.clone()),
-            service: self.route.as_ref().and_then(|route| route.service.clone()),
+            entry_point: (**self.client.entry_point_name()).clone(),
+            router: self.route.as_ref().map(|route| (*route.label).clone()),
+            service: self
+                .route
+                .as_ref()
+                .and_then(|route| route.service.as_deref().cloned()),
             client: self.client.address(),
             client_user: self.trail.user(),
             method: self.method.clone(),
-            uri: draft.uri,
+            uri: self.trail.shown(draft.uri),
             version: self.version,
             scheme: self.client.peer().scheme(),
             host: draft.host,

@@ -176,6 +176,7 @@ impl Asks {
         Asking {
             head: &self.head,
             client: self.client,
+            is_wary: false,
             tried: &self.tried,
             is_spent: false,
             now: self.now,

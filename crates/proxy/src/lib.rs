@@ -33,7 +33,9 @@ mod worker;
 pub use drain::Drained;
 pub use entrypoint::{BindError, Inherited};
 pub use health::HealthChecks;
-pub use middleware::{Chain, Middleware};
+pub use middleware::{
+    CacheInfo, Caches, Chain, FetchInfo, Fetches, Middleware, Place, Purge, Selection, UnknownPlace,
+};
 pub use proxy::Proxy;
 pub use running::{Publishing, Running};
 pub use service::{

@@ -7,6 +7,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use futures::future::LocalBoxFuture;
@@ -44,6 +45,9 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
             return Ok(Box::pin(led(&route, head, body, sanitized, &mut exchange)).await);
         }
         let (passed, answer) = meet(&*route.middlewares, &mut head, exchange.client().peer());
+        if let (Some(answer), Some(middleware)) = (&answer, route.middlewares.get(passed)) {
+            middleware.count_answer(exchange.client(), answer);
+        }
         let mut answer = match answer {
             Some(answer) => answer.into(),
             None => match &route.target {
@@ -164,6 +168,7 @@ async fn led(
         route: route.clone(),
         sanitized,
         is_asked: false,
+        began: None,
     };
     lead(&route.middlewares, &mut visit, &mut behind).await
 }
@@ -173,6 +178,8 @@ struct Behind {
     route: Arc<Route>,
     sanitized: Sanitized,
     is_asked: bool,
+    /// When it was first: limits hold for all times together.
+    began: Option<Instant>,
 }
 
 impl Behind {
@@ -194,7 +201,9 @@ impl End for Behind {
             let (head, body) = visit.take();
             let mut call = Call::new(head, body, &self.sanitized, visit.client.clone());
             call.limit(self.route.timeouts);
+            call.go_on_since(self.began);
             let answer = reach(service, &mut call, visit.trail).await;
+            self.began = call.began();
             (visit.head, visit.body) = call.into_rest();
             answer
         })
@@ -208,6 +217,7 @@ impl End for Behind {
                 ..Sanitized::default()
             },
             is_asked: false,
+            began: None,
         }))
     }
 }

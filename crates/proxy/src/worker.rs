@@ -124,7 +124,7 @@ impl WorkerPlan {
                 counts: worker.shard.as_ref().map(|shard| shard.entry_point(&shared.name)),
                 room: Room::new(shared.settings.http.max_in_flight_requests, self.workers),
                 reminders: Reminders::default(),
-                name: shared.name,
+                name: shared.name.into(),
                 settings: shared.settings,
                 server: server.clone(),
                 permits: shared.permits,

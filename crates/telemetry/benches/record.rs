@@ -1,10 +1,10 @@
 //! What one request costs in metrics; the aim is less than 60 ns.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use http::Method;
-use mesh_telemetry::metrics::{Metrics, MetricsSettings, Observation, PrometheusSettings, Protocol};
+use mesh_telemetry::metrics::{Label, Metrics, MetricsSettings, Observation, PrometheusSettings, Protocol};
 
 /// Requests per measurement: one alone is shorter than a clock can tell.
 const BATCH: usize = 10_000;
@@ -24,12 +24,12 @@ fn record(bencher: Bencher<'_, '_>, routers: usize) {
         return;
     };
     let shard = metrics.shard();
-    let entry_point: Arc<str> = Arc::from("websecure");
-    let names: Vec<(Arc<str>, Arc<str>)> = (0..routers)
+    let entry_point = Label::from("websecure");
+    let names: Vec<(Label, Label)> = (0..routers)
         .map(|n| {
             (
-                Arc::from(format!("shop-{n}@consulcatalog")),
-                Arc::from(format!("shop-{n}@consulcatalog")),
+                Label::from(format!("shop-{n}@consulcatalog")),
+                Label::from(format!("shop-{n}@consulcatalog")),
             )
         })
         .collect();

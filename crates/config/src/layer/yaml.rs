@@ -12,7 +12,7 @@ use super::{
     KeyPath, MAX_DEPTH,
     places::{Lines, at_line},
 };
-use crate::origin::Problem;
+use crate::{courtesy::give_way, origin::Problem};
 
 /// What one value costs beside its text, in bytes.
 const COST: usize = 16;
@@ -60,6 +60,7 @@ pub(super) struct Parts(Vec<Option<(usize, Rc<Node>)>>);
 impl Parts {
     /// The object with the number `value`, which lies at `path`, and its lines. Each is given once.
     pub(super) fn take(&mut self, value: &Value, path: &KeyPath<'_>) -> Option<(Value, Lines)> {
+        give_way();
         let number = usize::try_from(value.to_u128()?).ok()?;
         let (line, node) = self.0.get_mut(number)?.take()?;
         let mut writer = Writer {
@@ -193,6 +194,7 @@ impl<'t> Reader<'t> {
             if event == Event::MappingEnd {
                 return Ok(Kind::Map(entries));
             }
+            give_way();
             let line = span.start.line();
             let Some(key) = self.node(event, span, depth + 1)?.kind.as_key() else {
                 return Err((line, "a key must be plain text".to_owned()));

@@ -82,24 +82,27 @@ impl TryFrom<RawHash> for Hash {
 
     fn try_from(raw: RawHash) -> Result<Self, String> {
         let named = |what: &str| match raw.name.is_empty() {
-            true => Err(format!("the source {what} needs a name")),
+            true => Err(format!("source {what} needs a name: write `name` beside it")),
             false => Ok(raw.name.clone()),
         };
         let key = match raw.source {
             Source::ClientIp | Source::Path if !raw.name.is_empty() => {
-                return Err("name belongs to the sources header, cookie and query".to_owned());
+                return Err("name belongs to the sources header, cookie and query: leave it out".to_owned());
             }
             Source::ClientIp => HashKey::ClientIp,
             Source::Path => HashKey::Path,
             Source::Header => {
                 let name = named("header")?.parse();
-                HashKey::Header(name.map_err(|_| format!("{:?} is not the name of a header", raw.name))?)
+                HashKey::Header(name.map_err(|_| format!("name {:?} is not the name of a header", raw.name))?)
             }
             Source::Cookie => HashKey::Cookie(named("cookie")?),
             Source::Query => HashKey::Query(named("query")?),
         };
         match raw.bounded_load {
-            1..=100 => Err("boundedLoad is more than 100 per cent, or 0 for no bound".to_owned()),
+            1..=100 => Err(format!(
+                "boundedLoad {} is no bound: write a share of more than 100 per cent, 125 for one, or 0 for none",
+                raw.bounded_load
+            )),
             bounded_load => Ok(Self { key, bounded_load }),
         }
     }

@@ -12,10 +12,18 @@ impl Service {
             ServiceKind::LoadBalancer(balancer) => balancer.warnings(),
             ServiceKind::Weighted(weighted) => {
                 let mut warnings = lack_of_services(weighted.services.is_empty());
-                warnings.extend(dropped_cookie(weighted.sticky.as_ref()));
+                warnings.extend(lack_of_weight(weighted.services.iter().map(|share| share.weight)));
+                warnings.extend(idle_sticky(weighted.sticky.as_ref()));
                 warnings
             }
-            ServiceKind::HighestRandomWeight(weighted) => lack_of_services(weighted.services.is_empty()),
+            ServiceKind::HighestRandomWeight(weighted) => {
+                let mut warnings = lack_of_services(weighted.services.is_empty());
+                warnings.extend(lack_of_weight(weighted.services.iter().map(|share| share.weight)));
+                warnings
+            }
+            ServiceKind::Mirroring(mirroring) if mirroring.mirrors.is_empty() => {
+                vec!["it has no mirrors: nobody gets copies".to_owned()]
+            }
             ServiceKind::Mirroring(_) | ServiceKind::Failover(_) => Vec::new(),
         }
     }
@@ -45,7 +53,15 @@ impl LoadBalancer {
                 .flat_map(PassiveHealthCheck::warnings),
         );
         warnings.extend(self.retry.warnings());
-        warnings.extend(dropped_cookie(self.sticky.as_ref()));
+        let is_nowhere = self.servers.iter().all(|server| server.zone.is_empty());
+        if self.zone_preference.is_some() && !self.servers.is_empty() && is_nowhere {
+            warnings.push("zonePreference has no effect: no server has a zone".to_owned());
+        }
+        let (one, all) = (self.retry.per_try_timeout, self.timeouts.request);
+        if !all.is_zero() && one > all {
+            warnings.push("retry.perTryTimeout has no effect: timeouts.request is over before it".to_owned());
+        }
+        warnings.extend(idle_sticky(self.sticky.as_ref()));
         warnings
     }
 }
@@ -77,6 +93,18 @@ impl HealthCheck {
 
 impl PassiveHealthCheck {
     fn warnings(&self) -> Vec<String> {
+        let never = if self.error_rate == 0 && self.max_failed_attempts == 0 {
+            Some("with maxFailedAttempts 0 and without errorRate")
+        } else if self.max_ejection_percent == 0 {
+            Some("with maxEjectionPercent 0")
+        } else {
+            None
+        };
+        if let Some(why) = never {
+            return vec![format!(
+                "passiveHealthCheck has no effect {why}: it ejects no server"
+            )];
+        }
         let is_idle = self.error_rate == 0 && self.min_requests != Self::default().min_requests;
         useless(
             [("minRequests", is_idle)],
@@ -93,7 +121,15 @@ impl Retry {
             ("statuses", once && !self.statuses.is_empty()),
             ("nonIdempotent", once && self.non_idempotent),
         ];
-        useless(written, "retry.", "with attempts 1")
+        let mut warnings = useless(written, "retry.", "with attempts 1");
+        if !once && self.budget_percent == 0 && self.min_retries_per_second == 0 {
+            warnings.push(
+                "retry.attempts has no effect with budgetPercent 0 and minRetriesPerSecond 0, except after servers that \
+                 refuse the connection"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 }
 
@@ -105,9 +141,11 @@ fn useless<const N: usize>(written: [(&str, bool); N], block: &str, why: &str) -
         .collect()
 }
 
-/// Browsers take no such cookie.
-fn dropped_cookie(sticky: Option<&Sticky>) -> Option<String> {
-    let cookie = sticky?.cookie.as_ref()?;
+/// A cookie that is missing, or that browsers do not take.
+fn idle_sticky(sticky: Option<&Sticky>) -> Option<String> {
+    let Some(cookie) = &sticky?.cookie else {
+        return Some("sticky has no effect without a cookie: add cookie: {}".to_owned());
+    };
     let is_dropped = cookie.same_site == Some(SameSite::None) && !cookie.secure;
     is_dropped.then(|| "browsers drop a sticky.cookie with sameSite none: add secure: true".to_owned())
 }
@@ -115,6 +153,11 @@ fn dropped_cookie(sticky: Option<&Sticky>) -> Option<String> {
 fn lack_of_services(is_empty: bool) -> Vec<String> {
     let warning = "it has no services: all of its requests are answered 503";
     is_empty.then(|| warning.to_owned()).into_iter().collect()
+}
+
+fn lack_of_weight(mut weights: impl ExactSizeIterator<Item = u32>) -> Option<String> {
+    let warning = "all of its services have weight 0: all of its requests are answered 503";
+    (weights.len() > 0 && weights.all(|weight| weight == 0)).then(|| warning.to_owned())
 }
 
 #[cfg(test)]
@@ -183,9 +226,57 @@ mod tests {
         ] {
             assert_eq!(warnings(json!({"loadBalancer": options})), expected, "{options}");
         }
+    }
+
+    #[test]
+    fn options_that_others_make_useless_are_named() {
+        for (options, expected) in [
+            (
+                json!({"passiveHealthCheck": {"maxFailedAttempts": 0, "minRequests": 5}}),
+                vec![
+                    "passiveHealthCheck has no effect with maxFailedAttempts 0 and without errorRate: it ejects no server",
+                ],
+            ),
+            (
+                json!({"passiveHealthCheck": {"maxEjectionPercent": 0, "errorRate": 5}}),
+                vec!["passiveHealthCheck has no effect with maxEjectionPercent 0: it ejects no server"],
+            ),
+            (
+                json!({"retry": {"perTryTimeout": "2s"}, "timeouts": {"request": "1s"}}),
+                vec!["retry.perTryTimeout has no effect: timeouts.request is over before it"],
+            ),
+            (
+                json!({"retry": {"budgetPercent": 0, "minRetriesPerSecond": 0}}),
+                vec![
+                    "retry.attempts has no effect with budgetPercent 0 and minRetriesPerSecond 0, except after servers that refuse the connection",
+                ],
+            ),
+            (
+                json!({"zonePreference": {}, "servers": [{"url": "http://a"}]}),
+                vec!["zonePreference has no effect: no server has a zone"],
+            ),
+            (
+                json!({"sticky": {}}),
+                vec!["sticky has no effect without a cookie: add cookie: {}"],
+            ),
+        ] {
+            assert_eq!(warnings(json!({"loadBalancer": options})), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn services_over_others_without_any_are_named() {
         let lack = ["it has no services: all of its requests are answered 503"];
         assert_eq!(warnings(json!({"weighted": {}})), lack);
         assert_eq!(warnings(json!({"highestRandomWeight": {}})), lack);
+        let weightless = json!({"services": [{"name": "a", "weight": 0}, {"name": "b", "weight": 0}]});
+        let none = ["all of its services have weight 0: all of its requests are answered 503"];
+        assert_eq!(warnings(json!({"weighted": weightless})), none);
+        assert_eq!(warnings(json!({"highestRandomWeight": weightless})), none);
+        assert_eq!(
+            warnings(json!({"mirroring": {"service": "a", "mirrors": []}})),
+            ["it has no mirrors: nobody gets copies"]
+        );
     }
 
     #[test]
@@ -197,7 +288,10 @@ mod tests {
             json!({"healthCheck": {"mode": "grpc", "service": "a", "headers": {"a": "b"}}}),
             json!({"healthCheck": {"mode": "tcp", "port": 80, "interval": "1s"}}),
             json!({"passiveHealthCheck": {"minRequests": 5, "errorRate": 10}}),
-            json!({"retry": {"attempts": 1, "perTryTimeout": "1s"}}),
+            json!({"retry": {"attempts": 1, "perTryTimeout": "1s"}, "timeouts": {"request": "2s"}}),
+            json!({"retry": {"attempts": 1, "budgetPercent": 0, "minRetriesPerSecond": 0}}),
+            json!({"passiveHealthCheck": {"maxFailedAttempts": 0, "errorRate": 5}}),
+            json!({"zonePreference": {}, "servers": [{"url": "http://a", "zone": "x"}, {"url": "http://b"}]}),
             json!({"slowStart": "1s", "sticky": {"cookie": {"sameSite": "none", "secure": true}}}),
         ] {
             assert!(warnings(json!({"loadBalancer": options})).is_empty(), "{options}");

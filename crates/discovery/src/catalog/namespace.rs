@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, ProviderName, QualifiedName};
+use mesh_config::{Entry, ProviderName, QualifiedName, courtesy::give_way};
 use smallvec::SmallVec;
 
 use super::unit::{Entries, UnitKey, contested};
@@ -58,6 +58,7 @@ impl<T: Clone + PartialEq> Namespace<T> {
             self.give(name, order, published);
         }
         for (name, entry) in new {
+            give_way();
             let unchanged = old.get(name).is_some_and(|old| Arc::ptr_eq(old, entry));
             if !unchanged {
                 let claimants = self.claims.entry(name.clone()).or_default();

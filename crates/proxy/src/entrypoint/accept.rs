@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::HeaderValue;
-use mesh_telemetry::metrics::EntryPointCounts;
+use mesh_telemetry::metrics::{EntryPointCounts, Label};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -34,7 +34,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Entry {
     /// Its place in the settings, by which the table knows it.
     pub(crate) index: usize,
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Label,
     pub(crate) settings: Arc<EntryPoint>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub(crate) server: HeaderValue,

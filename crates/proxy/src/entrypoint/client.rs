@@ -11,7 +11,7 @@ use std::{
 use arc_swap::Guard;
 use mesh_telemetry::{
     access_log::AccessLog,
-    metrics::{Fault, Refusal, Shard},
+    metrics::{Fault, Label, Refusal, Shard},
 };
 use mesh_tls::OptionsGuard;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// The name of its entrypoint.
-    pub(crate) fn entry_point_name(&self) -> &Arc<str> {
+    pub(crate) fn entry_point_name(&self) -> &Label {
         &self.entry.name
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use mesh_telemetry::metrics::{Outcome, Outcomes};
 use smallvec::SmallVec;
 
 use super::{Call, ForwardError};
@@ -29,6 +30,8 @@ pub(crate) struct Answer {
     pub(crate) head: response::Parts,
     /// What follows.
     pub(crate) body: Source,
+    /// What the middleware that gives it made of the request.
+    outcomes: Outcomes,
     /// What few answers have.
     aside: Option<Box<Aside>>,
 }
@@ -86,6 +89,7 @@ impl Answer {
         Self {
             head,
             body,
+            outcomes: Outcomes::default(),
             aside: None,
         }
     }
@@ -126,6 +130,28 @@ impl Answer {
     /// True if no byte of the request reached a server: it may be sent again, whatever it is.
     pub(crate) fn is_unsent(&self) -> bool {
         matches!(self.failure(), Some(Failure::Forward(error)) if error.is_unsent())
+    }
+
+    /// The same, and the middleware that gives it counts this.
+    pub(crate) fn counted(mut self, outcome: Outcome) -> Self {
+        self.count(outcome);
+        self
+    }
+
+    /// The same, and it counts these.
+    pub(crate) fn counted_all(mut self, outcomes: Outcomes) -> Self {
+        self.outcomes.add_all(outcomes);
+        self
+    }
+
+    /// The middleware that gives it counts this.
+    pub(crate) fn count(&mut self, outcome: Outcome) {
+        self.outcomes.add(outcome);
+    }
+
+    /// What the middleware that gave it counts.
+    pub(crate) fn take_outcomes(&mut self) -> Outcomes {
+        std::mem::take(&mut self.outcomes)
     }
 
     /// Keeps `guard` until the answer, or the tunnel that it opens, is over.

@@ -21,7 +21,7 @@ use crate::{
     patience::limit,
     sanitize::{Handshake, Introduction, Sanitized, append_peer},
     service::{Asking, Server, ServerId, Terms},
-    upstream::{AnswerError, ConnectError, Http1, Keep, Kept, RequestBody, RequestHead, Upload},
+    upstream::{AnswerError, ConnectError, Http1, Keep, Kept, Recall, RequestBody, RequestHead, Upload},
 };
 
 /// A request that may still be offered to several servers.
@@ -148,6 +148,7 @@ impl Call {
             head: self.unchanged.as_ref().unwrap_or(&self.head),
             client: self.client.peer().ip,
             tried,
+            is_wary: false,
             is_spent,
             now,
         }
@@ -195,6 +196,16 @@ impl Call {
 
     fn may_be_repeated(&self) -> bool {
         self.repeats_all || self.head.method.is_idempotent()
+    }
+
+    /// When it was offered first, if it was.
+    pub(crate) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// It goes on for one that was offered first at `began`.
+    pub(crate) fn go_on_since(&mut self, began: Option<Instant>) {
+        self.began = began;
     }
 
     /// Its route sets these limits, beside those of whoever answers.
@@ -283,6 +294,11 @@ impl Call {
         self.spoilt += 1;
     }
 
+    /// True if it was sent for nothing.
+    pub(super) fn was_spoilt(&self) -> bool {
+        self.spoilt > 0
+    }
+
     /// True if no server answered it in vain or took too long: what it was sent to was gone.
     pub(super) fn was_only_lost(&self) -> bool {
         self.spoilt == self.lost
@@ -296,8 +312,13 @@ impl Call {
             None if chains.is_empty() => return (0, None),
             None => self.unchanged = Some(self.head.clone()),
         }
-        let steps = chains.iter().flat_map(|chain| chain.iter());
-        let met = meet(steps, &mut self.head, self.client.peer());
+        let mut steps = chains.iter().flat_map(|chain| chain.iter());
+        let met = meet(steps.clone(), &mut self.head, self.client.peer());
+        if let (passed, Some(answer)) = &met
+            && let Some(middleware) = steps.nth(*passed)
+        {
+            middleware.count_answer(&self.client, answer);
+        }
         self.host = self.head.headers.get(header::HOST).cloned();
         met
     }
@@ -427,6 +448,25 @@ impl Call {
         if let Some(kept) = &self.kept {
             self.body = RequestBody::kept(kept.clone());
         }
+    }
+
+    /// How its body can be had again if `server` refuses it unread.
+    pub(super) fn recall(&mut self, server: &Server) -> Recall {
+        self.rewind();
+        let retry = &server.terms.retry;
+        self.body.recall(if retry.attempts > 1 {
+            retry.max_body_bytes
+        } else {
+            0
+        })
+    }
+
+    /// Takes its body back; false if that cannot be.
+    pub(super) fn take_back(&mut self, recall: Recall) -> bool {
+        let body = recall.body();
+        let is_back = body.is_some();
+        self.body = body.unwrap_or_default();
+        is_back
     }
 
     /// The request for `server` over HTTP/2.

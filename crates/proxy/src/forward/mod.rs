@@ -292,9 +292,10 @@ async fn offer(
             // The server closed the connection, most likely before it knew of this request.
             Err(error @ ForwardError::Closed { again: true, .. }) => {
                 if call.was_lost() {
-                    taken = server.terms.take_retry(Need::Gone, now);
+                    server.state.set_doubt(true);
+                    taken = server.terms.take_retry(Need::Payment, now);
                     if taken.is_none() {
-                        return Err(error.beyond_budget(&server.service));
+                        return Err(error);
                     }
                 }
             }
@@ -312,9 +313,11 @@ async fn offer(
     ))
     .await;
     call.end_to_connect();
-    let lease = lease?;
-    let outcome = send(lease, in_flight, call, trail, log).await;
-    if let (Some(taken), Ok(_)) = (taken, &outcome) {
+    let outcome = match lease {
+        Ok(lease) => send(lease, in_flight, call, trail, log).await,
+        Err(error) => Err(error),
+    };
+    if let (Some(taken), Ok(_) | Err(ForwardError::Connect { .. })) = (taken, &outcome) {
         server.terms.give_back(taken);
     }
     outcome

@@ -21,6 +21,7 @@ pub(super) async fn exchange(lease: &mut Lease, call: &mut Call) -> Result<Respo
     let repeatable = call.is_repeatable();
     let upload = call.upload();
     let limit = call.head_limit(&lease.server);
+    let recall = call.recall(&lease.server);
     let request = call.request(&lease.server);
     let Sender::Shared(share) = &mut lease.sender else {
         return Err(ForwardError::Unsent);
@@ -41,7 +42,7 @@ pub(super) async fn exchange(lease: &mut Lease, call: &mut Call) -> Result<Respo
     if ends_connection(&error) {
         lease.sender.give_up();
     }
-    if upload.is_none() && is_untouched(&error) {
+    if is_untouched(&error) && call.take_back(recall) {
         return Err(ForwardError::closed(&lease.server, Some(error.into()), true));
     }
     call.lose();

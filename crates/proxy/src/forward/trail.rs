@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{HeaderValue, Response, StatusCode, header, response};
+use http::{HeaderValue, Response, StatusCode, Uri, header, response};
+use mesh_config::redact::REDACTED;
 use mesh_telemetry::access_log::{AccessLog, Headers, Origin};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     middleware::{Chain, unwind},
@@ -23,6 +25,8 @@ pub(crate) struct Trail {
     cookies: Vec<HeaderValue>,
     /// Whom the client said it is.
     user: Option<Arc<str>>,
+    /// Parameters of the query whose values nobody is to read.
+    hidden: Vec<Arc<str>>,
 }
 
 /// The last server that was asked.
@@ -45,6 +49,16 @@ impl Trail {
     /// Servers asked beyond the first.
     pub(crate) fn retries(&self) -> u32 {
         self.retries
+    }
+
+    /// The parameter `name` of the query proves who asks: logs do not have it.
+    pub(crate) fn hide_parameter(&mut self, name: Arc<str>) {
+        self.hidden.push(name);
+    }
+
+    /// `uri` as logs may have it.
+    pub(crate) fn shown(&self, uri: Uri) -> Uri {
+        self.hidden.iter().fold(uri, |uri, name| without_value(uri, name))
     }
 
     /// The client said that it is `user`.
@@ -126,5 +140,47 @@ impl Trail {
             bytes: asked.bytes,
             headers: headers.unwrap_or_default(),
         })
+    }
+}
+
+/// `uri` without the value of the parameter `name`.
+fn without_value(uri: Uri, name: &str) -> Uri {
+    let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let is_hidden = |pair: &str| *percent_decode_str(&key(pair)).decode_utf8_lossy() == *name;
+    let query = uri.query().unwrap_or_default();
+    if !query.split('&').any(is_hidden) {
+        return uri;
+    }
+    let pairs = query.split('&').map(|pair| match is_hidden(pair) {
+        true => format!("{}={REDACTED}", key(pair)),
+        false => pair.to_owned(),
+    });
+    let shown = format!("{}?{}", uri.path(), pairs.collect::<Vec<_>>().join("&"));
+    let mut parts = uri.into_parts();
+    parts.path_and_query = shown.parse().ok();
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_have_no_value_of_what_proves_who_asks() {
+        let mut trail = Trail::default();
+        trail.hide_parameter("key".into());
+        for (uri, shown) in [
+            ("/a?key=s3cret", "/a?key=REDACTED"),
+            (
+                "/a?x=1&%6bey=s3cret&key&monkey=1",
+                "/a?x=1&%6bey=REDACTED&key=REDACTED&monkey=1",
+            ),
+            ("http://a.test/?key=s=3&y", "http://a.test/?key=REDACTED&y"),
+            ("/a?x=key", "/a?x=key"),
+            ("/key=1", "/key=1"),
+            ("*", "*"),
+        ] {
+            assert_eq!(trail.shown(uri.parse().unwrap()).to_string(), shown);
+        }
     }
 }

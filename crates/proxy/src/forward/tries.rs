@@ -45,9 +45,11 @@ pub(super) struct Tries {
     is_instead: bool,
     /// A server answered in vain, or not in time.
     is_wasted: bool,
-    /// The last one refused the connection: it had no work with the call, so that the next offer costs nothing.
+    /// The last one refused the connection: it had no work with the call. If nobody else had, the next offer costs nothing.
     is_free: bool,
-    /// What offers beyond the first took out of the budget.
+    /// What the offer in hand took out of the budget, if it is not the first.
+    at_stake: Option<(Arc<Terms>, Allowed)>,
+    /// What those before it did.
     taken: SmallVec<[(Arc<Terms>, Allowed); 1]>,
 }
 
@@ -62,12 +64,14 @@ impl Tries {
     ) -> Option<Pick> {
         let mut pick = self.pick(service, call, now);
         if let Ok(wanted) = &pick
-            && !self.is_paid(wanted, now)
+            && !self.is_paid(wanted, call, now)
         {
             self.refuse(&wanted.server);
             // Only who is there in place of the service; that is no retry.
             pick = self.pick(service, call, now);
-            let _is_paid = pick.as_ref().is_ok_and(|instead| self.is_paid(instead, now));
+            let _is_paid = pick
+                .as_ref()
+                .is_ok_and(|instead| self.is_paid(instead, call, now));
         }
         match pick {
             Ok(pick) => {
@@ -148,27 +152,28 @@ impl Tries {
     }
 
     /// Whether the next offer is within the budget. The first one to a service is no retry.
-    fn is_paid(&mut self, pick: &Pick, now: Instant) -> bool {
+    fn is_paid(&mut self, pick: &Pick, call: &Call, now: Instant) -> bool {
         let terms = &pick.server.terms;
         if self.tried.is_empty() || pick.is_instead && !self.is_instead {
             terms.count(now);
             (self.is_instead, self.is_spent, self.offers) = (pick.is_instead, false, 0);
             return true;
         }
-        if self.is_free {
+        if self.is_free && !call.was_spoilt() {
             return true;
         }
-        let need = match self.is_wasted {
-            true => Need::Spoilt,
-            false => Need::Gone,
+        let need = match self.is_wasted || pick.server.state.is_in_doubt() {
+            true => Need::Payment,
+            false => Need::Trust,
         };
         let taken = terms.take_retry(need, now);
-        self.taken.extend(taken.map(|taken| (terms.clone(), taken)));
+        self.at_stake = taken.map(|taken| (terms.clone(), taken));
         taken.is_some()
     }
 
     /// There is no budget to offer the call to `server`.
     fn refuse(&mut self, server: &Server) {
+        server.terms.refuse_retry();
         self.is_spent = true;
         self.last = self.last.take().map(|last| match last {
             Ok(answer) => Ok(answer),
@@ -190,15 +195,13 @@ impl Tries {
         self.offers += u8::from(!self.is_free);
         self.altered = None;
         self.is_spent = self.offers >= server.terms.retry.attempts;
-        if outcome.is_ok() && call.was_only_lost() {
-            for (terms, taken) in self.taken.drain(..) {
-                terms.give_back(taken);
-            }
-        }
+        let status = outcome.as_ref().map(|answer| answer.head.status);
+        let is_bad = status.is_ok_and(|status| server.terms.retry.statuses.contains(status.as_u16()));
+        self.settle(is_refused, outcome.is_ok() && !is_bad && call.was_only_lost());
         match &outcome {
             Ok(answer) => {
                 let status = answer.head.status;
-                if !repeatable || self.is_spent || !server.terms.retry.statuses.contains(status.as_u16()) {
+                if !repeatable || self.is_spent || !is_bad {
                     return Some(outcome);
                 }
                 tracing::debug!(server = %server.authority, %status, "trying another server");
@@ -217,5 +220,21 @@ impl Tries {
         self.tried.push(server.id());
         self.last = Some(outcome);
         None
+    }
+
+    /// Settles for the offer in hand: nothing reached its server if `is_refused`. It was answered `well` after servers
+    /// that were gone, or not.
+    fn settle(&mut self, is_refused: bool, well: bool) {
+        if let Some((terms, at_stake)) = self.at_stake.take() {
+            match well || is_refused {
+                true => terms.give_back(at_stake),
+                false => self.taken.push((terms.clone(), terms.charge(at_stake))),
+            }
+        }
+        if well {
+            for (terms, taken) in self.taken.drain(..) {
+                terms.give_back(taken);
+            }
+        }
     }
 }

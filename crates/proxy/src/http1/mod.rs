@@ -34,6 +34,11 @@ pub(crate) fn line(name: &HeaderName, value: &[u8], out: &mut BytesMut) {
     out.put_slice(b"\r\n");
 }
 
+/// Writes one header line with a number.
+pub(crate) fn number_line(name: &HeaderName, number: u64, out: &mut BytesMut) {
+    line(name, itoa::Buffer::new().format(number).as_bytes(), out);
+}
+
 /// The place of the first `needle` in `bytes`.
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)

@@ -1,9 +1,9 @@
 //! Memory that a worker read into, kept for what it reads next.
 //!
 //! What was read is written from where it is, so its memory is free again only when that is done. A handle is kept
-//! until then: memory that is still in use when it is asked for is left to its user, and new memory taken.
+//! until then. Of memory that is free that comes first which was used last: it is still in the processor's cache.
 
-use std::{cell::RefCell, collections::VecDeque};
+use std::cell::RefCell;
 
 use bytes::BytesMut;
 
@@ -14,30 +14,35 @@ const MAX_KEPT: usize = 16;
 #[derive(Debug)]
 pub(super) struct Spare {
     size: usize,
-    kept: RefCell<VecDeque<BytesMut>>,
+    kept: RefCell<Vec<BytesMut>>,
 }
 
 impl Spare {
     pub(super) const fn new(size: usize) -> Self {
         Self {
             size,
-            kept: RefCell::new(VecDeque::new()),
+            kept: RefCell::new(Vec::new()),
         }
     }
 
     /// Empty memory of its size.
     pub(super) fn take(&self) -> BytesMut {
-        let mut memory = self.kept.borrow_mut().pop_front().unwrap_or_default();
-        memory.clear();
-        memory.reserve(self.size);
-        memory
+        let mut kept = self.kept.borrow_mut();
+        let free = kept.iter_mut().rposition(|memory| {
+            memory.clear();
+            memory.try_reclaim(self.size)
+        });
+        match free {
+            Some(at) => kept.remove(at),
+            None => BytesMut::with_capacity(self.size),
+        }
     }
 
     /// Keeps memory of its size.
     pub(super) fn give(&self, memory: BytesMut) {
         let mut kept = self.kept.borrow_mut();
         if kept.len() < MAX_KEPT {
-            kept.push_back(memory);
+            kept.push(memory);
         }
     }
 }
@@ -65,6 +70,20 @@ mod tests {
         memory.extend_from_slice(b"y");
         drop(memory.split());
         spare.give(memory);
+        assert_eq!(spare.take().as_ptr(), address);
+    }
+
+    #[test]
+    fn the_memory_used_last_is_used_first() {
+        let spare = Spare::new(1000);
+        let (one, two, in_use) = (spare.take(), spare.take(), spare.take());
+        let address = two.as_ptr();
+        let mut in_use = in_use;
+        in_use.extend_from_slice(b"x");
+        let _part = in_use.split();
+        for memory in [one, two, in_use] {
+            spare.give(memory);
+        }
         assert_eq!(spare.take().as_ptr(), address);
     }
 

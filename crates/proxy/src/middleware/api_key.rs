@@ -18,6 +18,7 @@ use mesh_config::{
     layer::{Format, Layer, Layers},
     model::{self, KeysFile, KnownKey},
 };
+use mesh_telemetry::metrics::Outcome;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
@@ -40,7 +41,7 @@ pub(super) struct ApiKey {
     keys: Watched<Keys>,
     told: Arc<Told>,
     header: HeaderName,
-    query: Option<String>,
+    query: Option<Arc<str>>,
     forwards: bool,
     challenge: HeaderValue,
 }
@@ -78,7 +79,7 @@ impl ApiKey {
             keys,
             told,
             header,
-            query: Some(settings.query.clone()).filter(|name| !name.is_empty()),
+            query: Some(settings.query.as_str().into()).filter(|name: &Arc<str>| !name.is_empty()),
             forwards: settings.forward_key,
             challenge: HeaderValue::try_from(challenge)
                 .map_err(|_| invalid("realm", &settings.realm, "is none"))?,
@@ -143,12 +144,19 @@ impl ApiKey {
 impl Around for ApiKey {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
+            if let Some(name) = &self.query {
+                visit.trail.hide_parameter(name.clone());
+            }
             let head = &mut visit.head;
             self.told.remove_forged(&mut head.headers);
             let presented = self.presented(&head.headers, &head.uri);
             let keys = self.keys.get();
             let Some(known) = presented.and_then(|hash| keys.get(&hash)) else {
-                return self.refuse();
+                let outcome = match presented {
+                    None => Outcome::Missing,
+                    Some(_) => Outcome::Invalid,
+                };
+                return self.refuse().counted(outcome);
             };
             for (name, value) in &known.headers {
                 head.headers.insert(name, value.clone());

@@ -1,8 +1,10 @@
 //! What middlewares have beside their definitions: work that takes place beside requests, and what outlives a definition.
 
+use std::sync::Arc;
+
 use tokio::runtime::Handle;
 
-use super::{Instances, jwt::KeySets, quota::Counts};
+use super::{Caches, Fetches, Instances, jwt::KeySets, quota::Counts};
 
 /// Work on the control plane; without a runtime nothing is fetched, as when a configuration is only checked.
 #[derive(Debug, Default)]
@@ -11,6 +13,8 @@ pub(crate) struct Background {
     runtime: Option<Handle>,
     /// What quotas have counted, by the name of the middleware: a quota that is raised is not used anew.
     pub(super) quotas: Instances<Counts>,
+    /// What is kept, by whom.
+    pub(super) caches: Arc<Caches>,
 }
 
 impl Background {
@@ -23,5 +27,15 @@ impl Background {
     /// Where to work.
     pub(super) fn runtime(&self) -> Option<Handle> {
         self.runtime.clone()
+    }
+
+    /// What is kept.
+    pub(crate) fn caches(&self) -> Arc<Caches> {
+        self.caches.clone()
+    }
+
+    /// What is fetched.
+    pub(crate) fn fetches(&self) -> Fetches {
+        self.key_sets.fetches()
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use futures::future::LocalBoxFuture;
 use http::StatusCode;
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use super::{
     Around, Instances, InvalidMiddleware, Next, Visit, answer_text,
@@ -62,7 +63,8 @@ impl Around for InFlightReq {
             let amount = self.settings.amount;
             let Some(place) = self.counts.enter(who, amount) else {
                 let text = format!("max connections reached: {amount}");
-                return answer_text(StatusCode::TOO_MANY_REQUESTS, text).into();
+                let refusal = answer_text(StatusCode::TOO_MANY_REQUESTS, text);
+                return Answer::from(refusal).counted(Outcome::Limit);
             };
             let mut answer = next.run(visit).await;
             answer.hold(place);

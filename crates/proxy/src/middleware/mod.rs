@@ -10,15 +10,18 @@ mod background;
 mod basic_auth;
 mod buffering;
 mod cache;
+mod caches;
 mod change;
 mod circuit_breaker;
 mod compress;
 mod content_type;
 mod credentials;
 mod digest_auth;
+mod directives;
 mod encoded_characters;
 mod errors;
 mod expression;
+mod flights;
 mod forward_auth;
 mod grpc_web;
 mod headers;
@@ -35,6 +38,7 @@ mod rate_limit;
 mod redirect;
 mod redirect_regex;
 mod redirect_scheme;
+mod redis;
 mod replace_path;
 mod replace_path_regex;
 mod replacement;
@@ -55,9 +59,12 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{Response, StatusCode, header, request, response};
 use mesh_config::{QualifiedName, Reference, model};
+use mesh_telemetry::metrics::{Outcome, Outcomes};
 
 pub(crate) use self::background::Background;
+pub use self::caches::{CacheInfo, Caches, Place, Purge, Selection, UnknownPlace};
 pub(crate) use self::change::{Change, Changing, Parts, PutBack, Unreadable};
+pub use self::jwt::{FetchInfo, Fetches};
 pub(crate) use self::visit::{Detached, End, Next, Visit, lead};
 pub(crate) use self::walk::{meet, unwind};
 use self::{
@@ -92,7 +99,7 @@ use self::{
     strip_prefix::StripPrefix,
     strip_prefix_regex::StripPrefixRegex,
 };
-use crate::{forward::Answer, sanitize::Peer, service::Service};
+use crate::{entrypoint::Client, forward::Answer, sanitize::Peer, service::Service};
 
 /// Middlewares in the order a request meets them; an answer meets them the other way round.
 pub type Chain = Arc<[Arc<Middleware>]>;
@@ -102,6 +109,8 @@ pub type Chain = Arc<[Arc<Middleware>]>;
 pub struct Middleware {
     /// Its qualified name.
     pub name: QualifiedName,
+    /// The same as text, for those who count.
+    pub(crate) label: Arc<str>,
     /// Its kind as written in configuration: `stripPrefix`.
     pub kind: &'static str,
     /// What it does.
@@ -200,6 +209,7 @@ impl Middleware {
         let step = Step::new(name, definition, background)?;
         Ok(step.map(|step| Self {
             name: name.clone(),
+            label: name.to_string().into(),
             kind: definition.kind(),
             step,
         }))
@@ -222,9 +232,27 @@ impl Middleware {
             None => self.clone(),
             Some(step) => Arc::new(Self {
                 name: self.name.clone(),
+                label: self.label.clone(),
                 kind: self.kind,
                 step: Step::Around(step),
             }),
+        }
+    }
+
+    /// Counts what it made of a request of `client`.
+    pub(crate) fn count(&self, client: &Client, outcomes: Outcomes) {
+        if !outcomes.is_empty()
+            && let Some(shard) = client.shard()
+        {
+            shard.middleware(&self.label, self.kind, outcomes);
+        }
+    }
+
+    /// Counts that it answered a request, if that says that it may not pass.
+    pub(crate) fn count_answer(&self, client: &Client, answer: &Response<Bytes>) {
+        let status = answer.status();
+        if status.is_client_error() || status.is_server_error() {
+            self.count(client, Outcome::Rejected.into());
         }
     }
 
@@ -275,7 +303,9 @@ impl Step {
             model::Middleware::ApiKey(settings) => Self::around(ApiKey::new(settings)?),
             model::Middleware::BasicAuth(settings) => Self::around(BasicAuth::new(settings)?),
             model::Middleware::Buffering(settings) => Self::around(Buffering::new(settings)?),
-            model::Middleware::Cache(settings) => Self::around(Cache::new(settings)?),
+            model::Middleware::Cache(settings) => {
+                Self::around(Cache::new(name, settings, &background.caches)?)
+            }
             model::Middleware::Chain(_) => return Ok(None),
             model::Middleware::CircuitBreaker(settings) => Self::around(CircuitBreaker::new(settings)?),
             model::Middleware::Compress(settings) => Self::around(Compress::new(settings)?),
@@ -283,7 +313,9 @@ impl Step {
             model::Middleware::DigestAuth(settings) => Self::around(DigestAuth::new(settings)?),
             model::Middleware::EncodedCharacters(settings) => Self::head(EncodedCharacters::new(settings)),
             model::Middleware::Errors(settings) => Self::around(Errors::new(settings)?),
-            model::Middleware::ForwardAuth(settings) => Self::around(ForwardAuth::new(name, settings)?),
+            model::Middleware::ForwardAuth(settings) => {
+                Self::around(ForwardAuth::new(name, settings, &background.caches)?)
+            }
             model::Middleware::GrpcWeb(settings) => Self::around(GrpcWeb::new(settings)?),
             model::Middleware::Headers(settings) => Headers::step(settings)?,
             model::Middleware::InFlightReq(settings) => Self::around(InFlightReq::new(settings)?),

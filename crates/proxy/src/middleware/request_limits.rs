@@ -7,6 +7,7 @@ use futures::future::LocalBoxFuture;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use super::{Around, Change, InvalidMiddleware, Next, Parts, Unreadable, Visit, plain};
 use crate::{forward::Answer, sanitize::is_managed};
@@ -57,11 +58,12 @@ impl Around for RequestLimits {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             if !self.allows(&visit.head.headers) {
-                return plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into();
+                let refusal = plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+                return Answer::from(refusal).counted(Outcome::Headers);
             }
             let length = visit.body.size_hint();
             if length.lower() > self.body {
-                return plain(StatusCode::PAYLOAD_TOO_LARGE).into();
+                return Answer::from(plain(StatusCode::PAYLOAD_TOO_LARGE)).counted(Outcome::Body);
             }
             // A length that is told is kept to: nothing is to be counted.
             if self.body == u64::MAX || length.exact().is_some() {
@@ -77,6 +79,9 @@ impl Around for RequestLimits {
                 let failure = answer.take_failure();
                 answer = plain(StatusCode::PAYLOAD_TOO_LARGE).into();
                 answer.because(failure);
+            }
+            if exceeded.get() {
+                answer.count(Outcome::Body);
             }
             answer
         })

@@ -132,13 +132,16 @@ async fn lead_from(
         match &middleware.step {
             Step::Head(step) => {
                 if let ControlFlow::Break(answer) = step.request(&mut visit.head, visit.client.peer()) {
+                    middleware.count_answer(&visit.client, &answer);
                     break (met, answer.into());
                 }
             }
             Step::Around(step) => {
                 let rest = ahead.as_slice();
                 let before = before + met + 1;
-                break (met, step.call(visit, Next { rest, end, before }).await);
+                let mut answer = step.call(visit, Next { rest, end, before }).await;
+                middleware.count(&visit.client, answer.take_outcomes());
+                break (met, answer);
             }
         }
     };

@@ -8,44 +8,40 @@ const MAX_HOST: usize = 255;
 /// True for exactly one host with an optional port. Of the characters that RFC 3986 would allow in a name,
 /// only those that names of machines have are taken: `,` and its like have misled proxies before.
 pub(crate) fn is_valid(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else {
-        return false;
-    };
-    let (host_is_valid, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
-            None => return false,
-        },
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let (name, port) = text.split_at_checked(end).unwrap_or((text, ""));
-            (is_name(name), port)
-        }
-    };
-    host_is_valid && is_port(port)
+    if let Some(rest) = text.strip_prefix(b"[") {
+        let address = std::str::from_utf8(rest)
+            .ok()
+            .and_then(|rest| rest.split_once(']'));
+        return address
+            .is_some_and(|(address, port)| address.parse::<Ipv6Addr>().is_ok() && is_port(port.as_bytes()));
+    }
+    let length = text.iter().take_while(|byte| is_of_name(**byte)).count();
+    (1..=MAX_HOST).contains(&length) && is_port(text.get(length..).unwrap_or_default())
 }
 
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    !name.is_empty() && name.len() <= MAX_HOST && name.bytes().all(fits)
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// Nothing, or a colon and a number; RFC 3986 lets the number be missing.
-fn is_port(text: &str) -> bool {
-    match text.strip_prefix(':') {
+fn is_port(text: &[u8]) -> bool {
+    match text.strip_prefix(b":") {
         None => text.is_empty(),
-        Some("") => true,
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
+        Some(b"") => true,
+        Some(digits) => {
+            let number = std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<u16>().ok());
+            number.is_some() && digits.iter().all(u8::is_ascii_digit)
+        }
     }
 }
 
-/// The port at the end of a valid host.
+/// The port at the end of a valid host: the digits behind its last colon.
 pub(crate) fn port(host: &str) -> Option<&str> {
-    let after = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
-    after
-        .rsplit_once(':')
-        .map(|(_, port)| port)
-        .filter(|port| !port.is_empty())
+    let before = host.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let port = host.get(before.len()..).filter(|port| !port.is_empty());
+    port.filter(|_| before.ends_with(':'))
 }
 
 #[cfg(test)]
@@ -99,7 +95,7 @@ mod tests {
                 let port = port(&text);
                 prop_assert!(port.is_none_or(|port| port.parse::<u16>().is_ok()));
                 let host = text.strip_suffix(port.unwrap_or_default()).unwrap().trim_end_matches(':');
-                prop_assert!(is_name(host) || (host.starts_with('[') && host.ends_with(']')), "{}", host);
+                prop_assert!(host.bytes().all(is_of_name) || (host.starts_with('[') && host.ends_with(']')), "{}", host);
             }
         }
 

@@ -15,10 +15,25 @@ pub struct Asking<'a> {
     pub client: IpAddr,
     /// Servers that failed it so far.
     pub tried: &'a [ServerId],
+    /// Servers are passed over that did not answer whoever asked them last.
+    pub is_wary: bool,
     /// It had all the tries that there are for it: only who answers in place of others may be chosen.
     pub is_spent: bool,
     /// When the attempt begins.
     pub now: Instant,
+}
+
+impl Asking<'_> {
+    /// The same, only to servers that answer, or to any.
+    #[must_use]
+    pub(super) fn wary(self, is_wary: bool) -> Self {
+        Self { is_wary, ..self }
+    }
+
+    /// True if it is not to be offered to `server`, though that could take it.
+    pub(super) fn passes_over(&self, server: &Server) -> bool {
+        self.tried.contains(&server.id()) || self.is_wary && server.state.is_in_doubt()
+    }
 }
 
 /// One attempt under way. Its server hears of the end of it exactly once, also when the attempt is dropped because

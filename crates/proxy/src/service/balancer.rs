@@ -154,7 +154,7 @@ impl Balancer {
         self.state.end_ejections();
         let wanted = sticky.wanted(&asking.head.headers).and_then(|wanted| {
             let server = self.servers.get(wanted.member)?;
-            let may_stay = server.standing().keeps_sessions() && !asking.tried.contains(&server.id());
+            let may_stay = server.standing().keeps_sessions() && !asking.passes_over(server);
             may_stay.then(|| (wanted, server.clone()))
         });
         if let Some((wanted, server)) = wanted {
@@ -167,26 +167,32 @@ impl Balancer {
         Some(Pick::of(server).with_cookie(cookie))
     }
 
-    /// The next server that did not fail the request before.
+    /// The next server that did not fail the request before, and answers others if it has to.
     pub(crate) fn pick(&self, asking: &Asking<'_>) -> Option<Arc<Server>> {
         self.state.end_ejections();
         let layout = self.layout.load();
         match layout.choose(asking, &self.state) {
             Some(server) => Some(server.clone()),
-            None => self.best_of_the_rest(asking.tried, layout.panics()),
+            None => self.best_of_the_rest(asking, &layout),
         }
     }
 
     /// The server of the best standing, when the layout has none to offer.
-    fn best_of_the_rest(&self, tried: &[ServerId], panics: bool) -> Option<Arc<Server>> {
+    fn best_of_the_rest(&self, asking: &Asking<'_>, layout: &Layout) -> Option<Arc<Server>> {
         let first = self.state.next().checked_rem(self.servers.len())?;
         let (before, after) = self.servers.split_at_checked(first)?;
         after
             .iter()
             .chain(before)
-            .filter(|server| !tried.contains(&server.id()))
+            .filter(|server| !asking.passes_over(server))
             .map(|server| (server.standing(), server))
-            .filter(|(standing, server)| standing.takes_requests() || panics && server.is_last_resort())
+            .filter(|(standing, server)| {
+                standing.takes_requests() || layout.panics() && server.is_last_resort()
+            })
+            // None that is less ready is asked before one that is in doubt.
+            .filter(|(standing, _)| {
+                !asking.is_wary || layout.panics() || Some(*standing) == layout.standing()
+            })
             .min_by_key(|(standing, _)| *standing)
             .map(|(_, server)| server.clone())
     }

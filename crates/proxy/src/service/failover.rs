@@ -58,7 +58,10 @@ impl Failover {
 
     /// A server of the main service; of the other one when that has none left for the request.
     pub(super) fn pick(&self, asking: &Asking<'_>) -> Option<Pick> {
-        let Some(pick) = self.main.choose(asking) else {
+        // Others do not answer in its place while it has servers that were not asked.
+        let pick = self.main.choose(asking);
+        let pick = pick.or_else(|| self.main.choose(&asking.wary(false)));
+        let Some(pick) = pick else {
             let anew = Asking {
                 is_spent: false,
                 ..*asking

@@ -140,6 +140,11 @@ impl Layout {
         !self.members.is_empty()
     }
 
+    /// The standing of its servers.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
     /// True in a panic.
     pub(super) fn panics(&self) -> bool {
         self.panics
@@ -250,7 +255,7 @@ impl<'a> View<'a> {
             true => server.is_last_resort(),
             false => Some(server.standing()) == self.layout.standing,
         };
-        stands && !self.asking.tried.contains(&server.id())
+        stands && !self.asking.passes_over(server)
     }
 
     /// The part of its share that is due to a server which may be new.

@@ -100,7 +100,12 @@ impl Service {
     /// # Errors
     /// When no server may be used, with the reason.
     pub fn pick(&self, asking: &Asking<'_>) -> Result<Pick, NoServer> {
-        self.choose(asking).ok_or_else(|| NoServer {
+        // A request that was failed goes to servers that answer before it goes to others that fail as well.
+        let wary = (!asking.tried.is_empty())
+            .then(|| self.choose(&asking.wary(true)))
+            .flatten();
+        let pick = wary.or_else(|| self.choose(&asking.wary(false)));
+        pick.ok_or_else(|| NoServer {
             service: self.label.clone(),
             reason: self.why_none(asking.tried),
             ejected: self.has_ejected(),
@@ -131,6 +136,14 @@ impl Service {
             Kind::HighestRandomWeight(weighted) => weighted.shares().iter().any(Share::can_serve),
             Kind::Mirroring(mirroring) => mirroring.main().can_serve(),
             Kind::Failover(failover) => failover.main().can_serve() || failover.fallback().can_serve(),
+        }
+    }
+
+    /// What spreads its requests over servers of its own, if it has any.
+    pub(crate) fn balancer(&self) -> Option<&Balancer> {
+        match &self.kind {
+            Kind::Balancer(balancer) => Some(balancer),
+            _ => None,
         }
     }
 

@@ -41,8 +41,13 @@ pub(super) fn parting(definition: &LoadBalancer, before: Option<&Balancer>) -> V
     parting.take(MAX_PARTING).collect()
 }
 
-/// Ends the sessions of servers that left one of `balancers` and whose address one of them names.
-pub(crate) fn end_sessions_elsewhere<'b>(balancers: impl Iterator<Item = &'b Balancer> + Clone) {
+/// Ends the sessions of servers that left one of `balancers`, and whose address one of them names that did not before:
+/// somebody else may be there. `changes` are those that changed, each with its predecessor. An address that several
+/// services named all along is still the same server.
+pub(crate) fn end_sessions_elsewhere<'b>(
+    balancers: impl Iterator<Item = &'b Balancer> + Clone,
+    changes: impl Iterator<Item = (Option<&'b Balancer>, &'b Balancer)>,
+) {
     let address = |url: &'b ServerUrl| (url.host.as_str(), url.port);
     let leaving = |balancer: &'b Balancer| {
         let parting = balancer.parting().iter();
@@ -56,8 +61,13 @@ pub(crate) fn end_sessions_elsewhere<'b>(balancers: impl Iterator<Item = &'b Bal
     if parting.is_empty() {
         return;
     }
-    let named = balancers.clone().flat_map(Balancer::named);
-    let taken: HashSet<_> = named
+    let newcomers = changes.flat_map(|(before, now)| {
+        let known = before.into_iter().flat_map(Balancer::named);
+        let known: HashSet<_> = known.map(|server| server.id()).collect();
+        let named = now.named().iter();
+        named.filter(move |server| !known.contains(&server.id()))
+    });
+    let taken: HashSet<_> = newcomers
         .map(|server| address(&server.url))
         .filter(|address| parting.contains(address))
         .collect();
@@ -244,8 +254,19 @@ mod tests {
         assert_eq!(world.from(1), Some(2));
         world.define("b@file", &[9, 2]);
         assert_eq!(world.from(2), Some(2), "one that stays may be elsewhere, too");
-        world.define("a@file", &[3]);
-        assert_eq!(world.from(2), Some(3));
+    }
+
+    #[test]
+    fn another_service_that_named_its_address_all_along_does_not_end_it() {
+        let mut world = World::new(&[1, 2], json!({}));
+        world.define("b@file", &[1]);
+        world.define("a@file", &[2]);
+        assert_eq!(world.from(1), Some(1));
+        world.define("b@file", &[1, 9]);
+        assert_eq!(world.from(1), Some(1), "nor does a change of that");
+        world.define("b@file", &[9]);
+        world.define("b@file", &[9, 1]);
+        assert_eq!(world.from(1), Some(2), "there is somebody new");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! How many requests of a service may be sent again.
 //!
-//! A share of its live traffic: while all servers fail, they do not get a multiple of what clients send. A request
-//! asks when it is about to be offered to a server once more; it gives back what it took when the servers before were
-//! gone, and the next one answers: then there is no outage that retries could make worse. Where servers are there and
-//! answer badly, or not in time, a retry is more work for them: good times leave next to nothing for that.
+//! A share of its live traffic: while all servers fail, they do not get a multiple of what clients send, and good times
+//! leave next to nothing for bad ones. A request asks when it is about to be offered to a server once more; it gives
+//! back what it took when the servers before were gone, and the next one answers: then there is no outage that retries
+//! could make worse. To a server that answered whoever asked it last such a request goes on trust: it pays only if that
+//! one fails it, too. So whoever loses one server of several fails nobody, and whoever loses all of them hears of it from
+//! the first request to each.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -20,9 +22,6 @@ use super::{
 /// Retries are a share of the requests of so many seconds.
 const WINDOW: u32 = 10;
 
-/// Of a share that good times left, one second gets this part: servers that just failed are not given all of it at once.
-const SPREAD: u64 = 4;
-
 /// Seconds that are told apart: those of the window and a few more, so that nobody reads what is begun anew.
 const SECONDS: usize = 16;
 
@@ -32,22 +31,24 @@ const SECONDS: usize = 16;
 pub(crate) struct RetryBudget {
     requests: PerSecond,
     retries: PerSecond,
-    /// For servers that are there.
     savings: Savings,
     refused: AtomicU64,
 }
 
 /// A retry that was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Allowed(u32);
+pub(crate) struct Allowed {
+    second: u32,
+    is_paid: bool,
+}
 
-/// Why a request is offered to a server once more.
+/// Where a request goes that is offered to a server once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// The servers before could not be reached, or went away: they had next to no work with it.
-    Gone,
-    /// A server answered in vain, or not in time.
-    Spoilt,
+    /// From servers that could not be reached, or went away, to one that answers others.
+    Trust,
+    /// To a server of which nothing good is known, or from one that answered in vain, or not in time.
+    Payment,
 }
 
 impl RetryBudget {
@@ -57,29 +58,48 @@ impl RetryBudget {
         self.savings.earn(earnings(rules));
     }
 
-    /// Takes one retry out; `None`, and counted, when there is none left.
+    /// Takes one retry out; `None` when there is none left.
     pub(crate) fn take(&self, rules: &Retry, need: Need, now: Instant) -> Option<Allowed> {
         let second = second(now);
         let share = self.requests.sum(second) * u64::from(rules.budget_percent) / 100;
         let earnings = earnings(rules);
-        let floor = earnings.most;
+        let most = share.max(earnings.most);
+        if need == Need::Trust {
+            let is_paid = false;
+            return (self.retries.sum(second) < most).then_some(Allowed { second, is_paid });
+        }
         self.retries.add(second);
-        let is_within = self.retries.sum(second) <= share.max(floor)
-            && match need {
-                Need::Gone => self.retries.of(second) <= (share / SPREAD).max(floor),
-                Need::Spoilt => self.savings.take(earnings, second),
-            };
-        if is_within {
-            return Some(Allowed(second));
+        if self.retries.sum(second) <= most && self.savings.take(earnings, second) {
+            let is_paid = true;
+            return Some(Allowed { second, is_paid });
         }
         self.retries.remove(second);
-        self.refused.fetch_add(1, Ordering::Relaxed);
         None
     }
 
+    /// A retry was in vain: it is paid for now, if it was let go on trust.
+    pub(crate) fn charge(&self, rules: &Retry, allowed: Allowed) -> Allowed {
+        if !allowed.is_paid {
+            self.retries.add(allowed.second);
+            self.savings.pay(earnings(rules));
+        }
+        Allowed {
+            is_paid: true,
+            ..allowed
+        }
+    }
+
     /// Puts a retry back that no server had more work with.
-    pub(crate) fn give_back(&self, Allowed(second): Allowed) {
-        self.retries.remove(second);
+    pub(crate) fn give_back(&self, rules: &Retry, allowed: Allowed) {
+        if allowed.is_paid {
+            self.retries.remove(allowed.second);
+            self.savings.give_back(earnings(rules));
+        }
+    }
+
+    /// A request fails because there is none left.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often there was none left.
@@ -139,12 +159,6 @@ impl PerSecond {
         }
     }
 
-    /// Those of one second.
-    fn of(&self, second: u32) -> u64 {
-        let slot = self.slot(second).map(|slot| slot.load(Ordering::Relaxed));
-        slot.filter(|slot| stamp(*slot) == second).map_or(0, count)
-    }
-
     /// All of the window that ends with `now`.
     fn sum(&self, now: u32) -> u64 {
         let slots = self.0.iter().map(|slot| slot.load(Ordering::Relaxed));
@@ -173,6 +187,12 @@ mod tests {
         time + Duration::from_micros(1_000_000 - Moment::of(time).0 % 1_000_000)
     }
 
+    /// One retry, in vain; whether there was one.
+    fn fails(budget: &RetryBudget, rules: &Retry, need: Need, now: Instant) -> bool {
+        let taken = budget.take(rules, need, now);
+        taken.map(|taken| budget.charge(rules, taken)).is_some()
+    }
+
     /// Sends `rate` requests a second for `seconds`, each of which wants to be sent twice more; gives what servers
     /// got in each second.
     fn outage(
@@ -190,8 +210,8 @@ mod tests {
                 let now = begin + Duration::from_secs(second) + Duration::from_secs(1) * request / rate;
                 budget.count(rules, now);
                 upstream += 1;
-                upstream += u64::from(budget.take(rules, need, now).is_some());
-                upstream += u64::from(budget.take(rules, need, now).is_some());
+                upstream += u64::from(fails(budget, rules, need, now));
+                upstream += u64::from(fails(budget, rules, need, now));
             }
             sent.push(upstream);
         }
@@ -200,12 +220,11 @@ mod tests {
 
     #[test]
     fn a_total_outage_multiplies_what_servers_get_by_a_fifth_more_at_most() {
-        for need in [Need::Gone, Need::Spoilt] {
+        for need in [Need::Trust, Need::Payment] {
             let (budget, rules, rate) = (RetryBudget::default(), Retry::default(), 100);
             let sent: u64 = outage(&budget, &rules, need, begin(), rate, 120).iter().sum();
             let most = u64::from(rate) * 120 * 12 / 10;
             assert!(sent <= most && sent > most * 95 / 100, "{sent} of {most}");
-            assert!(budget.refused() > 0);
         }
     }
 
@@ -224,14 +243,23 @@ mod tests {
     }
 
     #[test]
-    fn after_good_times_servers_that_are_gone_are_tried_half_as_often_again_at_most() {
-        let sent = outage_after_good_times(Need::Gone);
-        assert!(sent.iter().all(|got| *got <= 150), "too many at once: {sent:?}");
+    fn trust_that_is_disappointed_is_paid_for_within_the_window() {
+        outage_after_good_times(Need::Trust);
+        let (budget, rules, now) = (RetryBudget::default(), Retry::default(), begin());
+        let lent = |now| budget.take(&rules, Need::Trust, now).unwrap();
+        for _ in 0..1000 {
+            lent(now);
+        }
+        for _ in 0..10 {
+            budget.charge(&rules, lent(now));
+        }
+        assert_eq!(budget.take(&rules, Need::Trust, now), None);
+        assert_eq!(budget.take(&rules, Need::Payment, now), None);
     }
 
     #[test]
-    fn after_good_times_servers_that_are_there_get_a_fifth_more_from_the_first_second_on() {
-        let sent = outage_after_good_times(Need::Spoilt);
+    fn after_good_times_servers_get_a_fifth_more_from_the_first_second_on() {
+        let sent = outage_after_good_times(Need::Payment);
         let begun: u64 = sent.iter().take(3).sum();
         assert!(
             begun <= 360 + 10 + 3,
@@ -242,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_lone_request_may_be_sent_again_and_a_share_of_nothing_is_nothing() {
-        for need in [Need::Gone, Need::Spoilt] {
+        for need in [Need::Trust, Need::Payment] {
             let (budget, now) = (RetryBudget::default(), begin());
             let rules = Retry::default();
             budget.count(&rules, now);
@@ -253,7 +281,7 @@ mod tests {
             };
             let budget = RetryBudget::default();
             budget.count(&none, now);
-            assert_eq!((budget.take(&none, need, now), budget.refused()), (None, 1));
+            assert_eq!(budget.take(&none, need, now), None);
         }
     }
 
@@ -264,23 +292,23 @@ mod tests {
             min_retries_per_second: 1,
             ..Retry::default()
         };
-        let take = |now| budget.take(&rules, Need::Gone, now);
+        let take = |now| budget.take(&rules, Need::Payment, now);
         for _ in 0..100 {
             let taken = take(now).expect("it was given back");
-            budget.give_back(taken);
+            budget.give_back(&rules, taken);
         }
         let taken: Vec<_> = (0..20).filter_map(|_| take(now)).collect();
         assert_eq!(taken.len(), 10);
         let later = now + Duration::from_secs(16);
         assert!(take(later).is_some());
-        budget.give_back(taken[0]);
+        budget.give_back(&rules, taken[0]);
         let left = (0..20).filter(|_| take(later).is_some());
         assert_eq!(left.count(), 9, "nothing of another time comes back");
     }
 
     proptest! {
         #[test]
-        fn whatever_was_before_servers_that_are_there_get_a_fifth_more_and_what_time_allows(
+        fn whatever_was_before_servers_get_a_fifth_more_and_what_time_allows(
             history in prop::collection::vec((0_u64..4000, 0_u64..300, 0_u64..600), 1..60),
             percent in 0_u8..=100,
             floor in 0_u32..5,
@@ -292,7 +320,7 @@ mod tests {
                 now += pause;
                 let at = begin + Duration::from_millis(now);
                 (0..requests).for_each(|_| budget.count(&rules, at));
-                let retries = (0..wanted).filter(|_| budget.take(&rules, Need::Spoilt, at).is_some());
+                let retries = (0..wanted).filter(|_| budget.take(&rules, Need::Payment, at).is_some());
                 steps.push((now, requests, retries.count() as u64));
             }
             for (first, (from, ..)) in steps.iter().enumerate() {

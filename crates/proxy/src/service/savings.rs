@@ -1,4 +1,4 @@
-//! Retries that good times leave to bad ones, where servers are there and only answer badly: few.
+//! Retries that good times leave to bad ones: few.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -49,6 +49,19 @@ impl Savings {
         self.parts
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
             .is_ok()
+    }
+
+    /// Pays for a retry that was let go on trust, as far as there is something.
+    pub(super) fn pay(&self, earnings: Earnings) {
+        let paid = |parts: u64| Some(parts.min(earnings.limit()).saturating_sub(WHOLE));
+        let _ = self
+            .parts
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid);
+    }
+
+    /// Puts back what one retry took.
+    pub(super) fn give_back(&self, earnings: Earnings) {
+        self.add(WHOLE, earnings);
     }
 
     fn add(&self, parts: u64, earnings: Earnings) {

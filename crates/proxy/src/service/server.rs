@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -152,6 +152,7 @@ impl Server {
             self.state.end_sessions();
         }
         if let Some(failed) = outcome.failed() {
+            self.state.set_doubt(!matches!(outcome, Outcome::Answered(_)));
             if let Some(passive) = &self.passive {
                 self.judge(passive, failed, began, &clock);
             }
@@ -274,6 +275,8 @@ pub struct ServerInfo {
 pub struct ServerState {
     id: ServerId,
     in_flight: AtomicUsize,
+    /// It did not answer whoever asked it last.
+    is_in_doubt: AtomicBool,
     departure: Departure,
     /// In microseconds; 0 while it is not.
     ready_since: AtomicU64,
@@ -287,6 +290,7 @@ impl ServerState {
         Self {
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             in_flight: AtomicUsize::new(0),
+            is_in_doubt: AtomicBool::new(false),
             departure: Departure::default(),
             ready_since: AtomicU64::new(0),
             latency: Latency::default(),
@@ -312,6 +316,18 @@ impl ServerState {
     /// True if the server leaves, or has left.
     pub(crate) fn is_leaving(&self) -> bool {
         self.departure.has_begun()
+    }
+
+    /// True if it did not answer whoever asked it last: requests that were lost elsewhere are better off with others.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Relaxed)
+    }
+
+    /// Whether it answered just now. One relaxed load unless that is news.
+    pub(crate) fn set_doubt(&self, is_in_doubt: bool) {
+        if self.is_in_doubt() != is_in_doubt {
+            self.is_in_doubt.store(is_in_doubt, Ordering::Relaxed);
+        }
     }
 
     /// Counts one request until the returned guard is dropped.

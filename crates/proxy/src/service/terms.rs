@@ -39,9 +39,19 @@ impl Terms {
         self.service.retries.take(&self.retry, need, now)
     }
 
-    /// Another server answered it: there is no outage that it made worse.
+    /// It was in vain as well.
+    pub(crate) fn charge(&self, retry: Allowed) -> Allowed {
+        self.service.retries.charge(&self.retry, retry)
+    }
+
+    /// Nobody had more work with it, or there is no outage that it made worse: another server answered.
     pub(crate) fn give_back(&self, retry: Allowed) {
-        self.service.retries.give_back(retry);
+        self.service.retries.give_back(&self.retry, retry);
+    }
+
+    /// A request is not offered once more, because it may not be.
+    pub(crate) fn refuse_retry(&self) {
+        self.service.retries.refuse();
     }
 
     /// The body of a request has to be read before it can be offered twice, for reasons beyond a lost connection.

@@ -255,7 +255,7 @@ impl TargetExplanation {
                 servers: service.servers(),
             },
             Target::Internal(_) => Self::Internal {
-                service: route.service.clone().unwrap_or_default(),
+                service: route.service.as_deref().cloned().unwrap_or_default(),
             },
             Target::Unavailable { reason } => Self::Unavailable {
                 reason: reason.clone(),

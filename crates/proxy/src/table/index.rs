@@ -143,7 +143,8 @@ impl Best<'_> {
                 return;
             }
             let route = self.routes.get(rank as usize);
-            if route.is_some_and(|route| route.matches(self.request)) {
+            // Filed by its host, one that asks for nothing else matches.
+            if route.is_some_and(|route| route.keys.only_hosts || route.matches(self.request)) {
                 self.rank = rank;
                 return;
             }

@@ -29,6 +29,8 @@ pub(super) struct Keys {
     pub(super) hosts: Option<Vec<HostKey>>,
     /// About its path.
     pub(super) paths: Option<Vec<PathKey>>,
+    /// The rule asks for nothing but one of `hosts`.
+    pub(super) only_hosts: bool,
 }
 
 impl Keys {
@@ -37,7 +39,17 @@ impl Keys {
         Self {
             hosts: necessary(expr, &host_key),
             paths: necessary(expr, &path_key),
+            only_hosts: is_host(expr),
         }
+    }
+}
+
+/// True if `expr` is one host, or one of several.
+fn is_host(expr: &Expr) -> bool {
+    match expr {
+        Expr::Match(matcher) => host_key(matcher).is_some(),
+        Expr::Or(any) => any.iter().all(is_host),
+        Expr::And(_) | Expr::Not(_) => false,
     }
 }
 

@@ -34,7 +34,10 @@ use self::{handshakes::Handshakes, index::Index, runtime::Verdicts};
 use mesh_config::QualifiedName;
 use mesh_tls::ServerOptions;
 
-use crate::service::Balancer;
+use crate::{
+    middleware::{Caches, Fetches},
+    service::Balancer,
+};
 
 /// Everything that routing knows at one moment.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct RoutingTable {
     verdicts: Verdicts,
     /// Made of the verdicts when somebody asks: a new table does not wait for it.
     runtime: OnceLock<Runtime>,
+    caches: Arc<Caches>,
+    fetches: Fetches,
 }
 
 /// The routes of one entrypoint.
@@ -96,6 +101,16 @@ impl RoutingTable {
         self.entry_points
             .get(entry_point)
             .is_some_and(|routes| routes.plain.asks_who_came() || routes.secure.asks_who_came())
+    }
+
+    /// What middlewares keep.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    /// What middlewares fetch.
+    pub fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// State, errors and use of every object.

@@ -10,6 +10,7 @@ use mesh_config::{
     model::{Observability, Timeouts},
     rule::Rule,
 };
+use mesh_telemetry::metrics::Label;
 use mesh_tls::{OptionsGuard, ServerOptions};
 
 use super::{
@@ -34,7 +35,7 @@ pub struct Route {
     /// The router's qualified name.
     pub name: QualifiedName,
     /// The name as logs and metrics write it: `web@file`.
-    pub label: Arc<str>,
+    pub label: Label,
     /// The rule.
     pub rule: Rule,
     /// The priority in force: as written, or the length of the rule.
@@ -42,7 +43,7 @@ pub struct Route {
     /// What requests meet on their way, those of the service included.
     pub middlewares: Chain,
     /// The service as logs and metrics write it; `None` when it could not be resolved.
-    pub service: Option<Arc<str>>,
+    pub service: Option<Label>,
     /// What answers.
     pub target: Target,
     /// Which signals its requests produce.
@@ -80,12 +81,12 @@ pub enum Target {
 /// What a route is made of, apart from what follows from these.
 pub(super) struct RouteParts {
     pub(super) name: QualifiedName,
-    pub(super) label: Arc<str>,
+    pub(super) label: Label,
     pub(super) rule: Rule,
     pub(super) priority: i64,
     pub(super) precedence: usize,
     pub(super) middlewares: Chain,
-    pub(super) service: Option<Arc<str>>,
+    pub(super) service: Option<Label>,
     pub(super) target: Target,
     pub(super) observability: Observability,
     pub(super) timeouts: Timeouts,

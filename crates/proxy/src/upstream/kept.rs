@@ -108,6 +108,11 @@ impl Kept {
         self.data.len() as u64
     }
 
+    /// The same as they are.
+    pub(super) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
     /// True when there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
         self.data.is_empty() && self.trailers.is_none()

@@ -13,6 +13,7 @@ mod sender;
 mod server_wire;
 mod stored;
 mod transport;
+mod upload;
 
 pub(crate) use connect::{ConnectError, wire};
 #[cfg(feature = "fuzzing")]
@@ -20,10 +21,11 @@ pub(crate) use http1::fuzzing;
 pub(crate) use http1::{AnswerError, Http1, RequestHead, Switched};
 pub(crate) use kept::Kept;
 pub(crate) use pool::{Lease, Upstreams};
-pub(crate) use request_body::{Keep, RequestBody, Upload, UploadError};
+pub(crate) use request_body::{Keep, Recall, RequestBody, UploadError};
 pub(crate) use response_body::{AnswerBody, BodyError};
 pub(crate) use sender::{Sender, Share};
 pub(crate) use server_wire::ServerWire;
 pub(crate) use stored::{Reading, StoreError, Stored, Storing};
 pub use transport::Transport;
 pub(crate) use transport::{Renewed, is_metadata};
+pub(crate) use upload::Upload;

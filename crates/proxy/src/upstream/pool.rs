@@ -42,11 +42,14 @@ const MAX_SHARED: usize = 16;
 /// The longest wait for somebody else's connection where the transport has no limit.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// How often connections that nobody asks for are looked through.
-const SWEEP_PERIOD: Duration = Duration::from_secs(5);
+/// How often connections that nobody asks for are looked through where their server left its service.
+const SWEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// Of so many times one looks through all connections.
+const SWEEPS: u32 = 5;
 
 /// How long a connection to a server that left its service is kept for clients that may come back to it.
-const LEAVING_IDLE: Duration = Duration::from_secs(5);
+const LEAVING_IDLE: Duration = Duration::from_secs(1);
 
 /// Tasks of one worker that no client waits for, at most; beyond it there are no more copies of requests.
 const MAX_BESIDE: usize = 256;
@@ -341,14 +344,18 @@ impl Upstreams {
     /// Closes what has been idle for too long, for ever.
     pub(crate) async fn sweep(self: Rc<Self>) {
         let mut ticks = tokio::time::interval(SWEEP_PERIOD);
-        loop {
+        for sweep in (0..SWEEPS).cycle() {
             let now = ticks.tick().await.into_std();
-            self.close_old(now);
+            self.close_old(now, sweep == 0);
         }
     }
 
-    fn close_old(&self, now: Instant) {
+    /// Those of servers that left, or of `all`.
+    fn close_old(&self, now: Instant, all: bool) {
         self.shelves.borrow_mut().retain(|_, shelf| {
+            if !all && !shelf.server.is_leaving() {
+                return true;
+            }
             let limit = shelf.limit();
             shelf.idle.retain(|idle| idle.is_usable(limit, now));
             shelf.shared.retain(|shared| shared.is_wanted(limit, now));

@@ -1,13 +1,12 @@
 //! The body of a request on its way from client to server.
 
 use std::{
-    cell::{Cell, RefCell},
     future::poll_fn,
     num::NonZeroU64,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,11 +16,12 @@ use tokio::sync::oneshot;
 use super::{
     kept::{Keeping, Kept, Replay, Tee},
     stored::{Lost, Reading, Stored},
+    upload::{Noted, Upload},
 };
 use crate::{
     entrypoint::{Broken, Incoming},
     middleware::{Change, Changing, Unreadable},
-    patience::{Patience, Timer, limit},
+    patience::{Patience, limit},
     sanitize::strip_trailers,
     settings::{EntryPoint, RespondingTimeouts, UnderscoreHeaders},
 };
@@ -49,87 +49,67 @@ pub(crate) enum UploadError {
     Lost(#[from] Lost),
 }
 
-/// How far a body has come. Seen by the request while the connection to the server has the body.
-#[derive(Debug, Default)]
-pub(crate) struct Upload {
-    /// Where it comes from, until nobody takes it.
-    incoming: RefCell<Option<Incoming>>,
-    bytes: Cell<u64>,
-    finished: Cell<Option<Instant>>,
-    /// It is the client that is waited for.
-    waits: Cell<bool>,
-    error: Cell<Option<UploadError>>,
-    watcher: RefCell<Option<Waker>>,
+/// How a body can be had again that a server refused unread.
+#[derive(Debug)]
+pub(crate) enum Recall {
+    /// There is none.
+    Nothing,
+    /// It is there.
+    Kept(Rc<Kept>),
+    /// It was read before.
+    Stored(Rc<Stored>),
+    /// What was sent of it was noted.
+    Passing(Passing),
+    /// Not at all.
+    Never,
 }
 
-impl Upload {
-    /// Bytes received so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
+/// A body on its way to a server, which may be called back.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    upload: Rc<Upload>,
+    limit: Option<Duration>,
+    pace: Option<Pace>,
+    underscores: UnderscoreHeaders,
+}
 
-    /// When the last byte was taken.
-    pub(crate) fn finished(&self) -> Option<Instant> {
-        self.finished.get()
-    }
-
-    /// The last byte was taken.
-    pub(crate) fn finish(&self) {
-        self.finished.set(Some(Instant::now()));
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
+impl Recall {
+    /// The body from its beginning, if it can be had.
+    pub(crate) fn body(self) -> Option<RequestBody> {
+        match self {
+            Self::Nothing => Some(RequestBody::default()),
+            Self::Kept(kept) => Some(RequestBody::kept(kept)),
+            Self::Stored(stored) => Some(RequestBody::stored(stored)),
+            Self::Passing(passing) => passing.body(),
+            Self::Never => None,
         }
     }
+}
 
-    /// True as long as somebody takes its bytes.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.incoming.borrow().is_some()
+impl Passing {
+    fn body(self) -> Option<RequestBody> {
+        let upload = &self.upload;
+        let noted = upload.noted.take()?;
+        upload.returned.set(false);
+        upload.recalls.set(upload.recalls.get() + 1);
+        let begun = RequestBody::kept(noted.keeping.whole());
+        let rest = upload.goes_on().then(|| Receiving {
+            upload: upload.clone(),
+            recalls: upload.recalls.get(),
+            limit: self.limit,
+            pace: self.pace,
+            underscores: self.underscores,
+            patience: Patience::default(),
+            waited: Duration::ZERO,
+            tee: None,
+        });
+        Some(RequestBody { rest, ..begun })
     }
+}
 
-    /// True while more of it is to come, and wanted.
-    pub(crate) fn goes_on(&self) -> bool {
-        self.finished().is_none() && self.is_wanted()
-    }
-
-    /// True while somebody wants more of it, and the client does not send it.
-    pub(crate) fn waits_for_client(&self) -> bool {
-        self.goes_on() && self.waits.get()
-    }
-
-    /// Nobody takes the rest.
-    fn give_up(&self) {
-        drop(self.incoming.take());
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
-        }
-    }
-
-    /// Ready when it is over. It is given up when its client was kept waiting for `limit`, or up to twice that: with
-    /// whom requests share a connection nobody else can tell.
-    pub(crate) async fn limited(self: Rc<Self>, limit: Duration) {
-        let mut timer = Timer::default();
-        let (mut since, mut seen) = (tokio::time::Instant::now(), self.bytes());
-        poll_fn(|cx| {
-            while self.goes_on() {
-                self.watcher.replace(Some(cx.waker().clone()));
-                // A limit that no clock can show is none.
-                let Some(deadline) = since.checked_add(limit) else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll(deadline, cx));
-                if self.bytes() == seen && !self.waits.get() {
-                    self.give_up();
-                }
-                (since, seen) = (tokio::time::Instant::now(), self.bytes());
-            }
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    /// What is wrong with it.
-    pub(crate) fn error(&self) -> Option<UploadError> {
-        self.error.get()
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.upload.settle();
     }
 }
 
@@ -161,6 +141,8 @@ pub(crate) struct RequestBody {
 #[derive(Debug)]
 struct Receiving {
     upload: Rc<Upload>,
+    /// How often it had been called back before.
+    recalls: u32,
     limit: Option<Duration>,
     pace: Option<Pace>,
     underscores: UnderscoreHeaders,
@@ -205,10 +187,8 @@ impl RequestBody {
         }
         let timeouts = &settings.transport.responding_timeouts;
         let rest = Receiving {
-            upload: Rc::new(Upload {
-                incoming: RefCell::new(Some(incoming)),
-                ..Upload::default()
-            }),
+            upload: Rc::new(Upload::of(incoming)),
+            recalls: 0,
             limit: limit(timeouts.read_timeout),
             pace: Pace::new(timeouts),
             underscores: settings.http.underscore_headers_strategy,
@@ -254,6 +234,21 @@ impl RequestBody {
     /// True when there is nothing to send, so that it can be sent again.
     pub(crate) fn is_empty(&self) -> bool {
         self.ahead.is_none() && self.stored.is_none() && self.rest.is_none()
+    }
+
+    /// How it can be had again once it was handed over to a server that refuses it; up to `limit` bytes of what is still
+    /// to come are noted for that.
+    pub(crate) fn recall(&self, limit: u64) -> Recall {
+        let (ahead, stored, rest) = (self.ahead.as_deref(), self.stored.as_deref(), self.rest.as_ref());
+        let begun = ahead.map(Replay::untouched);
+        match (self.changing.is_none(), begun, stored, rest) {
+            (true, None, None, None) => Recall::Nothing,
+            (true, Some(Some(kept)), None, None) => Recall::Kept(kept.clone()),
+            (true, None, Some(stored), None) => stored.untouched().map_or(Recall::Never, Recall::Stored),
+            (true, None, None, Some(rest)) => rest.recall(&[], limit),
+            (true, Some(Some(kept)), None, Some(rest)) => rest.recall(kept.data(), limit),
+            _ => Recall::Never,
+        }
     }
 
     fn poll_unchanged(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
@@ -329,7 +324,28 @@ impl RequestBody {
 }
 
 impl Receiving {
+    /// Notes what is taken of it after `begun`.
+    fn recall(&self, begun: &[u8], limit: u64) -> Recall {
+        let mut noted = Box::new(Noted {
+            limit,
+            ..Noted::default()
+        });
+        if begun.len() as u64 > limit || !noted.keeping.push(begun) {
+            return Recall::Never;
+        }
+        self.upload.noted.replace(Some(noted));
+        Recall::Passing(Passing {
+            upload: self.upload.clone(),
+            limit: self.limit,
+            pace: self.pace,
+            underscores: self.underscores,
+        })
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if self.recalls != self.upload.recalls.get() {
+            return Poll::Ready(Some(Err(UploadError::Broken)));
+        }
         let polled = match &mut *self.upload.incoming.borrow_mut() {
             Some(incoming) => incoming.poll_frame(cx),
             None => return Poll::Ready(Some(Err(UploadError::Broken))),
@@ -349,6 +365,7 @@ impl Receiving {
                 Some(match passes {
                     Ok(()) => {
                         self.tee.take_if(|tee| !tee.push(&frame));
+                        self.upload.note(&frame);
                         Ok(frame)
                     }
                     Err(_) => Err(self.fail(UploadError::Trailer)),
@@ -402,7 +419,13 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.upload.give_up();
+        if self.recalls != self.upload.recalls.get() {
+            return;
+        }
+        match self.upload.noted.borrow().is_some() {
+            true => self.upload.returned.set(true),
+            false => self.upload.give_up(),
+        }
     }
 }
 

@@ -181,6 +181,12 @@ impl Reading {
         }
     }
 
+    /// What is stored, if nothing of it was taken yet.
+    pub(super) fn untouched(&self) -> Option<Rc<Stored>> {
+        let is_whole = self.memory.untouched().is_some() && self.at == 0 && self.next.is_none();
+        is_whole.then(|| self.stored.clone())
+    }
+
     /// The next part.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
         if let Some(frame) = self.memory.next() {

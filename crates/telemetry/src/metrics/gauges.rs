@@ -16,6 +16,10 @@ pub struct Gauges {
     pub mirrors: Vec<MirrorGauge>,
     /// Services with servers of their own, and retries that were one too many.
     pub retries: Vec<RetryGauge>,
+    /// What middlewares keep.
+    pub caches: Vec<CacheGauge>,
+    /// What middlewares fetch beside requests, once for each URL.
+    pub fetches: Vec<FetchGauge>,
     /// Providers and their scopes.
     pub providers: Vec<ProviderGauge>,
     /// Certificates that are in use.
@@ -35,6 +39,8 @@ pub struct Live {
     pub routers: BTreeSet<String>,
     /// Qualified names of services.
     pub services: BTreeSet<String>,
+    /// Qualified names of middlewares.
+    pub middlewares: BTreeSet<String>,
 }
 
 /// One server of a service.
@@ -70,6 +76,30 @@ pub struct RetryGauge {
     pub service: String,
     /// Retries that were not made because the budget was used up.
     pub refused: u64,
+}
+
+/// What one middleware keeps for one router or service.
+#[derive(Debug, Clone)]
+pub struct CacheGauge {
+    /// The qualified name of the middleware.
+    pub middleware: String,
+    /// That of the router, or service, that it keeps answers for; empty where all share them.
+    pub owner: String,
+    /// URLs, or questions, that an answer is kept of.
+    pub entries: u64,
+    /// Bytes that those take, roughly, where they are counted.
+    pub bytes: Option<u64>,
+}
+
+/// What is fetched from one URL beside requests.
+#[derive(Debug, Clone)]
+pub struct FetchGauge {
+    /// The URL, without secrets.
+    pub url: String,
+    /// How often it was fetched.
+    pub fetches: u64,
+    /// How often that failed.
+    pub failures: u64,
 }
 
 /// One certificate.
@@ -117,6 +147,9 @@ const MOST_SCOPES: usize = 2_000;
 /// Most certificates named one by one.
 const MOST_CERTIFICATES: usize = 2_000;
 
+/// Most caches, and most URLs that something is fetched from, named one by one.
+const MOST_CACHES: usize = 2_000;
+
 /// Longest list of the names of a certificate, in bytes; what is longer is cut.
 const MAX_SANS: usize = 1_024;
 
@@ -151,6 +184,8 @@ pub(super) fn write(text: &mut Text, gauges: &Gauges) {
     for gauge in &gauges.retries {
         text.sample("", &[("service", gauge.service.as_str())], gauge.refused);
     }
+    write_caches(text, &gauges.caches);
+    write_fetches(text, &gauges.fetches);
     if let Some(dropped) = gauges.access_log_dropped {
         text.metric(
             "access_log_dropped_total",
@@ -183,6 +218,52 @@ fn write_mirrors(text: &mut Text, mirrors: &[MirrorGauge]) {
             ("outcome", mirror.outcome),
         ];
         text.sample("", &labels, mirror.count);
+    }
+}
+
+fn write_caches(text: &mut Text, caches: &[CacheGauge]) {
+    text.metric(
+        "middleware_cache_entries",
+        "gauge",
+        "Answers that a middleware keeps.",
+    );
+    for cache in caches.iter().take(MOST_CACHES) {
+        text.sample("", &cache.labels(), cache.entries);
+    }
+    text.metric(
+        "middleware_cache_bytes",
+        "gauge",
+        "Bytes that the answers which a middleware keeps take, roughly.",
+    );
+    for cache in caches.iter().take(MOST_CACHES) {
+        if let Some(bytes) = cache.bytes {
+            text.sample("", &cache.labels(), bytes);
+        }
+    }
+}
+
+impl CacheGauge {
+    fn labels(&self) -> [(&str, &str); 2] {
+        [("middleware", &self.middleware), ("owner", &self.owner)]
+    }
+}
+
+fn write_fetches(text: &mut Text, fetches: &[FetchGauge]) {
+    text.metric(
+        "middleware_fetches_total",
+        "counter",
+        "How often keys of tokens were fetched.",
+    );
+    for fetch in fetches.iter().take(MOST_CACHES) {
+        text.sample("", &[("url", fetch.url.as_str())], fetch.fetches);
+    }
+    text.metric(
+        "middleware_fetch_failures_total",
+        "counter",
+        "How often keys of tokens could not be fetched.",
+    );
+    for fetch in fetches.iter().take(MOST_CACHES) {
+        text.sample("", &[("url", fetch.url.as_str())], fetch.failures);
     }
 }
 

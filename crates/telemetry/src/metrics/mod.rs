@@ -6,6 +6,8 @@
 
 mod entry_point;
 mod gauges;
+mod label;
+mod middlewares;
 mod observation;
 mod process;
 mod render;
@@ -25,8 +27,11 @@ use parking_lot::Mutex;
 
 pub use entry_point::{EntryPointCounts, Fault, OpenConnection, Refusal};
 pub use gauges::{
-    CertificateGauge, Gauges, Live, MirrorGauge, ProviderGauge, RetryGauge, ScopeGauge, ServerGauge,
+    CacheGauge, CertificateGauge, FetchGauge, Gauges, Live, MirrorGauge, ProviderGauge, RetryGauge,
+    ScopeGauge, ServerGauge,
 };
+pub use label::Label;
+pub use middlewares::{Outcome, Outcomes};
 pub use observation::{GrpcStatus, Observation, Protocol};
 pub use settings::{Buckets, BucketsError, MetricsSettings, PrometheusSettings};
 pub use shard::Shard;

@@ -1,19 +1,21 @@
 //! What is known of one finished request.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, header};
+
+use super::Label;
 
 /// One finished request, as its worker saw it. Borrowed: recording clones a name only the first time a
 /// combination of labels is seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
     /// The entrypoint it came in on.
-    pub entry_point: &'a Arc<str>,
+    pub entry_point: &'a Label,
     /// The qualified name of the router that took it; `None` when none matched.
-    pub router: Option<&'a Arc<str>>,
+    pub router: Option<&'a Label>,
     /// The qualified name of the service that answered; `None` when none was reached.
-    pub service: Option<&'a Arc<str>>,
+    pub service: Option<&'a Label>,
     /// The status sent to the client; for gRPC its [`GrpcStatus::code`].
     pub code: u16,
     /// The method of the request.
@@ -51,23 +53,22 @@ pub enum Protocol {
 impl Protocol {
     /// Tells by the headers of a request.
     pub fn of(headers: &HeaderMap) -> Self {
-        let starts = |name, prefix: &[u8]| {
-            headers
-                .get(name)
-                .and_then(|value| value.as_bytes().get(..prefix.len()))
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
-        if starts(header::UPGRADE, b"websocket") {
-            Self::Websocket
-        } else if starts(header::CONTENT_TYPE, b"application/grpc-web") {
-            Self::GrpcWeb
-        } else if starts(header::CONTENT_TYPE, b"application/grpc") {
-            Self::Grpc
-        } else if starts(header::ACCEPT, b"text/event-stream") {
-            Self::Sse
-        } else {
-            Self::Http
-        }
+        // One pass costs less than looking for each of them.
+        let told = headers.iter().filter_map(|(name, value)| {
+            let is = |prefix: &[u8]| {
+                let start = value.as_bytes().get(..prefix.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            };
+            match *name {
+                header::UPGRADE if is(b"websocket") => Some((0, Self::Websocket)),
+                header::CONTENT_TYPE if is(b"application/grpc-web") => Some((1, Self::GrpcWeb)),
+                header::CONTENT_TYPE if is(b"application/grpc") => Some((1, Self::Grpc)),
+                header::ACCEPT if is(b"text/event-stream") => Some((2, Self::Sse)),
+                _ => None,
+            }
+        });
+        told.min_by_key(|(rank, _)| *rank)
+            .map_or(Self::Http, |(_, protocol)| protocol)
     }
 
     /// True for gRPC of either kind, where the status of HTTP says little.

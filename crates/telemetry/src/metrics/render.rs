@@ -8,7 +8,9 @@ use std::{
 use super::{
     Gauges, Live, Metrics,
     entry_point::EntryPointSample,
-    gauges, process,
+    gauges,
+    middlewares::MiddlewareSums,
+    process,
     shard::{Key, Series, Shard},
     text::Text,
 };
@@ -25,9 +27,11 @@ pub(super) fn render(metrics: &Metrics, gauges: &Gauges) -> String {
     let mut text = Text::default();
     let shards = metrics.shards.lock().clone();
     let mut sums = Sums::default();
+    let mut middlewares = MiddlewareSums::default();
     for shard in &shards {
         let gone = sums.collect(shard, gauges.live.as_ref());
         forget(shard, &gone);
+        middlewares.collect(&mut shard.0.middlewares.lock(), gauges.live.as_ref());
     }
     sums.add_other();
     let (bounds, families) = (&metrics.bounds, metrics.families);
@@ -48,6 +52,7 @@ pub(super) fn render(metrics: &Metrics, gauges: &Gauges) -> String {
         write_retries(&mut text, &sums.services);
     }
     write_entry_points(&mut text, &shards, families.entry_points);
+    middlewares.write(&mut text);
     write_own(&mut text, metrics, &sums);
     gauges::write(&mut text, gauges);
     process::write(&mut text);
@@ -111,7 +116,7 @@ impl Sums {
         let entry_point = family_key(&key.entry_point, none());
         self.entry_points.entry(entry_point).or_default().add(series);
         if let Some(router) = &key.router {
-            let router = family_key(router, key.service.clone().unwrap_or_else(none));
+            let router = family_key(router, key.service.as_deref().cloned().unwrap_or_else(none));
             self.routers.entry(router).or_default().add(series);
         }
         if let Some(service) = &key.service {
@@ -141,12 +146,15 @@ impl Sums {
 
 /// `key` without what no longer exists.
 fn surviving(key: &Key, live: &Live) -> Key {
-    let service = key.service.clone().filter(|name| live.services.contains(&**name));
+    let service = key
+        .service
+        .clone()
+        .filter(|name| live.services.contains(&***name));
     // A router that changed its service begins a new series; the old one is as gone as its service.
     let whole = service.is_some() == key.service.is_some();
     let router = key.router.clone();
     Key {
-        router: router.filter(|name| whole && live.routers.contains(&**name)),
+        router: router.filter(|name| whole && live.routers.contains(&***name)),
         service,
         ..key.clone()
     }
@@ -328,7 +336,7 @@ mod tests {
     use http::Method;
 
     use super::{
-        super::{MetricsSettings, Observation, PrometheusSettings, Protocol, Refusal},
+        super::{Label, MetricsSettings, Observation, PrometheusSettings, Protocol, Refusal},
         *,
     };
 
@@ -346,9 +354,9 @@ mod tests {
 
     fn record(shard: &Shard, router: Option<&str>, service: Option<&str>, millis: u64) {
         shard.record(&Observation {
-            entry_point: &Arc::from("web"),
-            router: router.map(Arc::from).as_ref(),
-            service: service.map(Arc::from).as_ref(),
+            entry_point: &Label::from("web"),
+            router: router.map(Label::from).as_ref(),
+            service: service.map(Label::from).as_ref(),
             code: 200,
             method: &Method::GET,
             protocol: Protocol::Http,

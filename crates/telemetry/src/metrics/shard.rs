@@ -10,8 +10,9 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::{
-    Families,
+    Families, Label,
     entry_point::EntryPointCounts,
+    middlewares::{MiddlewareTable, Outcomes},
     observation::{Observation, Protocol, method_label},
 };
 
@@ -25,6 +26,7 @@ pub(super) struct ShardState {
     add_internals: bool,
     pub(super) table: Mutex<SeriesTable>,
     pub(super) entry_points: Mutex<Vec<(Arc<str>, EntryPointCounts)>>,
+    pub(super) middlewares: Mutex<MiddlewareTable>,
 }
 
 impl Shard {
@@ -39,6 +41,7 @@ impl Shard {
             add_internals,
             table: Mutex::new(SeriesTable::new(bounds, max_series)),
             entry_points: Mutex::new(Vec::new()),
+            middlewares: Mutex::default(),
         }))
     }
 
@@ -59,6 +62,11 @@ impl Shard {
         self.0.table.lock().record(&labels, seen);
     }
 
+    /// Counts what the middleware `name` made of a request.
+    pub fn middleware(&self, name: &Arc<str>, kind: &'static str, outcomes: Outcomes) {
+        self.0.middlewares.lock().count(name, kind, outcomes);
+    }
+
     /// The numbers of an entrypoint on this worker; ask once per listener.
     pub fn entry_point(&self, name: &Arc<str>) -> EntryPointCounts {
         let mut known = self.0.entry_points.lock();
@@ -74,9 +82,9 @@ impl Shard {
 /// What tells series apart, borrowed from a request.
 #[derive(Clone, Copy)]
 struct Labels<'a> {
-    entry_point: &'a Arc<str>,
-    router: Option<&'a Arc<str>>,
-    service: Option<&'a Arc<str>>,
+    entry_point: &'a Label,
+    router: Option<&'a Label>,
+    service: Option<&'a Label>,
     code: u16,
     method: &'static str,
     protocol: Protocol,
@@ -85,9 +93,9 @@ struct Labels<'a> {
 impl Labels<'_> {
     fn hash(&self) -> u64 {
         let mut state = FixedState::with_seed(0).build_hasher();
-        self.entry_point.hash(&mut state);
-        self.router.hash(&mut state);
-        self.service.hash(&mut state);
+        state.write_u64(self.entry_point.hash());
+        state.write_u64(self.router.map_or(0, Label::hash));
+        state.write_u64(self.service.map_or(0, Label::hash));
         state.write_u32(u32::from(self.code) << 8 | self.protocol as u32);
         self.method.hash(&mut state);
         state.finish()
@@ -99,7 +107,7 @@ impl Labels<'_> {
             && self.method == key.method
             && same(self.router, key.router.as_ref())
             && same(self.service, key.service.as_ref())
-            && same(Some(self.entry_point), Some(&key.entry_point))
+            && self.entry_point.is(&key.entry_point)
     }
 
     fn to_key(self) -> Key {
@@ -114,10 +122,9 @@ impl Labels<'_> {
     }
 }
 
-/// Equal names; mostly they are the very same allocation.
-fn same(a: Option<&Arc<str>>, b: Option<&Arc<str>>) -> bool {
+fn same(a: Option<&Label>, b: Option<&Label>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Some(a), Some(b)) => a.is(b),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     }
@@ -126,9 +133,9 @@ fn same(a: Option<&Arc<str>>, b: Option<&Arc<str>>) -> bool {
 /// What tells series apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
-    pub(super) entry_point: Arc<str>,
-    pub(super) router: Option<Arc<str>>,
-    pub(super) service: Option<Arc<str>>,
+    pub(super) entry_point: Label,
+    pub(super) router: Option<Label>,
+    pub(super) service: Option<Label>,
     pub(super) code: u16,
     pub(super) method: &'static str,
     pub(super) protocol: Protocol,
@@ -296,7 +303,7 @@ mod tests {
 
     use super::*;
 
-    fn seen<'a>(router: Option<&'a Arc<str>>, entry_point: &'a Arc<str>) -> Observation<'a> {
+    fn seen<'a>(router: Option<&'a Label>, entry_point: &'a Label) -> Observation<'a> {
         Observation {
             entry_point,
             router,
@@ -320,7 +327,7 @@ mod tests {
     fn equal_labels_share_a_series_whatever_allocation_they_come_from() {
         let shard = shard(10);
         for _ in 0..3 {
-            let (web, router) = (Arc::from("web"), Arc::from("r@file"));
+            let (web, router) = (Label::from("web"), Label::from("r@file"));
             shard.record(&seen(Some(&router), &web));
         }
         let table = shard.0.table.lock();
@@ -330,9 +337,9 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_as_other() {
-        let (shard, web) = (shard(2), Arc::from("web"));
+        let (shard, web) = (shard(2), Label::from("web"));
         for router in ["a", "b", "c", "d", "a"] {
-            shard.record(&seen(Some(&Arc::from(router)), &web));
+            shard.record(&seen(Some(&Label::from(router)), &web));
         }
         let table = shard.0.table.lock();
         assert_eq!((table.slab.len(), table.other.requests), (2, 2));
@@ -340,7 +347,7 @@ mod tests {
 
     #[test]
     fn requests_to_mesh_itself_count_only_when_asked_for() {
-        let (shard, web) = (shard(2), Arc::from("web"));
+        let (shard, web) = (shard(2), Label::from("web"));
         shard.record(&Observation {
             internal: true,
             ..seen(None, &web)
@@ -351,12 +358,12 @@ mod tests {
     proptest! {
         #[test]
         fn folding_loses_no_request(records in proptest::collection::vec(0_usize..20, 1..60), folds in proptest::collection::vec(0_usize..20, 0..20)) {
-            let (shard, web) = (shard(15), Arc::<str>::from("web"));
+            let (shard, web) = (shard(15), Label::from("web"));
             for router in &records {
-                shard.record(&seen(Some(&Arc::from(format!("r{router}"))), &web));
+                shard.record(&seen(Some(&Label::from(format!("r{router}"))), &web));
             }
             let key = |router: Option<String>| Key {
-                entry_point: web.clone(), router: router.map(Arc::from), service: None,
+                entry_point: web.clone(), router: router.map(Label::from), service: None,
                 code: 200, method: "GET", protocol: Protocol::Http,
             };
             let mut table = shard.0.table.lock();

@@ -110,6 +110,41 @@ fn middlewares_that_guard_can_be_declared() {
 }
 
 #[test]
+fn what_gateways_count_together_and_keep_can_be_declared() {
+    let declaration = labels(&[
+        ("mesh.http.middlewares.q.quota.limit", "100"),
+        ("mesh.http.middlewares.q.quota.period", "24h"),
+        ("mesh.http.middlewares.q.quota.redis.endpoints.0", "a:6379"),
+        ("mesh.http.middlewares.q.quota.redis.password", "s3cr3t"),
+        ("mesh.http.middlewares.f.forwardauth.address", "http://auth/"),
+        ("mesh.http.middlewares.f.forwardauth.cache.ttl", "30s"),
+        ("mesh.http.middlewares.f.forwardauth.cache.negativettl", "1s"),
+        (
+            "mesh.http.middlewares.f.forwardauth.cache.ignoreheaders",
+            "User-Agent,Accept",
+        ),
+        ("mesh.http.middlewares.g.forwardauth.cache", "true"),
+    ]);
+    assert_eq!(broken(&declaration), Vec::<String>::new());
+    let shown = format!("{:?}", declaration.middlewares);
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    let of = |name: &str| &declaration.middlewares[name].value;
+    let (Middleware::Quota(quota), Middleware::ForwardAuth(auth)) = (of("q"), of("f")) else {
+        panic!()
+    };
+    assert_eq!(quota.redis.as_ref().unwrap().endpoints, ["a:6379"]);
+    let cache = auth.cache.as_ref().unwrap();
+    assert_eq!(
+        (cache.ttl, cache.negative_ttl, cache.ignore_headers.len()),
+        (Duration::from_secs(30), Duration::from_secs(1), 2)
+    );
+    let Middleware::ForwardAuth(usual) = of("g") else {
+        panic!()
+    };
+    assert!(usual.cache.is_some());
+}
+
+#[test]
 fn hashes_that_tags_cannot_carry_are_written_in_base64() {
     let user = "ann:$2y$05$abcdefghijklmnopqrstuu1Z..wm/IlVbtpza52hgqCBArL1cvSg6";
     let declaration = labels(&[(

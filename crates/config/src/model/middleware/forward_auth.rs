@@ -1,5 +1,7 @@
 //! Options of `forwardAuth`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::ClientTls;
@@ -49,6 +51,27 @@ pub struct ForwardAuth {
     /// How to speak TLS to it.
     #[serde(skip_serializing_if = "is_default")]
     pub tls: Option<ClientTls>,
+    /// Let its answers count for the same question for a while; absent means that each request is asked about.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cache: Option<ForwardAuthCache>,
+}
+
+/// How long answers count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ForwardAuthCache {
+    /// How long one counts that lets a request pass. It may say less itself.
+    #[serde(with = "crate::duration")]
+    pub ttl: Duration,
+    /// The same for 401 and 403; 0 keeps none of them.
+    #[serde(with = "crate::duration", skip_serializing_if = "is_default")]
+    pub negative_ttl: Duration,
+    /// Answers that are kept at most.
+    #[serde(deserialize_with = "crate::whole::within::<_, _, 1, 1_000_000>")]
+    pub max_entries: u64,
+    /// Headers of the question that its answer does not depend on.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ignore_headers: Vec<String>,
 }
 
 impl Default for ForwardAuth {
@@ -68,6 +91,18 @@ impl Default for ForwardAuth {
             preserve_request_method: false,
             auth_signin_url: String::new(),
             tls: None,
+            cache: None,
+        }
+    }
+}
+
+impl Default for ForwardAuthCache {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(10),
+            negative_ttl: Duration::ZERO,
+            max_entries: 10_000,
+            ignore_headers: Vec::new(),
         }
     }
 }

@@ -26,6 +26,7 @@ mod quota;
 mod rate_limit;
 mod redirect_regex;
 mod redirect_scheme;
+mod redis;
 mod replace_path;
 mod replace_path_regex;
 mod request_limits;
@@ -49,7 +50,7 @@ pub use self::content_type::ContentType;
 pub use self::digest_auth::DigestAuth;
 pub use self::encoded_characters::EncodedCharacters;
 pub use self::errors::Errors;
-pub use self::forward_auth::ForwardAuth;
+pub use self::forward_auth::{ForwardAuth, ForwardAuthCache};
 pub use self::grpc_web::GrpcWeb;
 pub use self::headers::Headers;
 pub use self::hidden::Hidden;
@@ -61,9 +62,10 @@ pub use self::pass_tls_client_cert::{
     PassTlsClientCert, TlsClientCertInfo, TlsClientCertIssuer, TlsClientCertSubject,
 };
 pub use self::quota::Quota;
-pub use self::rate_limit::{OnError, RateLimit, RateLimitRedis};
+pub use self::rate_limit::RateLimit;
 pub use self::redirect_regex::RedirectRegex;
 pub use self::redirect_scheme::RedirectScheme;
+pub use self::redis::{OnError, Redis};
 pub use self::replace_path::ReplacePath;
 pub use self::replace_path_regex::ReplacePathRegex;
 pub use self::request_limits::RequestLimits;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SourceCriterion;
+use super::{Redis, SourceCriterion};
 use crate::model::is_default;
 
 /// Limits how many requests one source may make in a period.
@@ -20,6 +20,9 @@ pub struct Quota {
     /// address of the connection.
     #[serde(skip_serializing_if = "is_default")]
     pub source_criterion: Option<SourceCriterion>,
+    /// Counts in a Redis, together with all that do so; absent means in this process.
+    #[serde(skip_serializing_if = "is_default")]
+    pub redis: Option<Redis>,
 }
 
 impl Default for Quota {
@@ -28,6 +31,7 @@ impl Default for Quota {
             limit: 0,
             period: Duration::from_secs(60 * 60),
             source_criterion: None,
+            redis: None,
         }
     }
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
-use http::{HeaderName, HeaderValue, StatusCode, Version, header, response};
+use http::{HeaderValue, StatusCode, Version, header, response};
 use http_body::SizeHint;
 
-use crate::http1::line;
+use crate::http1::{line, number_line};
 
 /// Most heads are not longer, in bytes.
 const USUAL_LENGTH: usize = 512;
@@ -72,7 +72,7 @@ impl Asked {
             line(name, value.as_bytes(), out);
         }
         match announced {
-            Announced::Length(length) => number(&header::CONTENT_LENGTH, length, out),
+            Announced::Length(length) => number_line(&header::CONTENT_LENGTH, length, out),
             Announced::Chunked => line(&header::TRANSFER_ENCODING, b"chunked", out),
             Announced::Nothing => self.would_be_length(head, size, out),
             Announced::UntilClose => {}
@@ -110,14 +110,10 @@ impl Asked {
             .map(HeaderValue::as_bytes);
         match (said, size.exact()) {
             (Some(said), _) => line(&header::CONTENT_LENGTH, said, out),
-            (None, Some(length)) if length > 0 => number(&header::CONTENT_LENGTH, length, out),
+            (None, Some(length)) if length > 0 => number_line(&header::CONTENT_LENGTH, length, out),
             (None, _) => {}
         }
     }
-}
-
-fn number(name: &HeaderName, number: u64, out: &mut BytesMut) {
-    line(name, number.to_string().as_bytes(), out);
 }
 
 /// A date as it was written in one second.

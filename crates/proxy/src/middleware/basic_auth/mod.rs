@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use self::{
     hash::Hash,
@@ -85,7 +86,7 @@ impl Around for BasicAuth {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             let Some(claim) = claim(&visit.head.headers) else {
-                return unauthorized(&self.challenge).into();
+                return Answer::from(unauthorized(&self.challenge)).counted(Outcome::Missing);
             };
             visit.trail.note_user(claim.user.clone());
             match self.is_right(&claim).await {
@@ -94,12 +95,12 @@ impl Around for BasicAuth {
                     drop(claim);
                     next.run(visit).await
                 }
-                Ok(false) => unauthorized(&self.challenge).into(),
+                Ok(false) => Answer::from(unauthorized(&self.challenge)).counted(Outcome::Invalid),
                 Err(Busy) => {
                     let mut answer = answer_text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
                     let soon = HeaderValue::from_static("1");
                     answer.headers_mut().insert(header::RETRY_AFTER, soon);
-                    answer.into()
+                    Answer::from(answer).counted(Outcome::Unavailable)
                 }
             }
         })

@@ -8,6 +8,7 @@ use futures::future::LocalBoxFuture;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use self::condition::{Condition, Seen, holds};
 use super::{Around, Next, Visit, plain};
@@ -92,7 +93,7 @@ impl Buffering {
             poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
         });
         stored.await.map(Some).map_err(|error| match error {
-            Unstored::TooLong => plain(StatusCode::PAYLOAD_TOO_LARGE).into(),
+            Unstored::TooLong => Answer::from(plain(StatusCode::PAYLOAD_TOO_LARGE)).counted(Outcome::Body),
             Unstored::Store(error) => no_room(visit, &error),
             Unstored::Body(error) => visit.client.fail(ForwardError::Upload(error).into()),
         })

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode, header, request, response};
 
-use super::directives::{Directives, seconds};
+use crate::middleware::directives::{Directives, date, seconds};
 
 /// The part of the time since its last change for which an answer is taken to be fresh that says nothing of it.
 const HEURISTIC_PART: u32 = 10;
@@ -157,11 +157,6 @@ pub(super) fn age_on_arrival(headers: &HeaderMap, now: SystemTime, delay: Durati
         .and_then(|age| age.to_str().ok())
         .and_then(|age| seconds(age.split(',').next()?));
     apparent.max(first.unwrap_or_default().saturating_add(delay))
-}
-
-/// A date in a header; `None` for what is none.
-pub(super) fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
 }
 
 /// Whether an answer of some age may be given to a request.

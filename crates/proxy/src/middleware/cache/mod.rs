@@ -1,6 +1,5 @@
 //! `cache`: keeps answers, and gives them to who asks again (RFC 9111).
 
-mod directives;
 mod freshness;
 mod store;
 mod stored;
@@ -15,16 +14,19 @@ use bytes::{Bytes, BytesMut};
 use futures::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, response};
 use http_body::Frame;
-use mesh_config::model;
+use mesh_config::{QualifiedName, model};
+use mesh_telemetry::metrics::Outcome;
 use tokio::time::timeout;
 
 use self::{
-    directives::Directives,
     freshness::{Defaults, Use, age_on_arrival, is_cacheable, lifetime, usable},
     store::{Boarding, Flight, Store},
     stored::{Conditions, Stored, selection},
 };
-use super::{Around, Change, Detached, Instances, Next, Parts, Unreadable, Visit, plain};
+use super::{
+    Around, Caches, Change, Detached, Instances, Next, Parts, Unreadable, Visit, directives::Directives,
+    plain,
+};
 use crate::{
     entrypoint::Client,
     forward::{Answer, Source, let_go},
@@ -45,6 +47,8 @@ pub(super) struct Cache {
 
 #[derive(Debug)]
 struct Settings {
+    name: QualifiedName,
+    caches: Arc<Caches>,
     max_bytes: u64,
     max_body: usize,
     defaults: Defaults,
@@ -54,7 +58,11 @@ struct Settings {
 }
 
 impl Cache {
-    pub(super) fn new(settings: &model::Cache) -> Result<Self, String> {
+    pub(super) fn new(
+        name: &QualifiedName,
+        settings: &model::Cache,
+        caches: &Arc<Caches>,
+    ) -> Result<Self, String> {
         if settings.max_body_bytes > settings.max_bytes {
             return Err(format!(
                 "maxBodyBytes {} is more than maxBytes {}, which all answers may take: write less, or more for maxBytes",
@@ -62,6 +70,8 @@ impl Cache {
             ));
         }
         let all = Settings {
+            name: name.clone(),
+            caches: caches.clone(),
             max_bytes: settings.max_bytes,
             max_body: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX),
             defaults: Defaults {
@@ -103,9 +113,11 @@ impl Around for Cache {
 
     fn for_owner(&self, owner: &str) -> Option<Arc<dyn Around>> {
         let new = || Store::new(self.settings.max_bytes);
+        let store = self.settings.instances.of(owner, new);
+        self.settings.caches.add(&self.settings.name, owner, &store);
         Some(Arc::new(Self {
             settings: self.settings.clone(),
-            store: self.settings.instances.of(owner, new),
+            store,
         }))
     }
 }
@@ -125,7 +137,7 @@ impl Cache {
             return answer;
         }
         if asking.said.only_if_cached {
-            return plain(StatusCode::GATEWAY_TIMEOUT).into();
+            return Answer::from(plain(StatusCode::GATEWAY_TIMEOUT)).counted(Outcome::OnlyIfCached);
         }
         let mut flight = None;
         match self.store.board(&asking.key) {
@@ -143,11 +155,12 @@ impl Cache {
         if let Some(found) = &found {
             found.ask_whether_it_holds(&mut visit.head.headers);
         }
-        let began = Instant::now();
+        let (began, purges) = (Instant::now(), self.store.purges());
         let answer = next.run(visit).await;
         let trip = Trip {
             asked: &asked,
             delay: began.elapsed(),
+            purges,
             found,
             flight,
         };
@@ -164,12 +177,15 @@ impl Cache {
     ) -> Option<Answer> {
         let found = found?;
         let age = found.age(Instant::now());
-        match usable(&found.lifetime, age, &asking.said) {
+        let outcome = match usable(&found.lifetime, age, &asking.said) {
             Use::Ask => return None,
-            Use::Give => {}
-            Use::GiveAndAsk => self.refresh(asking, found, visit, next),
-        }
-        Some(given(found, asking, age, "hit"))
+            Use::Give => Outcome::Hit,
+            Use::GiveAndAsk => {
+                self.refresh(asking, found, visit, next);
+                Outcome::Stale
+            }
+        };
+        Some(given(found, asking, age, "hit").counted(outcome))
     }
 
     /// Asks anew behind the client's back, unless somebody does.
@@ -209,11 +225,12 @@ impl Cache {
         asked.method = Method::GET;
         let mut head = asked.clone();
         found.ask_whether_it_holds(&mut head.headers);
-        let began = Instant::now();
+        let (began, purges) = (Instant::now(), self.store.purges());
         let answer = detached.run(head, client.clone()).await;
         let trip = Trip {
             asked: &asked,
             delay: began.elapsed(),
+            purges,
             found: Some(found),
             flight: Some(flight),
         };
@@ -246,7 +263,7 @@ impl Cache {
             &mut answer.head,
             if changes { "fwd=method" } else { "fwd=bypass" },
         );
-        answer
+        answer.counted(Outcome::Bypass)
     }
 
     /// Takes what was answered: keeps it if that may be, or gives what is kept instead.
@@ -281,11 +298,11 @@ impl Cache {
         match lifetime(&trip.asked.headers, &whole, now, self.settings.defaults) {
             Some(lifetime) => {
                 renewed.lifetime = lifetime;
-                self.store.keep(&asking.key, renewed.clone());
+                self.store.keep(&asking.key, renewed.clone(), trip.purges);
             }
             None => drop(self.store.forget(&asking.key)),
         }
-        given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304")
+        given(&renewed, asking, age, "hit; fwd=stale; fwd-status=304").counted(Outcome::Revalidated)
     }
 
     /// What is kept, where the service fails and it may be given nevertheless.
@@ -293,11 +310,15 @@ impl Cache {
         let found = self.store.find(&asking.key, &trip.asked.headers)?;
         let age = found.age(Instant::now());
         let may_be = age < may_be_given_on_error(&found, &asking.said);
-        may_be.then(|| given(&found, asking, age, "hit; fwd=stale; detail=stale-if-error"))
+        may_be.then(|| {
+            let given = given(&found, asking, age, "hit; fwd=stale; detail=stale-if-error");
+            given.counted(Outcome::Stale)
+        })
     }
 
     /// Keeps an answer as it passes, if that may be.
     fn keep(&self, answer: &mut Answer, asking: &Asking, trip: Trip<'_>) {
+        answer.count(Outcome::Miss);
         let now = SystemTime::now();
         let why = if trip.found.is_some() {
             "fwd=stale"
@@ -331,6 +352,7 @@ impl Cache {
             most: self.settings.max_body,
             key: asking.key.clone(),
             store: self.store.clone(),
+            purges: trip.purges,
             flight: trip.flight,
         };
         tell(&mut answer.head, &format!("{why}; stored"));
@@ -342,6 +364,8 @@ impl Cache {
 struct Trip<'t> {
     asked: &'t request::Parts,
     delay: Duration,
+    /// What was thrown away before it began.
+    purges: u64,
     found: Option<Arc<Stored>>,
     flight: Option<Flight>,
 }
@@ -355,6 +379,7 @@ struct Keeping {
     most: usize,
     key: String,
     store: Arc<Store>,
+    purges: u64,
     /// Others wait for it.
     flight: Option<Flight>,
 }
@@ -382,7 +407,7 @@ impl Change for Keeping {
         let is_whole = self.length.is_none_or(|length| length == self.body.len());
         if let Some(mut stored) = self.stored.take().filter(|_| is_whole) {
             stored.body = self.body.split().freeze();
-            self.store.keep(&self.key, *stored);
+            self.store.keep(&self.key, *stored, self.purges);
         }
         self.flight = None;
         Ok(())

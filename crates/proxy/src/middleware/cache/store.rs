@@ -1,13 +1,21 @@
 //! Answers by what was asked for, within a number of bytes.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::HeaderMap;
 use moka::sync::Cache;
-use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use super::stored::Stored;
+use crate::middleware::{
+    caches::{Keeper, Purge},
+    flights::{self, Flights},
+};
 
 /// Answers to one URL for requests with different headers.
 const MAX_VARIANTS: usize = 16;
@@ -18,9 +26,6 @@ const PASS_TIME: Duration = Duration::from_secs(10);
 /// URLs of which that is remembered.
 const MAX_PASSES: u64 = 4096;
 
-/// URLs that are being asked for at a time for others who wait.
-const MAX_FLIGHTS: usize = 4096;
-
 type Key = Arc<str>;
 
 /// What is kept. Workers share it.
@@ -28,29 +33,13 @@ type Key = Arc<str>;
 pub(super) struct Store {
     answers: Cache<Key, Arc<Vec<Arc<Stored>>>>,
     passes: Cache<Key, ()>,
-    flights: Arc<Flights>,
+    flights: Flights<Key>,
+    /// How often something was thrown away: what was asked for before that is not kept any more.
+    purges: AtomicU64,
 }
 
-type Flights = Mutex<HashMap<Key, watch::Receiver<()>>>;
-
-/// One who asks for an answer that others wait for. They wait no longer when it is dropped.
-#[derive(Debug)]
-pub(super) struct Flight {
-    flights: Arc<Flights>,
-    key: Key,
-    _landed: watch::Sender<()>,
-}
-
-/// Whether to ask, or to wait for somebody who does.
-#[derive(Debug)]
-pub(super) enum Boarding {
-    /// Others wait for this one.
-    Asks(Flight),
-    /// Ready once the other one has its answer.
-    Waits(watch::Receiver<()>),
-    /// Waiting would not help.
-    Alone,
-}
+pub(super) type Flight = flights::Flight<Key>;
+pub(super) type Boarding = flights::Boarding<Key>;
 
 impl Store {
     /// For so many bytes.
@@ -65,7 +54,8 @@ impl Store {
                 .max_capacity(MAX_PASSES)
                 .time_to_live(PASS_TIME)
                 .build(),
-            flights: Arc::default(),
+            flights: Flights::default(),
+            purges: AtomicU64::new(0),
         }
     }
 
@@ -75,8 +65,14 @@ impl Store {
         answers.iter().find(|answer| answer.is_for(asked)).cloned()
     }
 
-    /// Keeps an answer in place of that for the same requests.
-    pub(super) fn keep(&self, key: &str, answer: Stored) {
+    /// How often something was thrown away.
+    pub(super) fn purges(&self) -> u64 {
+        self.purges.load(Ordering::SeqCst)
+    }
+
+    /// Keeps an answer in place of that for the same requests, unless something was thrown away since it was asked for,
+    /// after so many `purges`.
+    pub(super) fn keep(&self, key: &str, answer: Stored, purges: u64) {
         let mut answers = vec![Arc::new(answer)];
         if let (Some(known), Some(new)) = (self.answers.get(key), answers.first().cloned()) {
             let others = known.iter().filter(|known| known.selected_by != new.selected_by);
@@ -84,6 +80,10 @@ impl Store {
         }
         self.passes.invalidate(key);
         self.answers.insert(key.into(), Arc::new(answers));
+        // Only now: a purge that did not find it yet has begun before.
+        if self.purges() != purges {
+            self.answers.invalidate(key);
+        }
     }
 
     /// The answers of this URL cannot be kept.
@@ -101,27 +101,34 @@ impl Store {
         if self.passes.contains_key(key) {
             return Boarding::Alone;
         }
-        let mut flights = self.flights.lock();
-        if let Some(landed) = flights.get(key) {
-            return Boarding::Waits(landed.clone());
-        }
-        if flights.len() >= MAX_FLIGHTS {
-            return Boarding::Alone;
-        }
-        let key: Key = key.into();
-        let (sender, landed) = watch::channel(());
-        flights.insert(key.clone(), landed);
-        Boarding::Asks(Flight {
-            flights: self.flights.clone(),
-            key,
-            _landed: sender,
-        })
+        self.flights.board(key.into())
     }
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.flights.lock().remove(&self.key);
+impl Keeper for Store {
+    fn entries(&self) -> u64 {
+        self.answers.run_pending_tasks();
+        self.answers.entry_count()
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        self.answers.run_pending_tasks();
+        Some(self.answers.weighted_size())
+    }
+
+    fn purge(&self, purge: &Purge) -> u64 {
+        self.purges.fetch_add(1, Ordering::SeqCst);
+        let mut purged = 0;
+        for (key, answers) in &self.answers {
+            if purge
+                .answers
+                .means(&key, answers.iter().map(|answer| &answer.headers))
+            {
+                self.answers.invalidate(&*key);
+                purged += 1;
+            }
+        }
+        purged
     }
 }
 
@@ -165,12 +172,12 @@ mod tests {
     fn a_url_has_an_answer_for_each_selection_and_so_many_at_most() {
         let store = Store::new(1_000_000);
         for language in ["de", "en", "de"] {
-            store.keep("/", answer(language, 1));
+            store.keep("/", answer(language, 1), 0);
         }
         assert!(store.find("/", &asked("de")).is_some() && store.find("/", &asked("en")).is_some());
         assert!(store.find("/", &asked("fr")).is_none());
         for number in 0..2 * MAX_VARIANTS {
-            store.keep("/", answer(&number.to_string(), 1));
+            store.keep("/", answer(&number.to_string(), 1), 0);
         }
         let kept =
             (0..2 * MAX_VARIANTS).filter(|number| store.find("/", &asked(&number.to_string())).is_some());
@@ -182,26 +189,37 @@ mod tests {
     fn it_keeps_no_more_bytes_than_it_may() {
         let store = Store::new(100_000);
         for number in 0..100 {
-            store.keep(&format!("/{number}"), answer("de", 10_000));
+            store.keep(&format!("/{number}"), answer("de", 10_000), 0);
         }
         store.answers.run_pending_tasks();
         assert!(store.answers.weighted_size() <= 100_000);
         assert!(store.answers.entry_count() > 3);
     }
 
-    #[tokio::test]
-    async fn one_asks_and_the_others_wait_until_it_is_done() {
+    #[test]
+    fn who_cannot_be_helped_by_waiting_asks_alone() {
         let store = Store::new(1000);
-        let Boarding::Asks(flight) = store.board("/") else {
-            panic!("the first one asks");
-        };
-        let Boarding::Waits(mut landed) = store.board("/") else {
-            panic!("the second one waits");
-        };
-        drop(flight);
-        assert!(landed.changed().await.is_err(), "there is nobody to wait for");
         assert!(matches!(store.board("/"), Boarding::Asks(_)));
         store.pass("/");
         assert!(matches!(store.board("/"), Boarding::Alone));
+    }
+
+    #[test]
+    fn what_is_purged_is_gone_and_so_is_what_was_asked_for_before() {
+        let store = Store::new(1_000_000);
+        let before = store.purges();
+        for url in ["http://a.test/x", "http://a.test/y", "http://b.test/x"] {
+            store.keep(url, answer("de", 10), before);
+        }
+        assert_eq!((store.entries(), store.bytes() > Some(3 * 512)), (3, true));
+        let mut purge = Purge::default();
+        purge.answers.host = Some("a.test".to_owned());
+        assert_eq!(store.purge(&purge), 2);
+        assert_eq!((store.entries(), store.purge(&purge)), (1, 0));
+        store.keep("http://a.test/x", answer("de", 10), before);
+        assert!(store.find("http://a.test/x", &asked("de")).is_none());
+        store.keep("http://a.test/x", answer("de", 10), store.purges());
+        assert!(store.find("http://a.test/x", &asked("de")).is_some());
+        assert_eq!(store.purge(&Purge::default()), 2);
     }
 }

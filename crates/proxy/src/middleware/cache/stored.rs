@@ -5,10 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, response};
 
-use super::{
-    directives::members,
-    freshness::{Lifetime, date},
-};
+use super::freshness::Lifetime;
+use crate::middleware::directives::{date, members};
 
 /// Headers of an answer that only says that nothing changed.
 const OF_UNCHANGED: [HeaderName; 7] = [

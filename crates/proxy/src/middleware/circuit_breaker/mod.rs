@@ -15,6 +15,7 @@ use std::{
 use futures::future::LocalBoxFuture;
 use http::StatusCode;
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use self::state::{State, Terms, Turn};
 use super::{Around, Instances, InvalidMiddleware, Next, Visit, expression::Expression, plain};
@@ -96,7 +97,7 @@ impl Around for CircuitBreaker {
             let (admits, turn) = self.state.admits(terms, since_beginning(started));
             self.tell(turn);
             if !admits {
-                return plain(self.settings.status).into();
+                return Answer::from(plain(self.settings.status)).counted(Outcome::Open);
             }
             let answer = next.run(visit).await;
             let ended = Instant::now();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{HeaderValue, Response, Uri, header, request};
 use mesh_config::model;
+use mesh_telemetry::metrics::Outcome;
 
 use self::{
     claim::{Algorithm, Claim},
@@ -125,11 +126,11 @@ impl Around for DigestAuth {
         Box::pin(async move {
             let claim = credentials(&visit.head.headers, "Digest").and_then(Claim::read);
             let Some(claim) = claim else {
-                return self.challenge(Fault::Wrong).into();
+                return Answer::from(self.challenge(Fault::Wrong)).counted(Outcome::Missing);
             };
             visit.trail.note_user(claim.user.as_str().into());
             if let Err(fault) = self.judge(&claim, &visit.head) {
-                return self.challenge(fault).into();
+                return Answer::from(self.challenge(fault)).counted(Outcome::Invalid);
             }
             self.introduced.admit(&mut visit.head.headers, &claim.user);
             drop(claim);

@@ -78,14 +78,7 @@ impl Taken {
 
     /// Gives a request the headers that the answer has for it. What it had under their names was not from there.
     pub(super) fn admit(&self, request: &mut HeaderMap, answer: &HeaderMap) {
-        let is_meant = |name: &HeaderName| {
-            let is_matched = || {
-                self.pattern
-                    .as_ref()
-                    .is_some_and(|pattern| pattern.is_match(name.as_str()))
-            };
-            self.headers.contains(name) || !is_framing(name) && is_matched()
-        };
+        let is_meant = |name: &HeaderName| self.passes_on(name);
         let claimed: Vec<_> = request.keys().filter(|name| is_meant(name)).cloned().collect();
         for name in claimed {
             request.remove(name);
@@ -93,6 +86,21 @@ impl Taken {
         for (name, value) in answer.iter().filter(|(name, _)| is_meant(name)) {
             request.append(name, value.clone());
         }
+    }
+
+    /// True for headers of an answer that requests get.
+    fn passes_on(&self, name: &HeaderName) -> bool {
+        let is_matched = || {
+            self.pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(name.as_str()))
+        };
+        self.headers.contains(name) || !is_framing(name) && is_matched()
+    }
+
+    /// True for headers that count in an answer which lets a request pass.
+    pub(super) fn wants(&self, name: &HeaderName) -> bool {
+        self.passes_on(name) || self.user.as_ref() == Some(name)
     }
 
     /// The cookies of an answer that the client gets.

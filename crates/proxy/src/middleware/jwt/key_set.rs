@@ -7,7 +7,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -36,7 +36,22 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(in crate::middleware) struct KeySets {
     runtime: Option<Handle>,
-    known: Mutex<Vec<(Id, Weak<KeySet>)>>,
+    known: Fetches,
+}
+
+/// The sets that are fetched, for those who look at them.
+#[derive(Debug, Clone, Default)]
+pub struct Fetches(Arc<Mutex<Vec<(Id, Weak<KeySet>)>>>);
+
+/// How often something was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchInfo {
+    /// From where, without secrets.
+    pub url: String,
+    /// How often.
+    pub fetches: u64,
+    /// How often that failed.
+    pub failures: u64,
 }
 
 /// What makes two sets the same.
@@ -56,6 +71,8 @@ struct Shared {
     found: ArcSwap<Found>,
     /// Fetches that are over.
     fetches: watch::Sender<u64>,
+    /// How many of them failed.
+    failures: AtomicU64,
     is_fetching: AtomicBool,
     wanted: Notify,
 }
@@ -77,11 +94,16 @@ impl KeySets {
         self.runtime = Some(runtime);
     }
 
+    /// Those that are fetched.
+    pub(in crate::middleware) fn fetches(&self) -> Fetches {
+        self.known.clone()
+    }
+
     /// The set that `settings` of `provider` name. One that is fetched in another way begins with the keys that are known
     /// of the same place.
     pub(super) fn of(&self, settings: &Jwks, provider: &ProviderName) -> Result<Arc<KeySet>, Unaskable> {
         let id = (settings.clone(), Reach::of(provider));
-        let mut known = self.known.lock();
+        let mut known = self.known.0.lock();
         known.retain(|(_, set)| set.strong_count() > 0);
         let same = known.iter().find(|(known, _)| *known == id);
         if let Some(set) = same.and_then(|(_, set)| set.upgrade()) {
@@ -99,6 +121,7 @@ impl KeySets {
             settings: settings.clone(),
             found: ArcSwap::new(found),
             fetches: watch::Sender::new(0),
+            failures: AtomicU64::new(0),
             // Whoever comes before the first fetch has begun waits for that one.
             is_fetching: AtomicBool::new(self.runtime.is_some()),
             wanted: Notify::new(),
@@ -111,6 +134,36 @@ impl KeySets {
         let set = Arc::new(KeySet { shared, task });
         known.push((id, Arc::downgrade(&set)));
         Ok(set)
+    }
+}
+
+impl Fetches {
+    /// How often each was fetched, those of one URL together.
+    pub fn list(&self) -> Vec<FetchInfo> {
+        let sets: Vec<_> = self
+            .0
+            .lock()
+            .iter()
+            .filter_map(|(_, set)| set.upgrade())
+            .collect();
+        let mut list: Vec<FetchInfo> = Vec::new();
+        for set in sets {
+            let url = mesh_config::redact::text(&set.shared.settings.url).into_owned();
+            let fetches = *set.shared.fetches.borrow();
+            let failures = set.shared.failures.load(Ordering::Relaxed);
+            match list.iter_mut().find(|known| known.url == url) {
+                None => list.push(FetchInfo {
+                    url,
+                    fetches,
+                    failures,
+                }),
+                Some(known) => {
+                    known.fetches += fetches;
+                    known.failures += failures;
+                }
+            }
+        }
+        list
     }
 }
 
@@ -224,6 +277,7 @@ impl Shared {
         };
         self.tell(before.trouble.as_deref(), found.trouble.as_deref());
         let is_fine = found.trouble.is_none();
+        self.failures.fetch_add(u64::from(!is_fine), Ordering::Relaxed);
         self.found.store(Arc::new(found));
         self.is_fetching.store(false, Ordering::SeqCst);
         self.fetches.send_modify(|over| *over += 1);

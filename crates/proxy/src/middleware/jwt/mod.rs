@@ -17,8 +17,10 @@ use futures::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use jsonwebtoken::Algorithm;
 use mesh_config::{ProviderName, model};
+use mesh_telemetry::metrics::Outcome;
 use parking_lot::Mutex;
 
+pub use self::key_set::{FetchInfo, Fetches};
 pub(super) use self::{
     claims::{Terms, find, holds, tell},
     key_set::KeySets,
@@ -128,11 +130,17 @@ impl Jwt {
     }
 
     fn refuse(&self, refusal: Refusal, visit: &Visit<'_>) -> Answer {
-        if refusal == Refusal::NoKeys {
-            let why = Arc::from("keys to verify tokens with could not be fetched");
-            return visit.client.fail(Failure::Unavailable(why));
-        }
-        self.response(refusal).into()
+        let outcome = match refusal {
+            Refusal::NoKeys => {
+                let why = Arc::from("keys to verify tokens with could not be fetched");
+                let answer = visit.client.fail(Failure::Unavailable(why));
+                return answer.counted(Outcome::Unavailable);
+            }
+            Refusal::Missing => Outcome::Missing,
+            Refusal::Claims => Outcome::Forbidden,
+            _ => Outcome::Invalid,
+        };
+        Answer::from(self.response(refusal)).counted(outcome)
     }
 
     /// As RFC 6750 3 wants it.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use mesh_telemetry::metrics::Outcome;
 use reqwest::Url;
 
 use super::{
@@ -24,7 +25,7 @@ impl Oidc {
             let mut answer = page(StatusCode::UNAUTHORIZED, "log in first");
             let bearer = HeaderValue::from_static("Bearer");
             answer.head.headers.insert(header::WWW_AUTHENTICATE, bearer);
-            return answer;
+            return answer.counted(Outcome::Missing);
         }
         let known = match self.provider.known().await {
             Ok(known) => known,
@@ -62,7 +63,7 @@ impl Oidc {
         };
         let mut cookies = self.cookies.forget_logins(headers, MAX_LOGINS);
         cookies.push(cookie);
-        go(StatusCode::FOUND, &url, cookies)
+        go(StatusCode::FOUND, &url, cookies).counted(Outcome::Login)
     }
 
     /// Where the provider sends the users of `origin` back to.
@@ -213,9 +214,9 @@ impl Oidc {
     /// Nobody can log in, and no session can be judged.
     pub(super) fn cannot_tell(&self, visit: &Visit<'_>, trouble: &Trouble) -> Answer {
         tracing::debug!(issuer = %self.issuer, %trouble, "nobody can log in");
-        visit.client.fail(Failure::Unavailable(
-            "the identity provider cannot be asked".into(),
-        ))
+        let why = "the identity provider cannot be asked";
+        let answer = visit.client.fail(Failure::Unavailable(why.into()));
+        answer.counted(Outcome::Unavailable)
     }
 }
 

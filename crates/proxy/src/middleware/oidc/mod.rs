@@ -22,6 +22,7 @@ use mesh_config::{
     ProviderName,
     model::{self, ClaimRule},
 };
+use mesh_telemetry::metrics::Outcome;
 use parking_lot::Mutex;
 
 use self::{
@@ -157,7 +158,8 @@ impl Oidc {
         self.told.remove_forged(headers);
         let is_told = tell(&self.told, &claims, headers).is_ok();
         if !is_told || !self.rules.iter().all(|rule| holds(rule, &claims)) {
-            return page(StatusCode::FORBIDDEN, "you are logged in, and may not see this");
+            let refusal = page(StatusCode::FORBIDDEN, "you are logged in, and may not see this");
+            return refusal.counted(Outcome::Forbidden);
         }
         if self.terms.needs_access_token {
             forward(session.access_token.as_deref(), headers);

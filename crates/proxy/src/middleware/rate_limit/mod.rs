@@ -2,7 +2,7 @@
 
 mod law;
 mod local;
-mod redis;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,14 +10,15 @@ use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use mesh_config::{QualifiedName, duration, model};
+use mesh_telemetry::metrics::Outcome;
 
 use self::{
     law::{Law, Verdict},
     local::Local,
-    redis::Redis,
+    shared::Shared,
 };
 use super::{
-    Around, Instances, InvalidMiddleware, Next, Visit, answer_text,
+    Around, Instances, InvalidMiddleware, Next, Visit, plain,
     source::{IpStrategy, Source},
 };
 use crate::forward::Answer;
@@ -46,7 +47,7 @@ struct Settings {
 #[derive(Debug, Clone)]
 enum Buckets {
     Local(Arc<Local>),
-    Redis(Arc<Redis>),
+    Shared(Arc<Shared>),
 }
 
 impl RateLimit {
@@ -54,7 +55,7 @@ impl RateLimit {
         let by_address = Source::Ip(IpStrategy::default());
         let buckets = match &settings.redis {
             None => Buckets::Local(Arc::default()),
-            Some(redis) => Buckets::Redis(Arc::new(Redis::new(name, redis)?)),
+            Some(redis) => Buckets::Shared(Arc::new(Shared::new(name, redis)?)),
         };
         Ok(Self {
             settings: Arc::new(Settings {
@@ -66,15 +67,12 @@ impl RateLimit {
         })
     }
 
-    /// Whether a request passes, and when; an answer if that cannot be told.
-    async fn judge(&self, law: &Law, visit: &Visit<'_>) -> Result<Verdict, Response<Bytes>> {
+    /// Whether a request passes, and when; what is to become of it if that cannot be told.
+    async fn judge(&self, law: &Law, visit: &Visit<'_>) -> Result<Verdict, model::OnError> {
         let key = self.settings.source.key(&visit.head.headers, visit.client.peer());
         match &self.buckets {
             Buckets::Local(local) => Ok(local.take(law, &key)),
-            Buckets::Redis(redis) => redis
-                .take(law, &key)
-                .await
-                .ok_or_else(|| answer_text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+            Buckets::Shared(shared) => shared.take(law, &key).await,
         }
     }
 }
@@ -82,12 +80,19 @@ impl RateLimit {
 impl Around for RateLimit {
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
-            if let Some(law) = &self.settings.law {
-                match self.judge(law, visit).await {
-                    Ok(Verdict::Pass(Duration::ZERO)) => {}
-                    Ok(Verdict::Pass(delay)) => tokio::time::sleep(delay).await,
-                    Ok(Verdict::Refuse(wait)) => return refusal(law, wait).into(),
-                    Err(answer) => return answer.into(),
+            let Some(law) = &self.settings.law else {
+                return next.run(visit).await;
+            };
+            match self.judge(law, visit).await {
+                Ok(Verdict::Pass(Duration::ZERO)) => {}
+                Ok(Verdict::Pass(delay)) => tokio::time::sleep(delay).await,
+                Ok(Verdict::Refuse(wait)) => {
+                    return Answer::from(refusal(law, wait)).counted(Outcome::Limit);
+                }
+                Err(model::OnError::Allow) => return next.run(visit).await.counted(Outcome::Uncounted),
+                Err(model::OnError::Deny) => {
+                    let refusal = plain(StatusCode::INTERNAL_SERVER_ERROR);
+                    return Answer::from(refusal).counted(Outcome::Unavailable);
                 }
             }
             next.run(visit).await
@@ -108,7 +113,7 @@ impl Around for RateLimit {
 
 /// The answer to a request that may come again after `wait`.
 fn refusal(law: &Law, wait: Duration) -> Response<Bytes> {
-    let mut answer = answer_text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+    let mut answer = plain(StatusCode::TOO_MANY_REQUESTS);
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let micros = Duration::from_micros(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
     let values = [

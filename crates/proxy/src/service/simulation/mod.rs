@@ -3,6 +3,7 @@
 
 mod canaries;
 mod hashing;
+mod outages;
 mod places;
 mod shares;
 

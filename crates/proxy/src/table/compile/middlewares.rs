@@ -84,6 +84,11 @@ impl Middlewares {
         self.known = update.known;
     }
 
+    /// What they have beside their definitions.
+    pub(super) fn background(&self) -> &Background {
+        &self.background
+    }
+
     /// What is wrong with what they depend on while they serve on.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.own_steps().filter_map(|(verdict, step)| {

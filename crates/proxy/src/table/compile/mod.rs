@@ -161,6 +161,8 @@ impl Compiler {
                     .collect(),
             },
             runtime: OnceLock::new(),
+            caches: self.middlewares.background().caches(),
+            fetches: self.middlewares.background().fetches(),
         });
         self.retired.push(table.clone());
         table

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mesh_config::{Entry, Kind, ProviderName, QualifiedName, model::Router, rule::Rule};
+use mesh_config::{Entry, Kind, ProviderName, QualifiedName, courtesy::give_way, model::Router, rule::Rule};
+use mesh_telemetry::metrics::Label;
 use mesh_tls::ServerOptions;
 
 use super::{
@@ -102,6 +103,7 @@ impl Routers {
             self.known.remove(&name);
         }
         for name in difference.stale {
+            give_way();
             if let Some(entry) = definitions.get(&name) {
                 let before = self.known.remove(&name);
                 let known = before.as_ref().map(|before| before.verdict.clone());
@@ -277,7 +279,7 @@ impl Surroundings<'_> {
             priority: frame.priority,
             precedence: self.precedence.of(&name.provider),
             middlewares,
-            service,
+            service: service.map(Label::from),
             target,
             observability: serving.value.observability.clone(),
             timeouts: serving.value.timeouts,

@@ -114,20 +114,22 @@ impl Services {
         for name in bottom_up(definitions, &self.touched) {
             update.compile(name, &mut Vec::new());
         }
-        for (name, service) in served {
-            let next = self.known.get(&name).and_then(|next| next.good.as_ref());
+        for (name, service) in &served {
+            let next = self.known.get(name).and_then(|next| next.good.as_ref());
             service.followed_by(next.map(|next| next.service.as_ref()));
         }
-        end_sessions_elsewhere(self.balancers());
+        let served: BTreeMap<_, _> = served.iter().map(|(name, service)| (name, service)).collect();
+        let changes = self.touched.iter().filter_map(|name| {
+            let before = served.get(name).and_then(|service| service.balancer());
+            Some((before, self.known.get(name)?.good.as_ref()?.service.balancer()?))
+        });
+        end_sessions_elsewhere(self.balancers(), changes);
     }
 
     /// The balancers of all services that serve.
     fn balancers(&self) -> impl Iterator<Item = &Balancer> + Clone {
         let serving = self.known.values().filter_map(|known| known.good.as_ref());
-        serving.filter_map(|good| match &good.service.kind {
-            Kind::Balancer(balancer) => Some(balancer.as_ref()),
-            _ => None,
-        })
+        serving.filter_map(|good| good.service.balancer())
     }
 
     /// True if the last update may have changed the service.

@@ -3,7 +3,10 @@
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, Method, header};
 
-use crate::{http1::line, sanitize::Introduction};
+use crate::{
+    http1::{line, number_line},
+    sanitize::Introduction,
+};
 
 /// Most heads are not longer, in bytes.
 const USUAL_LENGTH: usize = 1024;
@@ -43,23 +46,22 @@ impl RequestHead<'_> {
         out.put_slice(self.target.as_bytes());
         out.put_slice(b" HTTP/1.1\r\n");
         line(&header::HOST, self.host, out);
+        let (mut host, mut has_length) = (None, false);
         for (name, value) in self.headers {
-            let is_own = *name == header::HOST
-                || *name == header::CONTENT_LENGTH
-                || *name == header::TRANSFER_ENCODING;
-            if !is_own {
-                line(name, value.as_bytes(), out);
+            match *name {
+                header::HOST => host = host.or(Some(value)),
+                header::CONTENT_LENGTH => has_length = true,
+                header::TRANSFER_ENCODING => {}
+                _ => line(name, value.as_bytes(), out),
             }
         }
         if let Some(introduction) = self.introduction {
-            introduction.write(self.headers.get(header::HOST), out);
+            introduction.write(host, out);
         }
         match announced {
-            Announced::Nothing if self.headers.contains_key(header::CONTENT_LENGTH) => {
-                line(&header::CONTENT_LENGTH, b"0", out);
-            }
+            Announced::Nothing if has_length => line(&header::CONTENT_LENGTH, b"0", out),
             Announced::Nothing => {}
-            Announced::Length(length) => line(&header::CONTENT_LENGTH, length.to_string().as_bytes(), out),
+            Announced::Length(length) => number_line(&header::CONTENT_LENGTH, length, out),
             Announced::Chunked => line(&header::TRANSFER_ENCODING, b"chunked", out),
         }
         out.put_slice(b"\r\n");

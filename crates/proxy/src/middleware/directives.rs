@@ -1,6 +1,6 @@
 //! `Cache-Control` of requests and answers (RFC 9111 5.2, RFC 5861).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
@@ -92,6 +92,11 @@ fn parts(line: &str, mut take: impl FnMut(&str, Option<&str>)) {
             take(&name, value);
         }
     }
+}
+
+/// A date in a header; `None` for what is none.
+pub(super) fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
 }
 
 /// The members of a list. Commas in quotes are no ends.

@@ -1,4 +1,4 @@
-//! Buckets in a Redis, shared by all processes that count there.
+//! What middlewares count in a Redis, together with all processes that count there.
 //!
 //! Each worker asks over a connection of its own, as far as their number is not limited; requests share it. What is
 //! gone is connected to again by requests, and not more often than now and then: while it is gone none of them waits.
@@ -12,8 +12,8 @@ use std::{
 
 use mesh_config::{QualifiedName, model};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, RedisResult, Script, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue,
+    IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, Script, TlsCertificates,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
@@ -25,11 +25,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::law::{Law, Verdict};
-use crate::{
-    middleware::{InvalidMiddleware, source::Key},
-    patience::limit,
-};
+use super::{InvalidMiddleware, source::Key};
+use crate::patience::limit;
 
 /// How long what failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,13 +34,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Connections at most.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Longest source that is written out in the key of its bucket.
+/// Longest source that is written out in its key.
 const MAX_SOURCE: usize = 256;
 
-/// The buckets of one middleware.
+/// The counts of one middleware.
 #[derive(Debug)]
 pub(super) struct Redis {
-    settings: model::RateLimitRedis,
+    settings: model::Redis,
     endpoints: Vec<(String, u16)>,
     /// What keys begin with.
     prefix: String,
@@ -81,7 +78,7 @@ impl std::fmt::Debug for Link {
     }
 }
 
-/// Why a token cannot be taken.
+/// Why nothing can be counted.
 #[derive(Debug, thiserror::Error)]
 enum Gone {
     #[error("{0}")]
@@ -95,9 +92,11 @@ enum Gone {
 }
 
 impl Redis {
+    /// The counts of the middleware `name` in keys that begin with `what`, by a script that takes the key of a source.
     pub(super) fn new(
-        name: &QualifiedName,
-        settings: &model::RateLimitRedis,
+        (what, name): (&str, &QualifiedName),
+        script: &str,
+        settings: &model::Redis,
     ) -> Result<Self, InvalidMiddleware> {
         let invalid = |key, found: &str, reason| InvalidMiddleware {
             key,
@@ -127,54 +126,52 @@ impl Redis {
         }
         Ok(Self {
             endpoints: endpoints.collect::<Result<_, _>>()?,
-            prefix: format!("rate:{name}:"),
-            script: Script::new(include_str!("take.lua")),
+            prefix: format!("{what}:{name}:"),
+            script: Script::new(script),
             slots: (0..connections(settings)).map(|_| Slot::default()).collect(),
             is_gone: AtomicBool::new(false),
             settings: settings.clone(),
         })
     }
 
-    /// Takes a token of a source; `None` if that cannot be done and requests are not to pass then.
-    pub(super) async fn take(&self, law: &Law, key: &Key<'_>) -> Option<Verdict> {
-        match self.ask(law, key).await {
-            Ok(verdict) => {
+    /// What the script says of a source; what is to become of the request if it cannot be run.
+    pub(super) async fn count<T: FromRedisValue>(
+        &self,
+        key: &Key<'_>,
+        arguments: &[String],
+    ) -> Result<T, model::OnError> {
+        match self.ask(key, arguments).await {
+            Ok(said) => {
                 if self.is_gone.swap(false, Ordering::Relaxed) {
-                    tracing::info!(keys = %self.prefix, "rate limits are counted in Redis again");
+                    tracing::info!(keys = %self.prefix, "requests are counted in Redis again");
                 }
-                Some(verdict)
+                Ok(said)
             }
             Err(error) => {
+                let on_error = self.settings.on_error;
                 let is_known = matches!(error, Gone::Paused) || self.is_gone.swap(true, Ordering::Relaxed);
                 if !is_known {
-                    let on_error = self.settings.on_error;
-                    tracing::warn!(keys = %self.prefix, %error, ?on_error, "rate limits cannot be counted in Redis");
+                    tracing::warn!(keys = %self.prefix, %error, ?on_error, "requests cannot be counted in Redis");
                 }
-                match self.settings.on_error {
-                    model::OnError::Deny => None,
-                    model::OnError::Allow => Some(Verdict::Pass(Duration::ZERO)),
-                }
+                Err(on_error)
             }
         }
     }
 
-    async fn ask(&self, law: &Law, key: &Key<'_>) -> Result<Verdict, Gone> {
+    async fn ask<T: FromRedisValue>(&self, key: &Key<'_>, arguments: &[String]) -> Result<T, Gone> {
         let slot = self.slot().ok_or(Gone::Paused)?;
         let (mut link, generation) = slot.link(self).await?;
-        let micros = u64::try_from(law.max_delay.as_micros()).unwrap_or(u64::MAX);
         let mut invocation = self.script.key(self.key(key));
-        invocation
-            .arg(law.rate)
-            .arg(law.burst)
-            .arg(micros)
-            .arg(law.memory());
+        for argument in arguments {
+            invocation.arg(argument);
+        }
         let asking = async {
             match &mut link {
                 Link::One(link) => invocation.invoke_async(link).await,
                 Link::Cluster(link) => invocation.invoke_async(link).await,
             }
         };
-        let answer: RedisResult<(u8, u64)> = match patience(&self.settings) {
+        let answer: RedisResult<T> = match patience(&self.settings) {
             None => asking.await,
             Some(limit) => match timeout(limit, asking).await {
                 Ok(answer) => answer,
@@ -185,8 +182,7 @@ impl Redis {
             },
         };
         match answer {
-            Ok((0, wait)) => Ok(Verdict::Refuse(Duration::from_micros(wait))),
-            Ok((_, wait)) => Ok(Verdict::Pass(Duration::from_micros(wait))),
+            Ok(said) => Ok(said),
             Err(error) => {
                 slot.lose(generation).await;
                 Err(error.into())
@@ -194,7 +190,7 @@ impl Redis {
         }
     }
 
-    /// The key of a source's bucket.
+    /// The key of a source.
     fn key(&self, source: &Key<'_>) -> String {
         let source = source.to_string();
         if source.len() <= MAX_SOURCE {
@@ -235,7 +231,7 @@ enum Maker {
 }
 
 impl Maker {
-    fn new(settings: &model::RateLimitRedis, endpoints: &[(String, u16)]) -> Result<Self, Gone> {
+    fn new(settings: &model::Redis, endpoints: &[(String, u16)]) -> Result<Self, Gone> {
         let certificates = settings.tls.as_ref().map(certificates).transpose();
         let certificates = certificates.map_err(Gone::File)?;
         let nodes = endpoints.iter().map(|(host, port)| node(settings, host, *port));
@@ -306,12 +302,12 @@ impl Slot {
 }
 
 /// How long a question may take.
-fn patience(settings: &model::RateLimitRedis) -> Option<Duration> {
+fn patience(settings: &model::Redis) -> Option<Duration> {
     Some(limit(settings.write_timeout)?.saturating_add(limit(settings.read_timeout)?))
 }
 
 /// One server, and how to begin with it.
-fn node(settings: &model::RateLimitRedis, host: &str, port: u16) -> RedisResult<ConnectionInfo> {
+fn node(settings: &model::Redis, host: &str, port: u16) -> RedisResult<ConnectionInfo> {
     let address = match &settings.tls {
         None => ConnectionAddr::Tcp(host.to_owned(), port),
         Some(tls) => ConnectionAddr::TcpTls {
@@ -332,7 +328,7 @@ fn node(settings: &model::RateLimitRedis, host: &str, port: u16) -> RedisResult<
 }
 
 /// How many connections there may be.
-fn connections(settings: &model::RateLimitRedis) -> usize {
+fn connections(settings: &model::Redis) -> usize {
     let workers = || thread::available_parallelism().map_or(1, usize::from);
     let given = |limit: u32| usize::try_from(limit).ok().filter(|limit| *limit > 0);
     let wanted = given(settings.pool_size).unwrap_or_else(workers);
@@ -388,19 +384,16 @@ fn certificates(tls: &model::ClientTls) -> Result<TlsCertificates, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        fixture::{Refusing, name_of},
-        middleware::rate_limit::law::tests::cases,
-    };
+    use crate::fixture::{Refusing, name_of};
 
-    fn redis(settings: model::RateLimitRedis) -> Result<Redis, String> {
-        Redis::new(&name_of("limit@file"), &settings).map_err(|error| error.to_string())
+    fn redis(settings: model::Redis) -> Result<Redis, String> {
+        Redis::new(("rate", &name_of("limit@file")), "return 1", &settings).map_err(|error| error.to_string())
     }
 
-    fn at(endpoints: &[&str]) -> model::RateLimitRedis {
-        model::RateLimitRedis {
+    fn at(endpoints: &[&str]) -> model::Redis {
+        model::Redis {
             endpoints: endpoints.iter().map(ToString::to_string).collect(),
-            ..model::RateLimitRedis::default()
+            ..model::Redis::default()
         }
     }
 
@@ -408,25 +401,25 @@ mod tests {
     async fn a_redis_that_is_gone_denies_or_allows_and_nobody_waits_for_it() {
         let gone = Refusing::new();
         let settings = at(&[&gone.address().to_string()]);
-        let (law, key) = (cases()[0].law(), Key::Text(b"a"));
+        let key = Key::Text(b"a");
         let deny = redis(settings.clone()).unwrap();
-        assert_eq!(deny.take(&law, &key).await, None);
-        assert!(matches!(deny.ask(&law, &key).await, Err(Gone::Paused)));
-        let allow = model::RateLimitRedis {
+        assert_eq!(deny.count::<u8>(&key, &[]).await, Err(model::OnError::Deny));
+        assert!(matches!(deny.ask::<u8>(&key, &[]).await, Err(Gone::Paused)));
+        let allow = model::Redis {
             on_error: model::OnError::Allow,
             ..settings
         };
         let allow = redis(allow).unwrap();
-        assert_eq!(allow.take(&law, &key).await, Some(Verdict::Pass(Duration::ZERO)));
+        assert_eq!(allow.count::<u8>(&key, &[]).await, Err(model::OnError::Allow));
     }
 
     #[tokio::test]
     async fn who_finds_another_one_connecting_again_does_not_wait() {
         let redis = redis(at(&["127.0.0.1:1"])).unwrap();
-        let (law, key) = (cases()[0].law(), Key::Text(b"a"));
-        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Redis(_))));
+        let key = Key::Text(b"a");
+        assert!(matches!(redis.ask::<u8>(&key, &[]).await, Err(Gone::Redis(_))));
         let _connecting = redis.slot().unwrap().state.lock().await;
-        assert!(matches!(redis.ask(&law, &key).await, Err(Gone::Paused)));
+        assert!(matches!(redis.ask::<u8>(&key, &[]).await, Err(Gone::Paused)));
     }
 
     #[test]
@@ -447,7 +440,7 @@ mod tests {
         }
         assert!(redis(at(&[])).is_err());
         assert!(redis(at(&["a:1", "[::1]:6379"])).is_ok());
-        let second = model::RateLimitRedis {
+        let second = model::Redis {
             db: 1,
             ..at(&["a:1", "b:1"])
         };
@@ -456,7 +449,7 @@ mod tests {
 
     #[test]
     fn connections_are_bounded_and_keys_are_short() {
-        let few = model::RateLimitRedis {
+        let few = model::Redis {
             pool_size: 7,
             max_active_conns: 3,
             ..at(&["a:1"])
