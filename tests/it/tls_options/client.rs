@@ -146,7 +146,7 @@ impl Open {
         ];
         self.0.write_all(&request.concat()).unwrap();
         loop {
-            let frame = Frame::read(&mut self.0).expect("an answer");
+            let frame = Frame::read(&mut self.0).unwrap();
             match (frame.kind, frame.payload.as_slice()) {
                 (http2::HEADERS, [0x88, ..]) => return true,
                 // `:status` and "421" in the code of Huffman.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Catalog,
     addresses::InstanceKey,
-    provider::{ProviderState, Unit},
+    namespace::Namespace,
+    provider::{Namespaces, ProviderState, Unit},
     scope::{Held, Record},
     unit::UnitKey,
 };
@@ -192,48 +193,29 @@ fn save(state: &ProviderState) -> ProviderSnapshot {
         .units
         .iter()
         .filter_map(|(key, unit)| save_unit(state, key, unit));
-    let names = &state.namespaces;
-    let owners = (names
-        .routers
-        .contested()
-        .map(|(name, unit)| (Kind::Router, name, unit)))
-    .chain(
-        names
-            .services
-            .contested()
-            .map(|(name, unit)| (Kind::Service, name, unit)),
-    )
-    .chain(
-        names
-            .middlewares
-            .contested()
-            .map(|(name, unit)| (Kind::Middleware, name, unit)),
-    )
-    .chain(
-        names
-            .servers_transports
-            .contested()
-            .map(|(name, unit)| (Kind::ServersTransport, name, unit)),
-    )
-    .chain(
-        names
-            .certificates
-            .contested()
-            .map(|(name, unit)| (Kind::Certificate, name, unit)),
-    )
-    .chain(
-        names
-            .tls_options
-            .contested()
-            .map(|(name, unit)| (Kind::TlsOptions, name, unit)),
-    );
     ProviderSnapshot {
         scopes: scopes.collect(),
         units: units.collect(),
-        owners: owners
-            .map(|(kind, name, unit)| (kind, name.clone(), unit.clone()))
-            .collect(),
+        owners: owners(&state.namespaces),
     }
+}
+
+/// Who has the names that several units claim.
+fn owners(names: &Namespaces) -> Vec<(Kind, Arc<str>, UnitKey)> {
+    fn of<T: Clone + PartialEq>(
+        kind: Kind,
+        names: &Namespace<T>,
+    ) -> impl Iterator<Item = (Kind, Arc<str>, UnitKey)> {
+        let contested = names.contested();
+        contested.map(move |(name, unit)| (kind, name.clone(), unit.clone()))
+    }
+    of(Kind::Router, &names.routers)
+        .chain(of(Kind::Service, &names.services))
+        .chain(of(Kind::Middleware, &names.middlewares))
+        .chain(of(Kind::ServersTransport, &names.servers_transports))
+        .chain(of(Kind::Certificate, &names.certificates))
+        .chain(of(Kind::TlsOptions, &names.tls_options))
+        .collect()
 }
 
 fn save_record(record: &Record) -> RecordSnapshot {
