@@ -68,91 +68,99 @@ fn run(command: &str) -> String {
     String::from_utf8_lossy(&output.stdout).to_lowercase()
 }
 
-#[test]
-fn each_command_that_the_demo_of_the_gateway_prints_does_what_is_said_above_it() {
-    let place = Place::new();
-    let printed = place.path("printed");
-    let mut command = place.command(&[
-        "demo",
-        "--gateway",
-        "--port=0",
-        "--api-port=0",
-        "--log.level=info",
-    ]);
-    let mesh = Mesh::start_printing(&mut command, fs::File::create(&printed).unwrap().into());
-    eventually("both", || who(&mesh));
-    let text = fs::read_to_string(&printed).unwrap();
-    let run_all = |subject: &str| -> Vec<String> {
-        let own: Vec<_> = commands(&text)
+/// The demo of the gateway, which runs, and what it has printed.
+struct Gateway {
+    mesh: Mesh,
+    text: String,
+    _place: Place,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let place = Place::new();
+        let printed = place.path("printed");
+        let flags = ["--port=0", "--api-port=0", "--log.level=info"];
+        let mut command = place.command(&[&["demo", "--gateway"], &flags[..]].concat());
+        let mesh = Mesh::start_printing(&mut command, fs::File::create(&printed).unwrap().into());
+        eventually("both", || who(&mesh));
+        let text = fs::read_to_string(&printed).unwrap();
+        Self {
+            mesh,
+            text,
+            _place: place,
+        }
+    }
+
+    /// What comes of the commands below the words that begin with `subject`.
+    fn run<const COUNT: usize>(&self, subject: &str) -> [String; COUNT] {
+        let own = commands(&self.text)
             .into_iter()
             .filter(|(said, _)| said.starts_with(subject))
-            .map(|(_, command)| run(&command))
-            .collect();
-        assert!(!own.is_empty(), "{subject} is in {text}");
-        own
-    };
-    let is = |answer: &str, status: u16| answer.starts_with(&format!("http/1.1 {status} "));
+            .map(|(_, command)| run(&command));
+        own.collect::<Vec<_>>().try_into().unwrap()
+    }
+}
 
-    let [without, with] = &run_all("jwt: ")[..] else {
-        panic!("{text}")
-    };
+fn is(answer: &str, status: u16) -> bool {
+    answer.starts_with(&format!("http/1.1 {status} "))
+}
+
+#[test]
+fn the_commands_of_the_gateway_show_who_may_pass_it() {
+    let gateway = Gateway::start();
+    let [without, with] = gateway.run("jwt: ");
     assert!(
-        is(without, 401) && without.contains("www-authenticate: bearer"),
+        is(&without, 401) && without.contains("www-authenticate: bearer"),
         "{without}"
     );
-    assert!(is(with, 200) && with.contains("\nx-user: ann\n"), "{with}");
-    for refused in run_all("tokens that ") {
+    assert!(is(&with, 200) && with.contains("\nx-user: ann\n"), "{with}");
+    for refused in gateway.run::<2>("tokens that ") {
         assert!(is(&refused, 401), "{refused}");
     }
-    let [ann, bob] = &run_all("/staff ")[..] else {
-        panic!("{text}")
-    };
+    let [ann, bob] = gateway.run("/staff ");
     assert!(
-        is(ann, 403) && is(bob, 200) && bob.contains("\nx-user: bob\n"),
+        is(&ann, 403) && is(&bob, 200) && bob.contains("\nx-user: bob\n"),
         "{ann} {bob}"
     );
-    let [without, with] = &run_all("apiKey: ")[..] else {
-        panic!("{text}")
-    };
-    assert!(is(without, 401), "{without}");
+    let [without, with] = gateway.run("apiKey: ");
+    assert!(is(&without, 401), "{without}");
     assert!(
-        is(with, 200) && with.contains("\nx-customer: demo\n") && !with.contains("x-api-key"),
+        is(&with, 200) && with.contains("\nx-customer: demo\n") && !with.contains("x-api-key"),
         "{with}"
     );
-    assert_eq!(run_all("quota: "), ["200\n200\n200\n200\n200\n429\n"]);
-    let [both] = &run_all("cache: ")[..] else {
-        panic!("{text}")
-    };
-    let numbers: Vec<_> = both
-        .lines()
-        .filter(|line| line.contains("my request number"))
+    let [explained, middlewares] = gateway.run("what stands ");
+    assert!(explained.contains("staff@demo"), "{explained}");
+    let key = gateway.text.split("X-Api-Key: ").nth(1).unwrap();
+    let key = key.split('\'').next().unwrap().to_lowercase();
+    assert!(
+        middlewares.contains("apikey") && !middlewares.contains(&key),
+        "{middlewares}"
+    );
+    let subjects: BTreeSet<_> = commands(&gateway.text)
+        .into_iter()
+        .map(|(said, _)| said)
         .collect();
+    assert_eq!(
+        subjects.len(),
+        8,
+        "this test and the next look at all of it: {subjects:?}"
+    );
+}
+
+#[test]
+fn the_commands_of_the_gateway_show_how_much_may_pass_it_and_what_it_keeps() {
+    let gateway = Gateway::start();
+    let [statuses] = gateway.run("quota: ");
+    assert_eq!(statuses, "200\n200\n200\n200\n200\n429\n");
+    let [both] = gateway.run("cache: ");
+    let lines = |begin: &str| -> Vec<_> { both.lines().filter(|line| line.contains(begin)).collect() };
+    let (numbers, told) = (lines("my request number"), lines("cache-status: "));
     assert!(numbers.len() == 2 && numbers[0] == numbers[1], "{both}");
-    let told: Vec<_> = both
-        .lines()
-        .filter(|line| line.starts_with("cache-status: "))
-        .collect();
     assert!(
         told[0].contains("mesh; fwd=miss") && told[1].contains("mesh; hit"),
         "{told:?}"
     );
-    let [upload] = &run_all("requestLimits: ")[..] else {
-        panic!("{text}")
-    };
-    assert!(is(upload, 413), "{upload}");
-    let [explained, middlewares] = &run_all("what stands ")[..] else {
-        panic!("{text}")
-    };
-    assert!(explained.contains("staff@demo"), "{explained}");
-    let key = text
-        .split("X-Api-Key: ")
-        .nth(1)
-        .and_then(|rest| rest.split('\'').next())
-        .unwrap();
-    assert!(
-        middlewares.contains("apikey") && !middlewares.contains(&key.to_lowercase()),
-        "{middlewares}"
-    );
-    let subjects: BTreeSet<_> = commands(&text).into_iter().map(|(said, _)| said).collect();
-    assert_eq!(subjects.len(), 8, "all of it is looked at: {subjects:?}");
+    let [upload] = gateway.run("requestLimits: ");
+    assert!(is(&upload, 413), "{upload}");
+    assert_eq!(get(gateway.mesh.address("web"), "localhost", "/").status, 200);
 }
