@@ -88,6 +88,7 @@ fn running(middlewares: &[Value]) -> Running {
     configuration
         .routers
         .insert(fixture::name(0), fixture::entry_of(router));
+    let tls = mesh_tls::Keeper::new().and_then(|keeper| keeper.tls());
     let compiler = Compiler::new(CompilerSettings {
         entry_points: vec![EntryPointInfo {
             name: "web".into(),
@@ -97,17 +98,16 @@ fn running(middlewares: &[Value]) -> Running {
         default_transport: Default::default(),
         internal: BTreeMap::from([("ready".to_owned(), Arc::new(Ready) as Arc<dyn InternalService>)]),
         zone: String::new(),
+        tls: tls.unwrap_or_else(|error| panic!("{error}")),
     });
     let web = EntryPoint::new("127.0.0.1:0".parse().unwrap_or_else(|_| panic!("no address")));
     let settings = ProxySettings {
         entry_points: [("web".to_owned(), web)].into(),
         workers: NonZeroUsize::new(1),
     };
-    let tls = mesh_tls::Keeper::new().and_then(|keeper| keeper.tls());
-    let tls = tls.unwrap_or_else(|error| panic!("{error}"));
     let proxy = Proxy::bind(&settings, Inherited::default()).unwrap_or_else(|error| panic!("{error}"));
     proxy
-        .start(compiler, &configuration, RequestTelemetry::default(), &tls)
+        .start(compiler, &configuration, RequestTelemetry::default())
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -6,7 +6,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -134,16 +133,24 @@ fn what_is_ignored_is_not_asked_about_and_what_may_not_be_kept_is_asked_again() 
 
 #[test]
 fn many_who_ask_the_same_at_once_are_one_question() {
-    let auth = Noting::new(|_| {
-        // Long enough for others to come meanwhile; those who come later find the answer.
-        thread::sleep(Duration::from_millis(300));
+    const ASKERS: usize = 8;
+    let come = Arc::new(AtomicUsize::new(0));
+    let all = come.clone();
+    let auth = Noting::new(move |_| {
+        // Others come meanwhile; those who come later find the answer.
+        while all.load(Ordering::SeqCst) < ASKERS {
+            thread::yield_now();
+        }
         ok("")
     });
     let behind = Arc::new(Behind::of(&[("auth", keeping(&auth, &json!({"ttl": "10m"})))]));
-    let askers: Vec<_> = (0..8)
+    let askers: Vec<_> = (0..ASKERS)
         .map(|_| {
-            let behind = behind.clone();
-            thread::spawn(move || behind.ask("GET / HTTP/1.1").status)
+            let (behind, come) = (behind.clone(), come.clone());
+            thread::spawn(move || {
+                come.fetch_add(1, Ordering::SeqCst);
+                behind.ask("GET / HTTP/1.1").status
+            })
         })
         .collect();
     for asker in askers {
