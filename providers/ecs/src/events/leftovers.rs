@@ -46,12 +46,9 @@ impl Leftovers {
     ) -> Result<(), ProviderError> {
         let others = others(client, topic, own).await?;
         self.seen.retain(|queue, _| others.contains_key(queue));
-        let turn: Vec<_> = others
-            .range(self.last.clone()..)
-            .filter(|(queue, _)| **queue != self.last)
-            .collect();
-        let rest = others.iter().take_while(|(queue, _)| **queue <= self.last);
-        for (queue, subscription) in turn.into_iter().chain(rest).take(LOOKS) {
+        let is_past = |queue: &str| queue <= self.last.as_str();
+        let (past, turn): (Vec<_>, Vec<_>) = others.iter().partition(|(queue, _)| is_past(queue));
+        for (queue, subscription) in turn.into_iter().chain(past).take(LOOKS) {
             self.last.clone_from(queue);
             let url = url(own, queue);
             let sign = match client.queue_tags(&url).await? {

@@ -85,7 +85,8 @@ impl Events {
         let (mut leftovers, mut fails) = (Leftovers::default(), false);
         loop {
             let pause = self.expiry / SIGNS;
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.8..=1.0))).await;
+            let pause = pause.mul_f64(rand::rng().random_range(0.8..=1.0));
+            tokio::time::sleep(pause).await;
             let kept = self.keep_once(client, &mut leftovers).await;
             if let Err(error) = &kept
                 && !fails
