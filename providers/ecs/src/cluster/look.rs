@@ -175,7 +175,7 @@ impl<C: Client> Reader<'_, C> {
                 Subject::Task(arn) if self.may_have(arn) => tasks.push(arn.clone()),
                 // One without tasks has nothing to say.
                 Subject::Service(name) if self.known.service(name).is_some() => {
-                    drop(services.insert(name.clone()))
+                    services.extend([name.clone()]);
                 }
                 Subject::Machine(arn) => {
                     self.machines.doubt(arn);
