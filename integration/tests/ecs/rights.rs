@@ -6,11 +6,12 @@ use serde_json::json;
 use crate::ecs_at;
 
 /// What the test itself calls, to build what Mesh finds.
-const BUILDING: [&str; 9] = [
+const BUILDING: [&str; 10] = [
     "CreateCluster",
     "CreateService",
     "CreateTopic",
     "ListQueues",
+    "ListSubscriptions",
     "Publish",
     "RegisterContainerInstance",
     "RegisterTaskDefinition",
