@@ -141,7 +141,7 @@ resource "aws_iam_role_policy" "events" {
         Sid    = "OwnQueues"
         Effect = "Allow"
         Action = [
-          "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+          "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ListQueueTags",
           "sqs:ReceiveMessage", "sqs:SetQueueAttributes", "sqs:TagQueue",
         ]
         Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_prefix}*"

@@ -92,7 +92,7 @@ variable "discover_anywhere" {
 }
 
 variable "push_discovery" {
-  description = "Let ECS tell of changes (EventBridge, SNS, a queue for each replica), so that they count within a second; needs a Mesh with providers.ecs.events. What ECS is read for every 15 seconds stays the truth."
+  description = "Let ECS tell of changes (EventBridge, SNS, a queue for each replica), so that they count within a second. What ECS is read for every 15 seconds stays the truth."
   type        = bool
   default     = true
 }

@@ -77,6 +77,11 @@ class Says:
                     return "404 Not Found", {"unknown": path}
         return "200 OK", {}
 
+    def counts_of_queues(self, action):
+        """Counts a call of another service, or of the test itself, which is never too many."""
+        with self.lock:
+            self.calls[action] += 1
+
     def counts(self, action):
         """Counts a call; true when it is one too many."""
         with self.lock:
@@ -200,6 +205,10 @@ class Server:
         service, _, action = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
         if service.startswith("AmazonEC2ContainerService"):
             return self.ecs(environ, start_response, action, json.loads(body or "{}"))
+        if service == "AmazonSQS":
+            self.says.counts_of_queues(action)
+        if "/sns/" in environ.get("HTTP_AUTHORIZATION", ""):
+            self.says.counts_of_queues(body.split(b"Action=", 1)[1].split(b"&", 1)[0].decode())
         if (service, action) == ("AmazonSSM", "DescribeInstanceInformation"):
             self.says.counts(action)
             return send(start_response, "200 OK", managed_machines(json.loads(body), self.says))

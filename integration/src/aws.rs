@@ -16,7 +16,7 @@ pub const CLUSTER: &str = "shop";
 /// Address of the only machine of [`CLUSTER`].
 pub const MACHINE: &str = "127.78.1.9";
 
-/// ECS, EC2 and SSM of one account with an empty cluster. Dropping it ends it.
+/// ECS, EC2, SSM, SNS and SQS of one account with an empty cluster. Dropping it ends it.
 #[derive(Debug)]
 pub struct Aws {
     port: u16,
@@ -232,11 +232,102 @@ impl Aws {
         self.put("throttle", json!({ "calls": calls })).await;
     }
 
+    /// Makes a topic of SNS; gives its ARN.
+    pub async fn topic(&self, name: &str) -> String {
+        self.sns(&[("Action", "CreateTopic"), ("Name", name)]).await;
+        format!("arn:aws:sns:{REGION}:123456789012:{name}")
+    }
+
+    /// Says `message` on `topic`, as EventBridge would an event.
+    pub async fn publish(&self, topic: &str, message: &str) {
+        let form = [("Action", "Publish"), ("TopicArn", topic), ("Message", message)];
+        self.sns(&form).await;
+    }
+
+    /// What EventBridge says when a task has changed for the `version`th time.
+    pub fn task_event(task: &Task, version: u64) -> String {
+        json!({
+            "version": "0", "id": format!("3317b2af-{version:04}"), "detail-type": "ECS Task State Change",
+            "source": "aws.ecs", "account": "123456789012", "time": "2026-01-23T17:57:58Z", "region": REGION,
+            "resources": [task.arn],
+            "detail": {
+                "clusterArn": format!("arn:aws:ecs:{REGION}:123456789012:cluster/{CLUSTER}"),
+                "taskArn": task.arn, "version": version, "lastStatus": "of no concern",
+            },
+        })
+        .to_string()
+    }
+
+    /// How many subscriptions there are.
+    pub async fn subscriptions(&self) -> usize {
+        let answer = self.sns(&[("Action", "ListSubscriptions")]).await;
+        answer.matches("<SubscriptionArn>").count()
+    }
+
+    /// The URLs of all queues.
+    pub async fn queues(&self) -> Vec<String> {
+        let answer = self.sqs("ListQueues", json!({})).await;
+        let urls = answer["QueueUrls"].as_array().into_iter().flatten();
+        urls.map(text).collect()
+    }
+
+    /// Calls an action of SQS.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn sqs(&self, action: &str, body: Value) -> Value {
+        let request = self
+            .client
+            .post(self.url("/"))
+            .header("x-amz-target", format!("AmazonSQS.{action}"))
+            .header("authorization", signature("sqs"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(body.to_string());
+        let response = request.send().await.expect("moto answers");
+        let status = response.status();
+        let answer = response.text().await.expect("a whole answer");
+        assert!(status.is_success(), "{action} {body}: {status} {answer}");
+        serde_json::from_str(&answer).unwrap_or_default()
+    }
+
+    async fn sns(&self, form: &[(&str, &str)]) -> String {
+        let escaped = |text: &str| -> String {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            let escape = |byte: u8| match plain(byte) {
+                true => char::from(byte).to_string(),
+                false => format!("%{byte:02X}"),
+            };
+            text.bytes().map(escape).collect()
+        };
+        let pairs = form
+            .iter()
+            .map(|(key, value)| format!("{key}={}", escaped(value)));
+        let body = pairs.collect::<Vec<_>>().join("&");
+        let request = self
+            .client
+            .post(self.url("/"))
+            .header("authorization", signature("sns"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("{body}&Version=2010-03-31"));
+        let response = request.send().await.expect("moto answers");
+        let status = response.status();
+        let answer = response.text().await.expect("a whole answer");
+        assert!(status.is_success(), "{form:?}: {status} {answer}");
+        answer
+    }
+
     /// Every action that was called so far.
     pub async fn calls(&self) -> Vec<String> {
         let answer = self.client.get(self.url("/says/calls")).send().await.unwrap();
         let calls: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         calls.as_object().unwrap().keys().cloned().collect()
+    }
+
+    /// How often an action was called so far.
+    pub async fn count(&self, action: &str) -> usize {
+        let answer = self.client.get(self.url("/says/calls")).send().await.unwrap();
+        let calls: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        calls[action].as_u64().unwrap_or(0) as usize
     }
 
     async fn put(&self, what: &str, body: Value) {

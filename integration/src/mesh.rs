@@ -64,6 +64,17 @@ impl Mesh {
         self.child.kill().await.unwrap();
     }
 
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub async fn stop(&mut self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(asked.unwrap().success());
+        self.child.wait().await.unwrap();
+    }
+
     /// Starts it again with the same settings and what it keeps on disk, and waits for nothing.
     pub fn restart(&mut self) {
         self.child = spawn(self.directory.path());

@@ -53,6 +53,14 @@ run "roles" {
   }
 
   assert {
+    condition = sort(flatten([for statement in jsondecode(aws_iam_role_policy.events[0].policy).Statement : statement.Action])) == sort([
+      "sns:ListSubscriptionsByTopic", "sns:Subscribe", "sns:Unsubscribe", "sqs:CreateQueue", "sqs:DeleteMessage", "sqs:DeleteQueue",
+      "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ReceiveMessage", "sqs:SetQueueAttributes", "sqs:TagQueue",
+    ])
+    error_message = "The policy for events is the one in docs/ecs.md."
+  }
+
+  assert {
     condition = one([
       for statement in jsondecode(aws_iam_role_policy.events[0].policy).Statement : statement if contains(statement.Action, "sns:Subscribe")
       ]) == {

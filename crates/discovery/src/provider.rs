@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-use futures::stream::BoxStream;
+use futures::{
+    FutureExt,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use mesh_config::{Fragment, ProviderName, instance::Instance};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +27,12 @@ pub trait Provider: Send + Sync + 'static {
     /// for what a snapshot holds, so that a member lives on while its finder cannot see it.
     fn member(&self, _name: &ProviderName) -> Option<Registration> {
         None
+    }
+
+    /// Gives back what it holds outside of this process. Asked for once, when Mesh ends and its stream is dropped; it has
+    /// a few seconds.
+    fn end(&self) -> BoxFuture<'_, ()> {
+        future::ready(()).boxed()
     }
 }
 
@@ -132,25 +142,32 @@ pub enum ProviderError {
         /// The system's words.
         reason: String,
     },
+    /// What only hurries the provider is missing: it tells everything all the same. A scope that fails so from the
+    /// start holds up nothing.
+    #[error("changes are seen by the next read, no sooner: {0}")]
+    Unhurried(Box<Self>),
 }
 
 impl ProviderError {
     /// True when the other side asks for fewer calls: 429 and its kin.
     pub fn is_throttle(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused { status: 429, .. }
-                | Self::Refused {
-                    retry_after: Some(_),
-                    ..
-                }
-        )
+        match self {
+            Self::Refused {
+                status, retry_after, ..
+            } => *status == 429 || retry_after.is_some(),
+            Self::Unhurried(error) => error.is_throttle(),
+            Self::Unreachable { .. }
+            | Self::Malformed { .. }
+            | Self::Unauthorized { .. }
+            | Self::Unreadable { .. } => false,
+        }
     }
 
     /// How long the other side asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::Unhurried(error) => error.retry_after(),
             Self::Unreachable { .. }
             | Self::Malformed { .. }
             | Self::Unauthorized { .. }

@@ -7,12 +7,6 @@ use serde_json::Value;
 
 use crate::{files, root, said, text};
 
-/// Passed by the module to a Mesh that knows them, and without effect on this one.
-const NOT_SERVED_YET: [&str; 2] = [
-    "MESH_PROVIDERS_ECS_EVENTS_TOPIC",
-    "MESH_PROVIDERS_ECS_EVENTS_QUEUEPREFIX",
-];
-
 /// The variables of Mesh that `text` names, whatever kind of file it is.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|char: char| !(char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_'));
@@ -76,8 +70,7 @@ fn every_variable_is_an_option() {
         let names = names(&text).filter(|name| !known(name) && *name != "MESH_IMAGE");
         unknown.extend(names.map(|name| format!("{}: {name}", file.display())));
     }
-    let expected = NOT_SERVED_YET.map(|name| format!("terraform/service.tf: {name}"));
-    assert_eq!(unknown, expected);
+    assert_eq!(unknown, Vec::<String>::new());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use mesh_integration::aws::{Aws, CLUSTER, REGION};
 
+mod events;
 mod failure;
 mod lifecycle;
 mod rights;

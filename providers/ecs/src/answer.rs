@@ -105,6 +105,8 @@ pub struct Task {
     pub last_status: String,
     /// `RUNNING` or `STOPPED`.
     pub desired_status: String,
+    /// Counts its changes.
+    pub version: u64,
     /// Whether ECS hears of it: `CONNECTED` or `DISCONNECTED`.
     pub connectivity: String,
     /// `eu-central-1a`

@@ -28,6 +28,11 @@ impl<C: Client> Calls<C> {
         }
     }
 
+    /// The client itself, for what is not a call within the budget.
+    pub(crate) fn client(&self) -> &C {
+        &self.client
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         self.client.endpoint()
     }

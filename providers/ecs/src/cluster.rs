@@ -1,5 +1,7 @@
 //! Reads one cluster again and again: its lists first, then each service by itself.
 
+mod look;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -9,6 +11,9 @@ use std::{
 use futures::{Stream, stream};
 use mesh_config::instance::Instance;
 use mesh_discovery::{Content, ProviderError, Report, Scope, retry::Backoff};
+
+use look::Looks;
+use tokio::time::Instant;
 
 use crate::{
     Followed,
@@ -50,11 +55,15 @@ struct Reader<'a, C> {
     groups: VecDeque<(String, Vec<String>)>,
     turn: Turn,
     backoff: Backoff,
-    wait: Duration,
+    /// When the lists are read next.
+    due: Instant,
+    looks: Looks,
 }
 
-/// What happened since the lists were read.
+/// What happened since the lists were read, or a look began.
 struct Turn {
+    /// It is a look at what events spoke of, and leaves the next read when it is.
+    is_look: bool,
     renewals: Renewals,
     /// The first failure.
     failed: Option<ProviderError>,
@@ -65,8 +74,9 @@ struct Turn {
 }
 
 impl Turn {
-    fn new() -> Self {
+    fn new(is_look: bool) -> Self {
         Self {
+            is_look,
             renewals: Renewals(RENEWALS),
             failed: None,
             no_definitions: None,
@@ -80,21 +90,26 @@ pub(crate) fn news<C: Client>(
     followed: &Followed<C>,
     cluster: String,
 ) -> impl Stream<Item = Vec<News>> + Send + '_ {
+    let events = followed.events.as_ref();
     let reader = Reader {
         followed,
+        looks: Looks::new(events.map(|events| events.of(short(&cluster)))),
         cluster,
         known: Known::default(),
         machines: Machines::default(),
         scopes: BTreeSet::new(),
         groups: VecDeque::new(),
-        turn: Turn::new(),
+        turn: Turn::new(false),
         backoff: Backoff::new(),
-        wait: Duration::ZERO,
+        due: Instant::now(),
     };
     stream::unfold(reader, async |mut reader| {
         let news = match reader.groups.pop_front() {
             Some((group, tasks)) => vec![reader.tell(&group, &tasks).await],
-            None => reader.begin().await,
+            None => match reader.wake().await {
+                Some(told) => reader.look(told).await,
+                None => reader.begin().await,
+            },
         };
         if reader.groups.is_empty() {
             reader.finish();
@@ -104,10 +119,9 @@ pub(crate) fn news<C: Client>(
 }
 
 impl<C: Client> Reader<'_, C> {
-    /// Waits until it is time and reads the lists.
+    /// Reads the lists.
     async fn begin(&mut self) -> Vec<News> {
-        tokio::time::sleep(self.wait).await;
-        self.turn = Turn::new();
+        self.turn = Turn::new(false);
         if let Err(error) = self.lists().await {
             self.turn.failed = Some(error.clone());
             let scopes = std::iter::once(self.scope()).chain(self.scopes.iter().cloned());
@@ -294,21 +308,26 @@ impl<C: Client> Reader<'_, C> {
             .inspect_err(|error| self.turn.no_machines = Some(error.clone()))
     }
 
-    /// All has been said: how long until the next read.
+    /// All has been said: when is the next read.
     fn finish(&mut self) {
         let pace = &self.followed.pace;
-        self.wait = match &self.turn.failed {
+        let wait = match &self.turn.failed {
             Some(error) if error.is_throttle() => {
                 pace.throttled();
                 pace.pause(self.known.len()) + self.backoff.wait_after(error)
             }
             Some(error) => self.backoff.wait_after(error),
+            None if self.turn.is_look => return,
             None => {
                 pace.well();
                 self.backoff.reset();
                 pace.pause(self.known.len())
             }
         };
+        let due = Instant::now() + wait;
+        // What a look could not tell the next read does, and soon.
+        self.due = if self.turn.is_look { self.due.min(due) } else { due };
+        self.looks.finished(self.turn.is_look);
     }
 
     /// The scope of the lists.

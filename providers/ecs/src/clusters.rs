@@ -15,6 +15,7 @@ use crate::{
     Followed, Selection,
     client::Client,
     cluster::{News, news},
+    events::{self, Queues},
 };
 
 /// The scope that lists all others.
@@ -26,6 +27,8 @@ enum Word {
     Clusters(Result<BTreeSet<String>, ProviderError>),
     /// One of them speaks.
     Of(String, Vec<News>),
+    /// Events are heard, or are not.
+    Events(Result<(), ProviderError>),
 }
 
 /// Follows all clusters.
@@ -37,6 +40,8 @@ pub(crate) struct Clusters<'a, C> {
     /// Something was heard of every cluster. Before, nothing is passed on: what was read of some would be taken for
     /// all there is.
     complete: bool,
+    /// It is known whether events are heard. Nobody waits for that.
+    listens: bool,
 }
 
 struct Reader {
@@ -46,7 +51,7 @@ struct Reader {
     scopes: Option<BTreeSet<Scope>>,
 }
 
-impl<'a, C: Client> Clusters<'a, C> {
+impl<'a, C: Client + Queues> Clusters<'a, C> {
     pub(crate) fn new(followed: &'a Followed<C>) -> Self {
         let mut clusters = Self {
             followed,
@@ -54,7 +59,15 @@ impl<'a, C: Client> Clusters<'a, C> {
             readers: BTreeMap::new(),
             ready: VecDeque::new(),
             complete: false,
+            listens: false,
         };
+        if let Some(events) = &followed.events {
+            let client = followed.calls.client();
+            let heard = events.heard(client).map(Word::Events);
+            let kept = stream::once(events.keep(client)).map(|never| match never {});
+            clusters.streams.push(heard.boxed());
+            clusters.streams.push(kept.boxed());
+        }
         match &followed.selection {
             Selection::Named(names) => clusters.follow(names),
             Selection::All => clusters.streams.push(all(followed).map(Word::Clusters).boxed()),
@@ -79,6 +92,7 @@ impl<'a, C: Client> Clusters<'a, C> {
                     error,
                 }),
                 Word::Of(cluster, news) => self.hear(&cluster, news),
+                Word::Events(heard) => self.listen(heard),
             }
         }
     }
@@ -132,6 +146,21 @@ impl<'a, C: Client> Clusters<'a, C> {
         }
     }
 
+    fn listen(&mut self, heard: Result<(), ProviderError>) {
+        if !self.listens {
+            self.listens = true;
+            self.list();
+        }
+        let scope = Scope::new(events::SCOPE);
+        self.ready.push_back(match heard {
+            Ok(()) => Report::Replace {
+                scope,
+                content: Content::Instances(Vec::new()),
+            },
+            Err(error) => Report::Failed { scope, error },
+        });
+    }
+
     /// The list of all scopes, once every cluster was read: one that was not may hold what an earlier run knew.
     fn list(&mut self) {
         let lists: Option<Vec<&BTreeSet<Scope>>> = self
@@ -140,7 +169,8 @@ impl<'a, C: Client> Clusters<'a, C> {
             .map(|reader| reader.scopes.as_ref())
             .collect();
         if let Some(lists) = lists {
-            let scopes = lists.into_iter().flatten().cloned().collect();
+            let events = self.listens.then(|| Scope::new(events::SCOPE));
+            let scopes = lists.into_iter().flatten().cloned().chain(events).collect();
             self.ready.push_back(Report::Replace {
                 scope: Scope::new(SCOPE),
                 content: Content::Scopes(scopes),

@@ -39,12 +39,16 @@ pub(crate) struct KnownTask {
     created: Option<u64>,
     /// The read in which it was described last.
     round: u64,
+    /// It is said to have changed since.
+    doubted: bool,
 }
 
 #[derive(Debug)]
 struct KnownService {
     service: Service,
     read: Instant,
+    /// It is said to have changed since.
+    doubted: bool,
 }
 
 impl Known {
@@ -60,7 +64,7 @@ impl Known {
         let gone = self.tasks.keys().filter(|arn| !listed.contains(*arn));
         let is_due = |arn: &&String| match self.tasks.get(*arn) {
             Some(_) if few => true,
-            Some(known) => expects_news(&known.task) || turn(arn) == self.round % ROTATION,
+            Some(known) => known.doubted || expects_news(&known.task) || turn(arn) == self.round % ROTATION,
             None => true,
         };
         gone.chain(listed.iter().filter(is_due)).cloned().collect()
@@ -80,6 +84,7 @@ impl Known {
                 task,
                 created,
                 round: self.round,
+                doubted: false,
             };
             self.tasks.insert(arn, known);
         }
@@ -102,10 +107,47 @@ impl Known {
         let few = names.len() <= FEW_SERVICES;
         let is_due = |(name, is_news): &(&str, bool)| {
             let known = self.services.get(*name);
-            few || *is_news || known.is_none_or(|known| now.duration_since(known.read) >= MAX_AGE)
+            let is_old = |known: &KnownService| known.doubted || now.duration_since(known.read) >= MAX_AGE;
+            few || *is_news || known.is_none_or(is_old)
         };
         let due = names.into_iter().filter(is_due);
         due.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// A look at some tasks begins, between two reads of everything. The rotation stays where it is.
+    pub(crate) fn look(&mut self) {
+        self.round += ROTATION;
+    }
+
+    /// Of the services of `tasks`, those that are not known well enough to tell of them.
+    pub(crate) fn unknown_services(&self, tasks: &[String]) -> BTreeSet<String> {
+        let tasks = tasks.iter().filter_map(|arn| self.tasks.get(arn));
+        let unknown = tasks.filter_map(|known| {
+            let name = service_of(&known.task)?;
+            let is_new = known.created.is_none() && self.deployment(&known.task).is_none();
+            (is_new || self.service(name).is_none()).then(|| name.to_owned())
+        });
+        unknown.collect()
+    }
+
+    /// A task is said to have changed: the next read has a look.
+    pub(crate) fn doubt_task(&mut self, arn: &str) {
+        if let Some(known) = self.tasks.get_mut(arn) {
+            known.doubted = true;
+        }
+    }
+
+    /// The same for a service.
+    pub(crate) fn doubt_service(&mut self, name: &str) {
+        if let Some(known) = self.services.get_mut(name) {
+            known.doubted = true;
+        }
+    }
+
+    /// The groups of those tasks that `belongs` picks.
+    pub(crate) fn groups_of(&self, belongs: impl Fn(&Task) -> bool) -> BTreeSet<String> {
+        let tasks = self.tasks().filter(|task| belongs(task));
+        tasks.map(group).collect()
     }
 
     /// Takes in what was described. Tasks of services whose deployments changed have to be described too: the
@@ -117,6 +159,7 @@ impl Known {
             let known = KnownService {
                 service,
                 read: Instant::now(),
+                doubted: false,
             };
             let old = self.services.get(&name);
             if old.is_some_and(|old| stages(&old.service) != stages(&known.service)) {

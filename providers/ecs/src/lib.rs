@@ -2,7 +2,8 @@
 //!
 //! ECS has nothing to wait on, so every cluster is read again and again, within a budget that leaves most of what
 //! AWS grants to others. Each service is a scope of its own: one that cannot be read keeps what is known of it, and
-//! the others go on. A task is gone when ECS says so of the task itself, not when a list leaves it out.
+//! the others go on. A task is gone when ECS says so of the task itself, not when a list leaves it out. Events, where
+//! there are any, say what to read sooner.
 
 mod answer;
 mod budget;
@@ -12,6 +13,7 @@ mod cluster;
 mod clusters;
 mod definitions;
 mod endpoints;
+mod events;
 mod instances;
 mod known;
 mod labels;
@@ -24,7 +26,8 @@ mod settings;
 use std::collections::BTreeSet;
 
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt,
+    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use mesh_config::ProviderName;
@@ -38,6 +41,8 @@ use calls::Calls;
 pub use client::{Action, Client};
 use clusters::Clusters;
 use definitions::Definitions;
+use events::Events;
+pub use events::{EventsSettings, Message, QueueAction, Queues, Subscription};
 pub use instances::{Host, Placed, Translation};
 use pace::Pace;
 pub use sdk::SdkClient;
@@ -60,6 +65,8 @@ struct Followed<C> {
     translation: Translation,
     /// Machines of ECS Anywhere are looked up.
     anywhere: bool,
+    /// Where changes are heard of before the next read.
+    events: Option<Events>,
 }
 
 /// Which clusters to read.
@@ -88,6 +95,7 @@ impl<C: Client> Ecs<C> {
     /// When the settings contradict themselves.
     pub fn with_client(name: ProviderName, settings: &Settings, client: C) -> Result<Self, SettingsError> {
         settings.validate()?;
+        let events = Events::new(name.as_str(), &settings.events);
         Ok(Self {
             name,
             followed: Followed {
@@ -103,6 +111,7 @@ impl<C: Client> Ecs<C> {
                     healthy_only: settings.healthy_tasks_only,
                 },
                 anywhere: settings.ecs_anywhere,
+                events,
             },
         })
     }
@@ -120,7 +129,7 @@ impl<C> Followed<C> {
     }
 }
 
-impl<C: Client> Provider for Ecs<C> {
+impl<C: Client + Queues> Provider for Ecs<C> {
     fn name(&self) -> &ProviderName {
         &self.name
     }
@@ -131,6 +140,16 @@ impl<C: Client> Provider for Ecs<C> {
             let report = clusters.next().await?;
             Some((report, clusters))
         })
+        .boxed()
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        let Followed { calls, events, .. } = &self.followed;
+        async move {
+            if let Some(events) = events {
+                events.end(calls.client()).await;
+            }
+        }
         .boxed()
     }
 }

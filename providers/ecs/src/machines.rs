@@ -26,12 +26,21 @@ struct Known {
     id: String,
     host: Host,
     read: Instant,
+    /// Its state is said to have changed.
+    doubted: bool,
 }
 
 impl Machines {
     /// The machine, if it was read.
     pub(crate) fn get(&self, arn: &str) -> Option<&Host> {
         self.hosts.get(arn).map(|known| &known.host)
+    }
+
+    /// Has a machine read again before anything is told of its tasks.
+    pub(crate) fn doubt(&mut self, arn: &str) {
+        if let Some(known) = self.hosts.get_mut(arn) {
+            known.doubted = true;
+        }
     }
 
     /// True if one of `arns` must be read before its tasks can be told of.
@@ -69,7 +78,12 @@ impl Machines {
             };
             let draining = instance.status == "DRAINING";
             let host = Host { address, draining };
-            let known = Known { id, host, read: now };
+            let known = Known {
+                id,
+                host,
+                read: now,
+                doubted: false,
+            };
             self.hosts.insert(instance.container_instance_arn, known);
         }
         Ok(())
@@ -106,7 +120,7 @@ impl Machines {
 
 impl Known {
     fn is_old(&self, now: Instant) -> bool {
-        now.duration_since(self.read) >= MAX_AGE
+        self.doubted || now.duration_since(self.read) >= MAX_AGE
     }
 }
 

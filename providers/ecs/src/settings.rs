@@ -9,6 +9,8 @@ use mesh_discovery::{
 };
 use serde::Deserialize;
 
+use crate::events::EventsSettings;
+
 /// Which clusters to read, as whom, and which of their tasks to expose.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -27,7 +29,9 @@ pub struct Settings {
     pub ecs_anywhere: bool,
     /// The region. Absent: as AWS's own tools find it, `AWS_REGION` first.
     pub region: Option<String>,
-    /// Where ECS, EC2, SSM and STS answer, instead of where AWS does. Absent: `AWS_ENDPOINT_URL_ECS` and the like,
+    /// How changes are heard of before the next read.
+    pub events: EventsSettings,
+    /// Where ECS, EC2, SSM, STS, SQS and SNS answer, instead of where AWS does. Absent: `AWS_ENDPOINT_URL_ECS` and the like,
     /// `AWS_ENDPOINT_URL`.
     pub endpoint: Option<String>,
     /// Access key; with `secretAccessKey`. Absent: as AWS's own tools find one, the task's role included.
@@ -70,6 +74,7 @@ impl Default for Settings {
             healthy_tasks_only: false,
             ecs_anywhere: false,
             region: None,
+            events: EventsSettings::default(),
             endpoint: None,
             access_key_id: None,
             secret_access_key: None,
@@ -162,6 +167,7 @@ impl Settings {
         if let Some((_, one, _, other)) = pairs.iter().find(|(one, _, other, _)| *one && !*other) {
             return Err(SettingsError::Alone(one, other));
         }
+        self.events.validate()?;
         let out_of_range =
             |key, found: String, allowed| Err(SettingsError::OutOfRange { key, found, allowed });
         if self.refresh_seconds < Duration::from_millis(100) {
@@ -215,6 +221,7 @@ mod tests {
             (r#"{"refreshSeconds": "1ms"}"#, "refreshSeconds"),
             (r#"{"clusters": []}"#, "clusters"),
             (r#"{"endpoint": "127.0.0.1:5000"}"#, "endpoint"),
+            (r#"{"events": {"topic": "mesh-events"}}"#, "events.topic"),
             (r#"{"prefix": "a", "labelPrefixes": ["b"]}"#, "labelPrefixes"),
         ] {
             let error = error(settings);

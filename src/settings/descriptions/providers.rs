@@ -212,7 +212,37 @@ pub(super) const DESCRIPTIONS: &[Description] = &[
     (
         "providers.ecs.endpoint",
         "",
-        "URL where ECS, EC2, SSM and STS answer. Absent: `AWS_ENDPOINT_URL_ECS` and the like, `AWS_ENDPOINT_URL`, else AWS.",
+        "URL where ECS, EC2, SSM, STS, SQS and SNS answer. Absent: `AWS_ENDPOINT_URL_ECS` and the like, `AWS_ENDPOINT_URL`, else AWS.",
+    ),
+    (
+        "providers.ecs.events.expiry",
+        "30m",
+        "Queues of others without a sign of life for this time are removed. 10s or more.",
+    ),
+    (
+        "providers.ecs.events.maxMessages",
+        "10",
+        "Most events in one answer of the queue, 1 to 10.",
+    ),
+    (
+        "providers.ecs.events.queuePrefix",
+        "mesh-events-",
+        "First part of the name of the queue that each process makes for itself.",
+    ),
+    (
+        "providers.ecs.events.retention",
+        "1m",
+        "How long events wait in the queue to be heard. 1m or more.",
+    ),
+    (
+        "providers.ecs.events.topic",
+        "",
+        "ARN of the SNS topic to which EventBridge sends events of ECS, so that changes count before the next read. Absent or empty: none are heard.",
+    ),
+    (
+        "providers.ecs.events.waitTime",
+        "20s",
+        "How long one question for events waits for them, 1s to 20s. Longer is cheaper, not slower.",
     ),
     (
         "providers.ecs.exposedByDefault",

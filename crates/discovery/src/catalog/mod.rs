@@ -82,7 +82,10 @@ impl Catalog {
         }
         match report {
             Report::Failed { scope, error } => {
-                let unreadable = matches!(error, ProviderError::Unreadable { .. });
+                let unreadable = matches!(
+                    error,
+                    ProviderError::Unreadable { .. } | ProviderError::Unhurried(_)
+                );
                 self.failed(provider, scope, error.to_string(), unreadable);
             }
             Report::Replace { scope, content } => match content {

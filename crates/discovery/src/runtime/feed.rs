@@ -1,18 +1,21 @@
 //! Drives one provider.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
 use mesh_config::ProviderName;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::panics::{caught, words};
 use crate::{
     provider::{Provider, Report},
     retry::Backoff,
 };
+
+/// Longest time that a provider may take to give back what it holds outside.
+const ENDING: Duration = Duration::from_secs(3);
 
 /// What a provider's task tells the catalog's.
 #[derive(Debug)]
@@ -23,12 +26,20 @@ pub(super) enum Event {
     Broken(ProviderName, String),
 }
 
+/// Passes the reports of `provider` on until `stop`, then lets it end.
+pub(super) async fn feed(provider: Arc<dyn Provider>, events: mpsc::Sender<Event>, stop: CancellationToken) {
+    pass_on(&*provider, &events, &stop).await;
+    if tokio::time::timeout(ENDING, provider.end()).await.is_err() {
+        warn!(provider = %provider.name(), "provider did not give back in time what it holds outside");
+    }
+}
+
 /// Passes the reports of `provider` on until `stop`. Its stream is not meant to end and may not panic; when it
 /// does either, this provider alone is started again after a pause, and what is known of it stays.
-pub(super) async fn feed(provider: Arc<dyn Provider>, events: mpsc::Sender<Event>, stop: CancellationToken) {
+async fn pass_on(provider: &dyn Provider, events: &mpsc::Sender<Event>, stop: &CancellationToken) {
     let mut backoff = Backoff::new();
     loop {
-        let run = stop.run_until_cancelled(follow(&*provider, &events, &mut backoff));
+        let run = stop.run_until_cancelled(follow(provider, events, &mut backoff));
         let Some(Some(reason)) = run.await else { return };
         let name = provider.name();
         let wait = backoff.wait();

@@ -2,7 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use futures::{StreamExt, stream, stream::BoxStream};
+use futures::{
+    FutureExt, StreamExt,
+    future::{self, BoxFuture},
+    stream::{self, BoxStream},
+};
 use mesh_config::{
     Origin, ProviderName, QualifiedName,
     instance::{Address, Endpoint, Instance, Lifecycle},
@@ -13,7 +17,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::{
     exposure::ExposureSettings,
-    provider::{Content, Report, Scope},
+    provider::{Content, ProviderError, Report, Scope},
     settings::SnapshotSettings,
     status::ScopeState,
 };
@@ -325,4 +329,100 @@ async fn a_provider_that_another_one_finds_is_followed_and_outlives_what_its_fin
     let second = run_one(directory.path(), finder(true));
     assert_eq!(second.servers(), Some(1), "known before its finder says a word");
     second.end().await;
+}
+
+/// Holds something outside, which is given back when it ends.
+struct Holder {
+    name: ProviderName,
+    following: Arc<Mutex<bool>>,
+    held: Arc<Mutex<bool>>,
+}
+
+/// A stream that is still there.
+struct Following(Arc<Mutex<bool>>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        *self.0.lock() = false;
+    }
+}
+
+impl Provider for Holder {
+    fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    fn reports(&self) -> BoxStream<'_, Report> {
+        *self.following.lock() = true;
+        let following = Following(self.following.clone());
+        let Step::Say(said) = list(&[1]) else {
+            panic!("a list is said");
+        };
+        let forever = stream::pending().map(move |report| {
+            let _ = &following;
+            report
+        });
+        stream::iter([said]).chain(forever).boxed()
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        let still_follows = *self.following.lock();
+        *self.held.lock() = still_follows;
+        future::ready(()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_provider_gives_back_what_it_holds_once_nobody_follows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = Arc::new(Mutex::new(true));
+    let registration = Registration {
+        provider: Arc::new(Holder {
+            name: ProviderName::new("holder"),
+            following: Arc::default(),
+            held: held.clone(),
+        }),
+        required: true,
+        exposure: Some(ExposureSettings::default().build().unwrap()),
+    };
+    let run = run_one(directory.path(), registration);
+    run.until(|configuration| servers(configuration) == Some(1)).await;
+    assert!(*held.lock());
+    run.end().await;
+    assert!(!*held.lock());
+}
+
+#[tokio::test]
+async fn what_only_hurries_a_provider_holds_up_nothing_and_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let failed = ProviderError::Unreachable {
+        endpoint: "queue".to_owned(),
+        reason: "refused".to_owned(),
+    };
+    let listed = Report::Replace {
+        scope: Scope::new("services"),
+        content: Content::Scopes(["services", "web", "events"].map(Scope::new).into()),
+    };
+    let unhurried = Report::Failed {
+        scope: Scope::new("events"),
+        error: ProviderError::Unhurried(Box::new(failed)),
+    };
+    let run = run(
+        directory.path(),
+        vec![vec![Step::Say(listed), list(&[1]), Step::Say(unhurried)]],
+    );
+    run.discovery.told().await;
+    let status = run.discovery.status();
+    assert!(status[0].synced, "{status:?}");
+    let events = status[0]
+        .scopes
+        .iter()
+        .find(|scope| scope.scope == "events")
+        .unwrap();
+    assert_eq!(events.state, ScopeState::Failed);
+    assert_eq!(
+        events.last_error.as_deref(),
+        Some("changes are seen by the next read, no sooner: cannot reach queue: refused")
+    );
+    run.end().await;
 }

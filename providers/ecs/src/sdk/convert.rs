@@ -63,6 +63,7 @@ pub(super) fn task(task: types::Task) -> Task {
         last_status: task.last_status.unwrap_or_default(),
         desired_status: task.desired_status.unwrap_or_default(),
         availability_zone: task.availability_zone.unwrap_or_default(),
+        version: task.version.try_into().unwrap_or(0),
         connectivity: text(task.connectivity.as_ref().map(types::Connectivity::as_str)),
         created_at: millis(task.created_at),
         attachments: attachments.map(attachment).collect(),

@@ -8,8 +8,6 @@ use aws_sdk_ecs::{
 };
 use mesh_discovery::ProviderError;
 
-use crate::client::Action;
-
 /// How much of an error's text is kept.
 const MAX_REASON_CHARS: usize = 400;
 
@@ -17,7 +15,8 @@ const MAX_REASON_CHARS: usize = 400;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) endpoint: &'a str,
-    pub(super) action: Action,
+    /// As policies write it.
+    pub(super) action: &'a str,
 }
 
 impl Asked<'_> {
@@ -32,11 +31,7 @@ impl Asked<'_> {
             SdkError::ResponseError(_) => self.malformed(&DisplayErrorContext(error)),
             _ => ProviderError::Unreachable {
                 endpoint: self.endpoint.to_owned(),
-                reason: line(&format_args!(
-                    "{}: {}",
-                    self.action.as_str(),
-                    DisplayErrorContext(error)
-                )),
+                reason: line(&format_args!("{}: {}", self.action, DisplayErrorContext(error))),
             },
         }
     }
@@ -47,7 +42,7 @@ impl Asked<'_> {
         }
         let code = error.code().unwrap_or("no error code");
         let message = error.message().unwrap_or_default();
-        let action = self.action.as_str();
+        let action = self.action;
         let reason = match kind(code) {
             Kind::Denied => format!("{code}: the IAM policy has to allow {action} ({message})"),
             Kind::Throttle | Kind::Other => format!("{code} to {action}: {message}"),
@@ -64,7 +59,7 @@ impl Asked<'_> {
     pub(super) fn malformed(&self, reason: &dyn Display) -> ProviderError {
         ProviderError::Malformed {
             endpoint: self.endpoint.to_owned(),
-            reason: line(&format_args!("{}: {reason}", self.action.as_str())),
+            reason: line(&format_args!("{}: {reason}", self.action)),
         }
     }
 
@@ -86,12 +81,18 @@ fn kind(code: &str) -> Kind {
         "ThrottlingException"
         | "Throttling"
         | "ThrottledException"
+        | "KmsThrottled"
+        | "OverLimit"
         | "RequestThrottled"
         | "RequestThrottledException"
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
         | "SlowDown" => Kind::Throttle,
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Kind::Denied,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "AuthorizationError"
+        | "AuthorizationErrorException"
+        | "UnauthorizedOperation" => Kind::Denied,
         _ => Kind::Other,
     }
 }

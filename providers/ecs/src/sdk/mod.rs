@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod queues;
 
 use aws_config::{
     BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider,
@@ -47,6 +48,9 @@ struct Services {
     ecs: aws_sdk_ecs::Client,
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
+    /// In the region of the topic, where events are heard.
+    sqs: aws_sdk_sqs::Client,
+    sns: aws_sdk_sns::Client,
     endpoint: String,
 }
 
@@ -73,7 +77,10 @@ impl SdkClient {
                     Some(endpoint) => endpoint.clone(),
                     None => format!("AWS in {region}"),
                 };
+                let events = queues::configuration(&config, &self.settings.events);
                 Ok(Services {
+                    sqs: aws_sdk_sqs::Client::new(&events),
+                    sns: aws_sdk_sns::Client::new(&events),
                     ecs: aws_sdk_ecs::Client::new(&config),
                     ec2: aws_sdk_ec2::Client::new(&config),
                     ssm: aws_sdk_ssm::Client::new(&config),
@@ -87,7 +94,7 @@ impl SdkClient {
         let services = self.services().await?;
         let asked = Asked {
             endpoint: &services.endpoint,
-            action,
+            action: action.as_str(),
         };
         Ok((services, asked))
     }

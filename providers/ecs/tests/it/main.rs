@@ -8,6 +8,7 @@
     reason = "a failing helper is a failing test"
 )]
 
+mod events;
 mod figures;
 mod following;
 mod http;
@@ -15,6 +16,7 @@ mod labels;
 mod laws;
 mod matrix;
 mod policy;
+mod queues;
 mod recorded;
 mod rollout;
 mod tasks;

@@ -2,20 +2,23 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use mesh_provider_ecs::Settings;
+use mesh_discovery::Provider as _;
+use mesh_provider_ecs::{EventsSettings, Settings};
 use serde_json::Value;
 
 use crate::{
-    watch::{Watch, provider},
+    queues::TOPIC,
+    watch::{Watch, provider, settings},
     world::World,
 };
 
-fn documented() -> BTreeSet<String> {
+/// The actions of one of the policies in the manual.
+fn documented(place: usize) -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ecs.md");
     let page = std::fs::read_to_string(path).unwrap();
     let policy = page
         .split("```json\n")
-        .nth(1)
+        .nth(place)
         .unwrap()
         .split("```")
         .next()
@@ -50,5 +53,34 @@ async fn the_documented_policy_allows_exactly_what_is_called() {
         .keys()
         .map(|action| action.as_str().to_owned())
         .collect();
-    assert_eq!(called, documented());
+    assert_eq!(called, documented(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_documented_policy_for_events_allows_exactly_what_is_called() {
+    let world = World::new();
+    world.service("web", "awsvpc", &[]);
+    world.run("web");
+    let settings = Settings {
+        events: EventsSettings {
+            topic: Some(TOPIC.to_owned()),
+            ..EventsSettings::default()
+        },
+        ..settings()
+    };
+    let [one, other] = [provider(&world, &settings), provider(&world, &settings)];
+    let mut watch = Watch::new(&one);
+    watch.pass(Duration::from_secs(1)).await;
+    Watch::new(&other).pass(Duration::from_secs(1)).await;
+    world.publish("{}");
+    watch.pass(Duration::from_secs(600)).await;
+    one.end().await;
+    let called: BTreeSet<String> = world
+        .state()
+        .mail
+        .called
+        .iter()
+        .map(|action| action.as_str().to_owned())
+        .collect();
+    assert_eq!(called, documented(2));
 }

@@ -12,7 +12,10 @@ use mesh_provider_ecs::{
 };
 use serde_json::{Value, json};
 
-use crate::tasks::{from, wire};
+use crate::{
+    queues::Mail,
+    tasks::{from, wire},
+};
 
 const ACCOUNT: &str = "arn:aws:ecs:eu-central-1:123456789012";
 
@@ -48,6 +51,8 @@ pub(crate) struct State {
     /// Tasks that are replaced before each read but the first.
     pub(crate) churn: usize,
     born: usize,
+    /// Its queues and subscriptions.
+    pub(crate) mail: Mail,
 }
 
 /// AWS.
