@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::scan::FABIO;
+
 /// What became of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +78,11 @@ pub(super) fn text(reports: &[FileReport]) -> String {
         count(Verdict::LeftOut),
         count(Verdict::Refused)
     ));
-    if reports.iter().any(|report| report.kind == "labels") {
+    let mut items = reports
+        .iter()
+        .filter(|report| report.kind == "labels")
+        .flat_map(|report| &report.items);
+    if items.any(|item| !item.key.starts_with(FABIO)) {
         lines.push(
             "Or change no label: a provider with `labelPrefixes: [mesh, traefik]` reads those of the other router as they are."
                 .to_owned(),
