@@ -84,7 +84,7 @@ pub(super) fn text(reports: &[FileReport]) -> String {
         .flat_map(|report| &report.items);
     if items.any(|item| !item.key.starts_with(FABIO)) {
         lines.push(
-            "Or change no label: a provider with `labelPrefixes: [mesh, traefik]` reads those of the other router as they are."
+            "Or change no label: a provider with `labelPrefixes: [mesh, traefik]` reads those of the other router as they are, but for rules that were rewritten."
                 .to_owned(),
         );
     }

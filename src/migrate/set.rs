@@ -48,6 +48,9 @@ const LEFT_OUT: [(&str, &str); 4] = [
     ),
 ];
 
+/// What is said of labels that are refused with another.
+const BELONGS: &str = "belongs to what does not translate";
+
 /// Translates the labels of one service.
 pub(super) fn translate(set: Vec<Found>) -> Vec<Judged> {
     let v2 = set
@@ -70,6 +73,7 @@ pub(super) fn translate(set: Vec<Found>) -> Vec<Judged> {
     let mut judged: Vec<Judged> = judged.collect();
     // Each round refuses something, or is the last.
     for _ in 0..=judged.len() {
+        take_along(&mut judged);
         let declaration = decoded(&judged);
         let problems = problems(&declaration);
         if problems.is_empty() {
@@ -118,11 +122,42 @@ fn label(found: &Found, v2: bool) -> (Outcome, String) {
                 || lower.ends_with(".service")
                 || lower.ends_with(".options")) => {}
         Some("docker" | "swarm") => {
-            "names Docker, which is no provider of Mesh: name what is there".clone_into(&mut note)
+            let why = "names Docker, which is no provider of Mesh: what this provider declares goes by its name alone";
+            return (Outcome::Refused, why.to_owned());
         }
         Some(other) => note = format!("names another provider: its own must list `{other}` in `references`"),
     }
     (Outcome::Translated(vec![(key, value)]), note)
+}
+
+/// Refuses all of an object of which one label is refused: a router without its rule would get the default one.
+fn take_along(judged: &mut [Judged]) {
+    let refused = judged.iter().filter(|judged| judged.outcome == Outcome::Refused);
+    let objects: Vec<_> = refused
+        .filter_map(|judged| object_of(&judged.found.key))
+        .collect();
+    for judged in judged {
+        let is_translated = matches!(judged.outcome, Outcome::Translated(_));
+        if is_translated && object_of(&judged.found.key).is_some_and(|object| objects.contains(&object)) {
+            judged.outcome = Outcome::Refused;
+            BELONGS.clone_into(&mut judged.note);
+        }
+    }
+}
+
+/// The object that a label belongs to: `http.routers.shop`; of simple labels all are one.
+fn object_of(key: &str) -> Option<String> {
+    if key.starts_with(FABIO) {
+        return None;
+    }
+    let lower = key.to_ascii_lowercase();
+    let names: Vec<_> = lower.split('.').skip(1).collect();
+    match names.as_slice() {
+        ["http", kind, name, ..] => Some(format!("http.{kind}.{name}")),
+        ["routers", name, ..] => Some(format!("routers.{name}")),
+        ["enable" | "http" | "tcp" | "udp" | "docker" | "swarm", ..] | [] => None,
+        _ => Some(String::new()),
+    }
 }
 
 /// Whether `path` is, or is below, `pattern`, of which `*` is any one name.
@@ -198,7 +233,7 @@ fn refuse(judged: &mut [Judged], object: &str, problem: &Problem) {
         let is_cause = if exact { hits(judged, &problem.key) } else { !told };
         told |= is_cause;
         judged.note = match (&problem.help, is_cause) {
-            (_, false) => "belongs to what does not translate".to_owned(),
+            (_, false) => BELONGS.to_owned(),
             (Some(help), true) => format!("{}: {help}", problem.message),
             (None, true) => problem.message.clone(),
         };
@@ -304,6 +339,16 @@ mod tests {
                 .iter()
                 .any(|judged| judged.closes)
         );
+    }
+
+    #[test]
+    fn no_router_is_left_without_its_rule_or_its_middlewares() {
+        for broken in ["rule=Hots(`a.com`)", "middlewares=auth@docker"] {
+            let (written, notes) = migrated(&format!(
+                "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.{broken}\ntraefik.http.routers.b.rule=Host(`b.com`)\n"
+            ));
+            assert_eq!(written, ["mesh.http.routers.b.rule=Host(`b.com`)"], "{notes}");
+        }
     }
 
     #[test]
