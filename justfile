@@ -17,7 +17,7 @@ test *arguments:
 
 # All tests, with real servers; Nomad's where there is one on the path or in NOMAD_BIN.
 integration *arguments:
-    CACHE_TESTS="$(integration/setup/cache-tests)" CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" OIDC_PROVIDER="$(integration/setup/oidc-provider)" REDIS_BIN="$(integration/setup/redis)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
+    AWS_CLI="$(integration/setup/aws-cli)" CACHE_TESTS="$(integration/setup/cache-tests)" CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" OIDC_PROVIDER="$(integration/setup/oidc-provider)" REDIS_BIN="$(integration/setup/redis)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
 
 # The Terraform module: format, validity, tests, and an apply to moto.
 terraform:

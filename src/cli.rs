@@ -34,6 +34,8 @@ pub(crate) enum Command {
     },
     /// Tell which router gets a request, and why
     Explain(ExplainArguments),
+    /// Translate labels, tags and files of other routers, and tell what does not translate
+    Migrate(MigrateArguments),
     /// Ask a running Mesh with the same settings whether it is alive
     Healthcheck,
     /// Print the version
@@ -72,6 +74,26 @@ pub(crate) struct ExplainArguments {
     /// Ask a running Mesh, by the URL of its API: http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<String>,
+}
+
+/// What `mesh migrate` reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct MigrateArguments {
+    /// Files with labels or tags, static and dynamic files; - is the standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write the translation to this file; of several files, below this directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) write: Option<PathBuf>,
+    /// Overwrite what is there
+    #[arg(long, requires = "write")]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What the labels begin with
+    #[arg(long, value_name = "NAME", default_value = "traefik")]
+    pub(crate) prefix: String,
 }
 
 /// Where `mesh demo` listens.

@@ -10,6 +10,7 @@ mod explain;
 mod healthcheck;
 mod http_client;
 mod internal;
+mod migrate;
 mod models;
 mod offline;
 mod own_zone;
@@ -71,6 +72,7 @@ fn execute(invocation: Invocation) -> Exit {
             Some(api) => wait(explain::live(&arguments, api)),
             None => with_plan(flags, |plan| wait(explain::offline(&arguments, &plan))),
         },
+        Command::Migrate(arguments) => migrate::migrate(&arguments),
         Command::Healthcheck => with_plan(flags, |plan| wait(healthcheck::healthcheck(&plan))),
         Command::Version => {
             report::output(&format!("mesh {}\n", env!("CARGO_PKG_VERSION")));

@@ -37,6 +37,21 @@ pub fn moto() -> Option<PathBuf> {
     found
 }
 
+/// The AWS CLI: named by `AWS_CLI`, on the path, or where `integration/setup/aws-cli` puts it. `None` when the suite is to
+/// be skipped, which is said once for each test.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`.
+pub fn aws_cli() -> Option<PathBuf> {
+    let found = installed("AWS_CLI", "aws")
+        .chain(cached("bin/aws"))
+        .find(|binary| runs(binary, &["--version"]));
+    if found.is_none() {
+        skipped("aws", "run integration/setup/aws-cli, or set AWS_CLI");
+    }
+    found
+}
+
 /// A directory that has oidc-provider for Node: named by `OIDC_PROVIDER`, or where `integration/setup/oidc-provider` puts
 /// it. `None` when the suite is to be skipped, which is said once for each test.
 ///

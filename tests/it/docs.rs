@@ -1,6 +1,7 @@
 //! What the documents say is so: examples are valid, options exist and are all described, links lead somewhere.
 
 mod links;
+mod migrating;
 mod options;
 mod page;
 

@@ -22,6 +22,7 @@ mod lifecycle;
 mod measure;
 mod mesh;
 mod middlewares;
+mod migrate;
 mod overload;
 mod peer;
 mod reload;

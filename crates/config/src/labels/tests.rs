@@ -482,46 +482,6 @@ fn what_is_wrong_is_said_and_its_neighbours_live() {
 }
 
 #[test]
-fn middlewares_that_change_bodies_are_declared_by_labels() {
-    let declaration = labels(&[
-        ("mesh.host", "a.com"),
-        ("mesh.http.middlewares.plain.compress", "true"),
-        ("mesh.http.middlewares.small.compress.encodings", "br zstd"),
-        ("mesh.http.middlewares.small.compress.defaultencoding", "zstd"),
-        (
-            "mesh.http.middlewares.small.compress.minresponsebodybytes",
-            "2048",
-        ),
-        (
-            "mesh.http.middlewares.web.grpcweb.alloworigins",
-            "https://a.com,https://b.com",
-        ),
-        ("mesh.http.middlewares.whole.buffering.maxrequestbodybytes", "5"),
-        (
-            "mesh.http.middlewares.whole.buffering.retryexpression",
-            "IsNetworkError() && Attempts() < 2",
-        ),
-    ]);
-    assert_eq!(broken(&declaration), Vec::<String>::new());
-    let of = |name: &str| &declaration.middlewares[name].value;
-    assert_eq!(of("plain"), &Middleware::Compress(Compress::default()));
-    let small = Compress {
-        encodings: vec![Encoding::Br, Encoding::Zstd],
-        default_encoding: Some(Encoding::Zstd),
-        min_response_body_bytes: 2048,
-        ..Compress::default()
-    };
-    assert_eq!(of("small"), &Middleware::Compress(small));
-    assert!(matches!(of("web"), Middleware::GrpcWeb(web) if web.allow_origins.len() == 2));
-    let whole = Buffering {
-        max_request_body_bytes: 5,
-        retry_expression: "IsNetworkError() && Attempts() < 2".to_owned(),
-        ..Buffering::default()
-    };
-    assert_eq!(of("whole"), &Middleware::Buffering(whole));
-}
-
-#[test]
 fn other_protocols_are_not_served() {
     let tcp = ("mesh.tcp.routers.db.rule", "HostSNI(`*`)");
     let alone = labels(&[tcp]);

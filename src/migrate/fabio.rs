@@ -1,0 +1,307 @@
+//! Fabio's tags: `urlprefix-host/path option=value ...`, each of them a route.
+
+use super::{rule::escape, scan::FABIO, set::Outcome};
+
+/// Longest host and path, so that what stands for them in priorities stays apart.
+const MAX_ROUTE: usize = 400;
+
+/// Hosts with `*` come after all others, and routes without host last, the longer first: as Fabio looks them up.
+const GLOB_PRIORITY: i64 = -1000;
+const ANY_HOST_PRIORITY: i64 = -2000;
+
+/// What the tags of one service said so far.
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    /// Its name, and what is said of how to speak to it: one for all its routes.
+    said: Option<(String, Speaks)>,
+    names: Vec<String>,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Speaks {
+    scheme: Option<&'static str>,
+    host_of_server: bool,
+}
+
+#[derive(Debug, Default)]
+struct Route {
+    rule: Vec<String>,
+    priority: Option<i64>,
+    middlewares: Vec<(&'static str, Vec<(&'static str, String)>)>,
+    speaks: Speaks,
+    notes: Vec<String>,
+}
+
+impl Service {
+    /// The labels that mean the same as `tag`.
+    pub(super) fn translate(&mut self, tag: &str) -> (Outcome, String) {
+        let mut words = tag.get(FABIO.len()..).unwrap_or_default().split_whitespace();
+        let at = words.next().unwrap_or_default();
+        let route = Route::new(at).and_then(|mut route| {
+            words.try_for_each(|option| route.option(option))?;
+            Ok(route)
+        });
+        let route = match route {
+            Ok(route) => route,
+            Err(why) => return (Outcome::Refused, why),
+        };
+        let name = name_of(at);
+        if self.names.contains(&name) {
+            return (
+                Outcome::Refused,
+                "another tag of the service says almost the same".to_owned(),
+            );
+        }
+        match &self.said {
+            Some((_, said)) if *said != route.speaks => {
+                let why = "proto and host=dst must be the same on all tags of a service";
+                return (Outcome::Refused, why.to_owned());
+            }
+            Some(_) => {}
+            None => self.said = Some((name.clone(), route.speaks.clone())),
+        }
+        let mut labels = route.labels(&name);
+        if self.names.is_empty() {
+            labels.extend(route.speaks.labels(&name));
+        }
+        self.names.push(name);
+        (Outcome::Translated(labels), route.notes.join("; "))
+    }
+}
+
+impl Route {
+    fn new(at: &str) -> Result<Self, String> {
+        let mut route = Self::default();
+        let Some((host, path)) = at.find('/').and_then(|slash| at.split_at_checked(slash)) else {
+            return Err(match at.contains(':') {
+                true => "routes of ports are TCP, which is not served by this version".to_owned(),
+                false => "host/path expected: a host alone needs a / behind it".to_owned(),
+            });
+        };
+        if at.len() > MAX_ROUTE || at.contains(['`', '$', '{', '"', '\\']) {
+            return Err(format!(
+                "longer than {MAX_ROUTE} bytes, or with characters that are in no host or path"
+            ));
+        }
+        if path.contains('*') {
+            return Err("a path with * has no counterpart: write a PathRegexp".to_owned());
+        }
+        if host.contains(':') {
+            return Err("Mesh tells ports apart by entrypoints: take the port away".to_owned());
+        }
+        let length = i64::try_from(at.len()).unwrap_or_default();
+        if host.contains('*') {
+            let mut pattern = String::new();
+            for (number, part) in host.split('*').enumerate() {
+                pattern.push_str(if number > 0 { ".*" } else { "" });
+                escape(part, &mut pattern);
+            }
+            route.rule.push(format!("HostRegexp(`^{pattern}$`)"));
+            route.priority = Some(GLOB_PRIORITY + length);
+        } else if host.is_empty() {
+            route.priority = Some(ANY_HOST_PRIORITY + length);
+        } else {
+            route.rule.push(format!("Host(`{}`)", host.to_ascii_lowercase()));
+        }
+        if path != "/" || host.is_empty() {
+            route.rule.push(format!("PathPrefix(`{path}`)"));
+        }
+        Ok(route)
+    }
+
+    fn option(&mut self, option: &str) -> Result<(), String> {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match (key, value) {
+            ("proto", "http") | ("host", "") | ("tlsskipverify" | "pxyproto", "false") => {}
+            ("strip", path) if path.starts_with('/') => {
+                self.middlewares.insert(0, ("stripprefix", vec![("prefixes", path.to_owned())]));
+            }
+            ("prepend", path) if path.starts_with('/') => {
+                self.middlewares.push(("addprefix", vec![("prefix", path.to_owned())]));
+            }
+            ("proto", "https") => self.speaks.scheme = Some("https"),
+            ("proto", "grpc") => self.speaks.scheme = Some("h2c"),
+            ("proto", _) => return Err(format!("{option}: not served by this version")),
+            ("host", "dst") => self.speaks.host_of_server = true,
+            ("host", name) => {
+                let header = ("customrequestheaders.Host", name.to_owned());
+                self.middlewares.push(("headers", vec![header]));
+            }
+            ("redirect", value) => self.redirect(value)?,
+            ("allow", value) => self.list("ipallowlist", value)?,
+            ("deny", value) => self.list("ipdenylist", value)?,
+            ("weight", _) => self.notes.push(
+                "weight left out: Mesh counts shares for each instance (mesh.weight) or canary (mesh.canary.weight)".to_owned(),
+            ),
+            ("auth", _) => return Err(format!("{option}: its users are Fabio's; add basicAuth")),
+            ("tlsskipverify", _) => {
+                return Err(format!("{option}: certificates are checked unless a servers transport in a file says otherwise"));
+            }
+            _ => return Err(format!("{option}: has no counterpart")),
+        }
+        Ok(())
+    }
+
+    fn redirect(&mut self, value: &str) -> Result<(), String> {
+        let wrong = || Err("redirect: 301 or 302, and a URL with $path only at its end".to_owned());
+        let Some((code, url)) = value.split_once(',') else {
+            return wrong();
+        };
+        let permanent = match code {
+            "301" | "308" => "true",
+            "302" | "307" => "false",
+            _ => return wrong(),
+        };
+        let (start, replacement) = match url.strip_suffix("$path") {
+            Some(start) => (start, format!("{}/$1", start.trim_end_matches('/'))),
+            None => (url, url.to_owned()),
+        };
+        if start.contains('$') || start.is_empty() {
+            return wrong();
+        }
+        let options = vec![
+            ("regex", "^[a-z]+://[^/]+/(.*)$".to_owned()),
+            ("replacement", replacement),
+            ("permanent", permanent.to_owned()),
+        ];
+        self.middlewares.insert(0, ("redirectregex", options));
+        Ok(())
+    }
+
+    fn list(&mut self, kind: &'static str, value: &str) -> Result<(), String> {
+        let ranges: Option<Vec<_>> = value.split(',').map(|range| range.strip_prefix("ip:")).collect();
+        let Some(ranges) = ranges else {
+            return Err("only ip: is known in allow and deny".to_owned());
+        };
+        // Before everything else: a client that is not let in gets no redirection either.
+        self.middlewares
+            .insert(0, (kind, vec![("sourcerange", ranges.join(","))]));
+        Ok(())
+    }
+
+    fn labels(&self, name: &str) -> Vec<(String, String)> {
+        let router = format!("mesh.http.routers.{name}");
+        let mut labels = vec![(format!("{router}.rule"), self.rule.join(" && "))];
+        labels.extend(
+            self.priority
+                .map(|priority| (format!("{router}.priority"), priority.to_string())),
+        );
+        let mut names = Vec::new();
+        for (kind, options) in &self.middlewares {
+            let middleware = format!("{name}-{kind}");
+            for (option, value) in options {
+                labels.push((
+                    format!("mesh.http.middlewares.{middleware}.{kind}.{option}"),
+                    value.clone(),
+                ));
+            }
+            names.push(middleware);
+        }
+        if !names.is_empty() {
+            labels.push((format!("{router}.middlewares"), names.join(",")));
+        }
+        labels
+    }
+}
+
+impl Speaks {
+    fn labels(&self, name: &str) -> Vec<(String, String)> {
+        let service = format!("mesh.http.services.{name}.loadbalancer");
+        let scheme = self
+            .scheme
+            .map(|scheme| (format!("{service}.server.scheme"), scheme.to_owned()));
+        let host = self
+            .host_of_server
+            .then(|| (format!("{service}.passhostheader"), "false".to_owned()));
+        scheme.into_iter().chain(host).collect()
+    }
+}
+
+/// `shop.example.com/cart` is `shop-example-com-cart`.
+fn name_of(at: &str) -> String {
+    let at = at.to_ascii_lowercase().replace('*', "any");
+    let words = at
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    if name.is_empty() { "root".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(tag: &str) -> Vec<String> {
+        match Service::default().translate(tag) {
+            (Outcome::Translated(labels), _) => labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect(),
+            (_, why) => vec![why],
+        }
+    }
+
+    #[test]
+    fn a_route_becomes_a_router() {
+        assert_eq!(
+            labels("urlprefix-Shop.example.com/cart"),
+            ["mesh.http.routers.shop-example-com-cart.rule=Host(`shop.example.com`) && PathPrefix(`/cart`)"]
+        );
+        assert_eq!(
+            labels("urlprefix-a.com/"),
+            ["mesh.http.routers.a-com.rule=Host(`a.com`)"]
+        );
+    }
+
+    #[test]
+    fn routes_are_looked_up_in_the_order_of_fabio() {
+        assert_eq!(
+            labels("urlprefix-*.a.com/"),
+            [
+                r"mesh.http.routers.any-a-com.rule=HostRegexp(`^.*\.a\.com$`)".to_owned(),
+                "mesh.http.routers.any-a-com.priority=-992".to_owned(),
+            ]
+        );
+        assert_eq!(
+            labels("urlprefix-/x"),
+            [
+                "mesh.http.routers.x.rule=PathPrefix(`/x`)",
+                "mesh.http.routers.x.priority=-1998"
+            ]
+        );
+    }
+
+    #[test]
+    fn options_become_middlewares_and_settings_of_the_service() {
+        let labels = labels("urlprefix-a.com/x strip=/x proto=https host=dst deny=ip:10.0.0.0/8");
+        for wanted in [
+            "mesh.http.middlewares.a-com-x-stripprefix.stripprefix.prefixes=/x",
+            "mesh.http.middlewares.a-com-x-ipdenylist.ipdenylist.sourcerange=10.0.0.0/8",
+            "mesh.http.routers.a-com-x.middlewares=a-com-x-ipdenylist,a-com-x-stripprefix",
+            "mesh.http.services.a-com-x.loadbalancer.server.scheme=https",
+            "mesh.http.services.a-com-x.loadbalancer.passhostheader=false",
+        ] {
+            assert!(
+                labels.iter().any(|label| label == wanted),
+                "{wanted} is not in {labels:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_refused_with_a_reason() {
+        for (tag, why) in [
+            ("urlprefix-:3306 proto=tcp", "TCP"),
+            ("urlprefix-a.com/ proto=tcp", "not served"),
+            ("urlprefix-a.com/ auth=x", "basicAuth"),
+            ("urlprefix-a.com/ frob=1", "no counterpart"),
+            ("urlprefix-a.com/x*y", "PathRegexp"),
+            ("urlprefix-a.com:80/", "entrypoints"),
+            ("urlprefix-", "host/path"),
+        ] {
+            let (outcome, told) = Service::default().translate(tag);
+            assert_eq!(outcome, Outcome::Refused, "{tag}");
+            assert!(told.contains(why), "{tag}: {told}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `mesh migrate`: labels, tags and files of other routers, as Mesh wants them.
+//!
+//! What is written is the text that was read, with the labels in it replaced; nothing else in it moves. What does not
+//! translate stays as it was, where it counts for nothing, and the report says why.
+
+mod document;
+mod fabio;
+mod owner;
+mod report;
+mod rule;
+mod scan;
+mod set;
+
+use std::{
+    io::Read as _,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use crate::{cli::MigrateArguments, exit::Exit, report as terminal};
+use report::{FileReport, Item, Verdict};
+use set::Outcome;
+
+/// Largest file that is read, in bytes.
+const MAX_FILE: u64 = 16 << 20;
+
+/// Translates what `arguments` name.
+pub(crate) fn migrate(arguments: &MigrateArguments) -> Exit {
+    let mut translations = Vec::new();
+    for file in &arguments.files {
+        match read(file).and_then(|text| translate(file, &text, &arguments.prefix)) {
+            Ok(translation) => translations.push((file, translation)),
+            Err(error) => {
+                terminal::line(&format!("mesh: {}: {error}", file.display()));
+                return Exit::Configuration;
+            }
+        }
+    }
+    if let Some(target) = &arguments.write
+        && let Err(error) = write(target, &translations, arguments.force)
+    {
+        terminal::line(&format!("mesh: {error}"));
+        return Exit::Configuration;
+    }
+    let reports: Vec<_> = translations
+        .into_iter()
+        .map(|(_, translation)| translation.report)
+        .collect();
+    terminal::output(&match arguments.json {
+        true => report::json(&reports),
+        false => report::text(&reports),
+    });
+    match reports.iter().any(|report| report.count(Verdict::Refused) > 0) {
+        true => Exit::Failure,
+        false => Exit::Clean,
+    }
+}
+
+/// A file, translated.
+struct Translation {
+    report: FileReport,
+    /// `None` for what is not written, because the report is all there is to say.
+    text: Option<String>,
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let mut text = Vec::new();
+    let length = if file == Path::new("-") {
+        std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut text)
+    } else {
+        let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
+        opened.take(MAX_FILE + 1).read_to_end(&mut text)
+    };
+    length.map_err(|error| error.to_string())?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE) {
+        return Err(format!("larger than {MAX_FILE} bytes"));
+    }
+    String::from_utf8(text).map_err(|_| "not UTF-8 text".to_owned())
+}
+
+fn translate(file: &Path, text: &str, prefix: &str) -> Result<Translation, String> {
+    if let Some(translation) = document::translate(file, text)? {
+        return Ok(translation);
+    }
+    let translation = labels(&file.display().to_string(), text, prefix);
+    if translation.report.items.is_empty() {
+        return Err(format!(
+            "nothing to migrate: no label below {prefix}, no urlprefix- tag, and neither a static nor a dynamic file"
+        ));
+    }
+    Ok(translation)
+}
+
+/// Translates the labels and tags within any text.
+fn labels(name: &str, text: &str, prefix: &str) -> Translation {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = scan::scan(text, prefix);
+    found.sort_by_key(|found| found.set);
+    let mut items = Vec::new();
+    let mut edits = Edits::default();
+    for set in found.chunk_by(|one, other| one.set == other.set) {
+        let service = set.first().and_then(|first| owner::of(&lines, first.line));
+        for judged in set::translate(set.to_vec()) {
+            edits.replace(&judged);
+            let (verdict, to) = match judged.outcome {
+                Outcome::Translated(labels) => {
+                    let is_fabio = judged.found.key.starts_with(scan::FABIO);
+                    let shown = labels.into_iter().map(|(key, value)| match is_fabio {
+                        true => format!("{key}={value}"),
+                        // Values may be secret, and are what they were.
+                        false => key,
+                    });
+                    (Verdict::Translated, shown.collect())
+                }
+                Outcome::LeftOut => (Verdict::LeftOut, Vec::new()),
+                Outcome::Refused => (Verdict::Refused, Vec::new()),
+            };
+            items.push(Item {
+                place: format!("{name}:{}", judged.found.line),
+                service: service.clone(),
+                key: judged.found.key,
+                verdict,
+                to,
+                note: judged.note,
+            });
+        }
+    }
+    Translation {
+        report: FileReport {
+            file: name.to_owned(),
+            kind: "labels",
+            items,
+        },
+        text: Some(edits.apply(text)),
+    }
+}
+
+/// Places of a text and what is written there.
+#[derive(Default)]
+struct Edits(Vec<(Range<usize>, String)>);
+
+impl Edits {
+    fn replace(&mut self, judged: &set::Judged) {
+        let found = &judged.found;
+        let enable = vec![("mesh.enable".to_owned(), "false".to_owned())];
+        let labels = match &judged.outcome {
+            _ if judged.closes => &enable,
+            Outcome::Translated(labels) => labels,
+            Outcome::LeftOut | Outcome::Refused => return,
+        };
+        if found.apart {
+            let Some((key, value)) = labels.first() else {
+                return;
+            };
+            self.0.push((found.span.clone(), key.clone()));
+            if *value != found.value {
+                let quoted = match found.quote {
+                    // Where labels are a map, their values are text.
+                    None => format!("\"{}\"", scan::escaped(value, Some('"'))),
+                    quote => scan::escaped(value, quote),
+                };
+                self.0.push((found.value_span.clone(), quoted));
+            }
+            return;
+        }
+        if let [(key, value)] = labels.as_slice()
+            && *value == found.value
+        {
+            self.0.push((
+                found.span.start..found.value_span.start.saturating_sub(1),
+                key.clone(),
+            ));
+            return;
+        }
+        let texts = labels
+            .iter()
+            .map(|(key, value)| scan::escaped(&format!("{key}={value}"), found.quote));
+        self.0.push((
+            found.span.clone(),
+            texts.collect::<Vec<_>>().join(&found.separator),
+        ));
+    }
+
+    fn apply(mut self, text: &str) -> String {
+        self.0.sort_by_key(|(range, _)| range.start);
+        let mut out = String::new();
+        let mut at = 0;
+        for (range, new) in self.0 {
+            out.push_str(text.get(at..range.start).unwrap_or_default());
+            out.push_str(&new);
+            at = range.end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        out
+    }
+}
+
+/// Writes to `target`: a file, or for several translations or where there is one, a directory.
+fn write(target: &Path, translations: &[(&PathBuf, Translation)], force: bool) -> Result<(), String> {
+    let is_directory = translations.len() > 1 || target.is_dir();
+    let mut texts: Vec<(PathBuf, &str)> = Vec::new();
+    for (file, translation) in translations {
+        let Some(text) = &translation.text else { continue };
+        let name = file
+            .file_name()
+            .filter(|name| *name != "-")
+            .unwrap_or("labels.txt".as_ref());
+        let path = if is_directory {
+            target.join(name)
+        } else {
+            target.to_owned()
+        };
+        if texts.iter().any(|(other, _)| *other == path) {
+            return Err(format!("two files would be written to {}", path.display()));
+        }
+        if path.exists() && !force {
+            return Err(format!("{} exists: --force overwrites it", path.display()));
+        }
+        texts.push((path, text));
+    }
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    if is_directory {
+        std::fs::create_dir_all(target).map_err(|error| failed(target, error))?;
+    }
+    for (path, text) in texts {
+        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(text: &str) -> String {
+        labels("x", text, "traefik").text.unwrap()
+    }
+
+    #[test]
+    fn only_labels_change_in_a_file() {
+        let compose = "services:\n  shop: # a shop\n    image: shop\n    labels:\n      traefik.enable: true\n      \
+                       traefik.http.routers.a.rule: 'Host(`a.com`,`b.com`)'\n      other: x\n";
+        let wanted = compose
+            .replace("traefik.", "mesh.")
+            .replace("'Host(`a.com`,`b.com`)'", "'(Host(`a.com`) || Host(`b.com`))'");
+        assert_eq!(written(compose), wanted);
+    }
+
+    #[test]
+    fn one_tag_of_fabio_becomes_several_in_lists_of_any_format() {
+        let json = r#"{"Tags": ["web", "urlprefix-/x strip=/x"], "Name": "shop"}"#;
+        let tags: serde_json::Value = serde_json::from_str(&written(json)).unwrap();
+        assert_eq!(
+            tags.pointer("/Tags/4").and_then(|tag| tag.as_str()),
+            Some("mesh.http.routers.x.middlewares=x-stripprefix")
+        );
+        let yaml = "tags:\n  - \"urlprefix-/x strip=/x\"\n  - web\n";
+        assert!(
+            written(yaml).contains("\n  - \"mesh.http.routers.x.priority=-1998\"\n"),
+            "{}",
+            written(yaml)
+        );
+        assert_eq!(
+            written("urlprefix-a.com/\n"),
+            "mesh.http.routers.a-com.rule=Host(`a.com`)\n"
+        );
+    }
+
+    #[test]
+    fn what_does_not_translate_stays_and_closes_its_service() {
+        let list = "tags = [\"traefik.tcp.routers.a.rule=HostSNI(`*`)\", \"web\"]\n";
+        assert_eq!(written(list), "tags = [\"mesh.enable=false\", \"web\"]\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "([a-z\\[\\]{}\"'`=:,# \n-]|traefik\\.|urlprefix-|rule|é){0,60}") {
+            labels("x", &text, "traefik");
+            for name in ["a.yml", "a.toml", "a.json"] {
+                let _ = translate(Path::new(name), &text, "traefik");
+                let _ = translate(Path::new(name), &format!("http:\n {text}"), "traefik");
+            }
+        }
+
+        #[test]
+        fn json_stays_json(labels in prop::collection::vec("[ -~]{0,20}", 0..6)) {
+            let tags: Vec<_> = labels.iter().map(|label| format!("traefik.{label}")).collect();
+            let text = serde_json::json!({"Tags": tags, "Labels": {"traefik.x": labels}}).to_string();
+            let written = written(&text);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&written).is_ok(), "{written}");
+        }
+    }
+}
