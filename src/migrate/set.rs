@@ -198,7 +198,7 @@ fn problems(declaration: &Declaration) -> Vec<(String, Problem)> {
             Kind::Router => format!("mesh.http.routers.{name}"),
             Kind::Service => format!("mesh.http.services.{name}"),
             Kind::Middleware => format!("mesh.http.middlewares.{name}"),
-            Kind::ServersTransport | Kind::Certificate => String::new(),
+            Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => String::new(),
         };
         let at = if name.is_empty() {
             broken.problem.key.clone()

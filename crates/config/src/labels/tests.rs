@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     instance::LabelSet,
     model::{
-        Buffering, Canary, CanaryStop, Compress, Encoding, Hash, HashKey, HealthCheckMode, Middleware,
-        SameSite, ServerUrl, StickyCookie, Strategy, ZonePreference,
+        Canary, CanaryStop, Hash, HashKey, HealthCheckMode, Middleware, SameSite, ServerUrl, StickyCookie,
+        Strategy, ZonePreference,
     },
     origin::Origin,
 };

@@ -7,7 +7,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE};
 use super::{broken, labels};
 use crate::{
     labels::Declaration,
-    model::{ClientAuthentication, Hidden, JwtAlgorithm, Middleware, Oidc, OnError},
+    model::{
+        Buffering, ClientAuthentication, Compress, Encoding, Hidden, JwtAlgorithm, Middleware, Oidc, OnError,
+    },
 };
 
 /// A middleware of each kind that guards, with lists, objects and secrets.
