@@ -13,7 +13,10 @@
 pub mod aws;
 pub mod backend;
 pub mod browser;
+pub mod client;
 pub mod consul;
+pub mod docker;
+pub mod images;
 pub mod job;
 pub mod load;
 pub mod mesh;
@@ -30,6 +33,7 @@ pub mod wait;
 pub use aws::Aws;
 pub use backend::Backend;
 pub use browser::{Browser, Page};
+pub use client::Client;
 pub use consul::Consul;
 pub use job::Job;
 pub use load::Load;
