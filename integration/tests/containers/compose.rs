@@ -1,15 +1,34 @@
-//! The stack of Compose, as it is shipped, with the images of these tests.
+//! The stack of Compose with the images of these tests.
 
 use std::{path::Path, process::Command};
 
 use mesh_integration::{Client, images, skip, until};
 
-/// Ports of this machine that are free, where the stack has fixed ones.
-const PORTS: &str = "services:\n  mesh:\n    restart: !override \"no\"\n    ports: !override [\"127.0.0.1::8000\", \"127.0.0.1::8080\"]\n";
+/// What is different here: ports of this machine that are free, and services that Consul is told of once it runs, because
+/// the Consul that distributions have (1.8) crashes over services in its settings.
+const DIFFERENT: &str = r#"
+services:
+  mesh:
+    restart: "no"
+    ports: !override ["127.0.0.1::8000", "127.0.0.1::8080"]
+  consul:
+    command: [agent, -dev, -client, 0.0.0.0]
+"#;
+
+/// What it is told.
+const REGISTER: [&str; 7] = [
+    "exec",
+    "-T",
+    "consul",
+    "consul",
+    "services",
+    "register",
+    "/services/services.json",
+];
 
 struct Compose {
     project: String,
-    ports: tempfile::NamedTempFile,
+    different: tempfile::NamedTempFile,
 }
 
 impl Compose {
@@ -19,7 +38,7 @@ impl Compose {
             .args(["compose", "--project-name", &self.project, "--file"])
             .arg(file)
             .arg("--file")
-            .arg(self.ports.path())
+            .arg(self.different.path())
             .args(arguments)
             .env("MESH_IMAGE", images::mesh())
             .env("CONSUL_IMAGE", images::consul())
@@ -53,13 +72,17 @@ async fn the_stack_of_compose_answers_for_both_services_and_goes_on_without_cons
     }
     let compose = Compose {
         project: format!("mesh-tests-compose-{}", std::process::id()),
-        ports: tempfile::NamedTempFile::new().unwrap(),
+        different: tempfile::NamedTempFile::new().unwrap(),
     };
     if compose.run(&["version"]).is_err() {
         return skip::say("docker compose", "install the plugin of Docker");
     }
-    std::fs::write(compose.ports.path(), PORTS).unwrap();
+    std::fs::write(compose.different.path(), DIFFERENT).unwrap();
     compose.run(&["up", "--no-build", "--detach"]).unwrap();
+    until("consul takes the services", async || {
+        compose.run(&REGISTER).is_ok()
+    })
+    .await;
     let mesh = Client::of([compose.port("8000"), compose.port("8080")]);
     for host in ["shop.localhost", "blog.localhost"] {
         until(host, async || {
