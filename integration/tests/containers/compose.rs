@@ -1,30 +1,16 @@
-//! The stack of Compose with the images of these tests.
+//! The stack of Compose, as it is shipped, with the images of these tests.
 
 use std::{path::Path, process::Command};
 
 use mesh_integration::{Client, images, skip, until};
 
-/// What is different here: ports of this machine that are free, and services that Consul is told of once it runs, because
-/// the Consul that distributions have (1.8) crashes over services in its settings.
+/// Ports of this machine that are free, where the stack has fixed ones.
 const DIFFERENT: &str = r#"
 services:
   mesh:
     restart: "no"
     ports: !override ["127.0.0.1::8000", "127.0.0.1::8080"]
-  consul:
-    command: [agent, -dev, -client, 0.0.0.0]
 "#;
-
-/// What it is told.
-const REGISTER: [&str; 7] = [
-    "exec",
-    "-T",
-    "consul",
-    "consul",
-    "services",
-    "register",
-    "/services/services.json",
-];
 
 struct Compose {
     project: String,
@@ -79,10 +65,6 @@ async fn the_stack_of_compose_answers_for_both_services_and_goes_on_without_cons
     }
     std::fs::write(compose.different.path(), DIFFERENT).unwrap();
     compose.run(&["up", "--no-build", "--detach"]).unwrap();
-    until("consul takes the services", async || {
-        compose.run(&REGISTER).is_ok()
-    })
-    .await;
     let mesh = Client::of([compose.port("8000"), compose.port("8080")]);
     for host in ["shop.localhost", "blog.localhost"] {
         until(host, async || {
