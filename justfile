@@ -15,9 +15,13 @@ tidy:
 test *arguments:
     cargo test --workspace {{arguments}}
 
-# All tests, with real servers; Nomad's where there is one on the path or in NOMAD_BIN.
+# All tests, with real servers and containers; Nomad's where there is one on the path or in NOMAD_BIN.
 integration *arguments:
-    AWS_CLI="$(integration/setup/aws-cli)" CACHE_TESTS="$(integration/setup/cache-tests)" CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" OIDC_PROVIDER="$(integration/setup/oidc-provider)" REDIS_BIN="$(integration/setup/redis)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
+    eval "$(integration/setup/docker)" && eval "$(integration/images/prepare)" && AWS_CLI="$(integration/setup/aws-cli)" CACHE_TESTS="$(integration/setup/cache-tests)" CONSUL_BIN="$(integration/setup/consul)" MOTO_PYTHON="$(integration/setup/moto)" OIDC_PROVIDER="$(integration/setup/oidc-provider)" REDIS_BIN="$(integration/setup/redis)" MESH_INTEGRATION=required cargo test --workspace {{arguments}}
+
+# Mesh's own image among containers: integration/README.md.
+containers *arguments:
+    eval "$(integration/setup/docker)" && eval "$(integration/images/prepare)" && MESH_INTEGRATION=required cargo test -p mesh-integration --test containers {{arguments}}
 
 # The Terraform module: format, validity, tests, and an apply to moto.
 terraform:

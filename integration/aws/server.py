@@ -1,6 +1,6 @@
 """moto's AWS with tasks that a client can really talk to.
 
-    python server.py PORT
+    python server.py PORT [ADDRESS]
 
 moto keeps clusters, services, tasks and machines, and answers for them; here its ECS answers are dressed before they
 leave, where AWS says more than moto does. moto itself is not changed.
@@ -13,7 +13,8 @@ leave, where AWS says more than moto does. moto itself is not changed.
 
 What a test says, beside the AWS API:
 
-    PUT /says/task/<id>       {"lastStatus": .., "desiredStatus": .., "healthStatus": ..}: from now on the task says so
+    PUT /says/task/<id>       {"lastStatus": .., "desiredStatus": .., "healthStatus": .., "address": ..}: from now on the
+                              task says so
     PUT /says/machine/<id>    {"managed": "mi-..", "address": ..}: a container instance is a machine of ECS Anywhere
     PUT /says/throttle        {"calls": n}: the next n calls of ECS are too many
     GET /says/calls           how often each action was called
@@ -107,6 +108,7 @@ def dress_task(task, says):
     definition = definition_of(task)
     address, ports = says.place(task_id, definition)
     said = says.tasks.get(task_id, {})
+    address = said.get("address", address)
     task["connectivity"] = "CONNECTED"
     task["availabilityZone"] = task["taskArn"].split(":")[3] + "a"
     for attachment in task.get("attachments", []):
@@ -244,4 +246,5 @@ def send(start_response, status, answer):
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), Server(), threaded=True)
+    port, address = (sys.argv[1:] + ["127.0.0.1"])[:2]
+    run_simple(address, int(port), Server(), threaded=True)

@@ -46,6 +46,6 @@ const told = Object.keys(results).map(id => {
   const why = results[id] === true ? '' : results[id].slice(0, 2).join(': ')
   return { id, suite, kind, name, outcome: outcome(id), why }
 })
-console.log(JSON.stringify(told))
-// Connections to the cache are kept by the agent of node-fetch; nobody needs them.
-process.exit(0)
+// Connections to the cache are kept by the agent of node-fetch; nobody needs them. What a pipe has not taken yet would be
+// lost with the process.
+process.stdout.write(JSON.stringify(told) + '\n', () => process.exit(0))

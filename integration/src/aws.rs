@@ -22,7 +22,7 @@ pub struct Aws {
     port: u16,
     subnet: String,
     machine: String,
-    _server: Child,
+    _server: Option<Child>,
     client: reqwest::Client,
 }
 
@@ -53,6 +53,14 @@ impl Aws {
             .kill_on_drop(true)
             .spawn()
             .expect("python runs");
+        Some(Self::at(port, Some(server)).await)
+    }
+
+    /// The same of a server that answers at a port of this machine, and that ends with it if it is given.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn at(port: u16, server: Option<Child>) -> Self {
         let mut aws = Self {
             port,
             subnet: String::new(),
@@ -65,7 +73,7 @@ impl Aws {
         })
         .await;
         aws.build().await;
-        Some(aws)
+        aws
     }
 
     async fn build(&mut self) {
@@ -211,7 +219,7 @@ impl Aws {
             .await;
     }
 
-    /// Lets a task say something else of itself: `lastStatus`, `desiredStatus`, `healthStatus`.
+    /// Lets a task say something else of itself: `lastStatus`, `desiredStatus`, `healthStatus`, `address`.
     pub async fn says(&self, task: &Task, what: Value) {
         let id = task.arn.rsplit('/').next().unwrap_or_default();
         self.put(&format!("task/{id}"), what).await;

@@ -1,12 +1,10 @@
 //! A job of one group of servers that say who they are.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::images::beside;
 
 /// What Nomad is to run.
 #[derive(Debug, Clone)]
@@ -73,7 +71,7 @@ impl Job {
         });
         let task = json!({
             "Name": "who", "Driver": "raw_exec",
-            "Config": {"command": server(), "args": []},
+            "Config": {"command": beside("who"), "args": []},
             "Env": {"WHO": self.version, "WHO_DELAY": self.slow_start.as_millis().to_string()},
             "LogConfig": {"Disabled": true, "MaxFiles": 1, "MaxFileSizeMB": 1},
             "Resources": {"CPU": 20, "MemoryMB": 20},
@@ -101,13 +99,4 @@ impl Job {
             }],
         })
     }
-}
-
-/// `src/bin/who.rs`, which cargo builds beside the tests.
-fn server() -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).map(Path::to_path_buf);
-    profile
-        .expect("<target>/<profile>/deps/<test>")
-        .join(format!("who{}", env::consts::EXE_SUFFIX))
 }

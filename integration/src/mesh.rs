@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, SocketAddr},
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Command as Build, Stdio},
     sync::OnceLock,
@@ -10,20 +10,25 @@ use std::{
 };
 
 use reqwest::StatusCode;
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{port, wait::DEADLINE};
+use crate::{Client, port, wait::DEADLINE};
 
 /// A running `mesh`. Dropping it kills it.
 #[derive(Debug)]
 pub struct Mesh {
     directory: TempDir,
-    web: u16,
-    admin: u16,
     child: Child,
-    client: reqwest::Client,
+    client: Client,
+}
+
+impl Deref for Mesh {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Mesh {
@@ -47,10 +52,8 @@ impl Mesh {
         let child = spawn(directory.path());
         let mut mesh = Self {
             directory,
-            web,
-            admin,
             child,
-            client: reqwest::Client::new(),
+            client: Client::of([web, admin]),
         };
         mesh.answers().await;
         mesh
@@ -103,92 +106,6 @@ impl Mesh {
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
-    }
-
-    /// Where it takes requests.
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.web).into()
-    }
-
-    /// Asks for `/` of `host`: status and body; `None` when nobody answers.
-    pub async fn get(&self, host: &str) -> Option<(StatusCode, String)> {
-        let response = self.answer(host).await?;
-        Some((response.status(), response.text().await.ok()?))
-    }
-
-    /// The answer for `host` with its headers; `None` if there is none.
-    pub async fn answer(&self, host: &str) -> Option<reqwest::Response> {
-        let url = format!("http://127.0.0.1:{}/", self.web);
-        let request = self
-            .client
-            .get(url)
-            .header("host", host)
-            .timeout(Duration::from_secs(5));
-        request.send().await.ok()
-    }
-
-    /// Who answers for `host` with 200.
-    pub async fn who(&self, host: &str) -> Option<String> {
-        self.get(host)
-            .await
-            .filter(|(status, _)| status.is_success())
-            .map(|(_, name)| name)
-    }
-
-    /// Everybody who answers for `host` in ten requests.
-    pub async fn all(&self, host: &str) -> Vec<String> {
-        let mut names = Vec::new();
-        for _ in 0..10 {
-            names.push(match self.get(host).await {
-                Some((status, name)) if status.is_success() => name,
-                Some((status, _)) => status.as_u16().to_string(),
-                None => "nobody".to_owned(),
-            });
-        }
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// An answer of the entrypoint `mesh`.
-    pub async fn admin(&self, path: &str) -> Option<(StatusCode, Value)> {
-        let url = format!("http://127.0.0.1:{}{path}", self.admin);
-        let response = self
-            .client
-            .get(url)
-            .timeout(Duration::from_secs(5))
-            .send()
-            .await
-            .ok()?;
-        let (status, text) = (response.status(), response.text().await.ok()?);
-        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
-    }
-
-    /// The scopes of the provider called `name`.
-    pub async fn scopes(&self, name: &str) -> Vec<Value> {
-        let Some((_, Value::Array(providers))) = self.admin("/api/providers").await else {
-            return Vec::new();
-        };
-        let found = providers.into_iter().find(|provider| provider["name"] == name);
-        found
-            .and_then(|provider| provider["scopes"].as_array().cloned())
-            .unwrap_or_default()
-    }
-
-    /// The errors of all scopes of the provider called `name`.
-    pub async fn errors(&self, name: &str) -> Vec<String> {
-        let scopes = self.scopes(name).await;
-        scopes
-            .iter()
-            .filter_map(|scope| Some(scope["lastError"].as_str()?.to_owned()))
-            .collect()
-    }
-
-    /// True when `/ready` says so.
-    pub async fn is_ready(&self) -> bool {
-        self.admin("/ready")
-            .await
-            .is_some_and(|(status, _)| status == StatusCode::OK)
     }
 }
 

@@ -111,6 +111,23 @@ pub fn redis() -> Option<PathBuf> {
     found
 }
 
+/// Whether there is a Docker engine, and a client to reach it. `false`: skip the test, which is said.
+///
+/// # Panics
+/// When there is none and `MESH_INTEGRATION=required`, unless `MESH_CONTAINERS=none` says that this machine cannot have one.
+pub fn has_docker() -> bool {
+    let found = runs(Path::new("docker"), &["version"]);
+    if !found && env::var("MESH_CONTAINERS").as_deref() == Ok("none") {
+        say("docker engine", "this machine cannot run one");
+    } else if !found {
+        skipped(
+            "docker engine",
+            "start one, or run eval \"$(integration/setup/docker)\" as root",
+        );
+    }
+    found
+}
+
 /// Nomad's binary: named by `NOMAD_BIN`, or on the path. No distribution packages it, so where it is missing the
 /// suite is skipped even with `MESH_INTEGRATION=required`.
 pub fn nomad() -> Option<PathBuf> {

@@ -46,7 +46,15 @@ impl StandIn {
     /// # Panics
     /// When there is no port.
     pub async fn start(name: &str, tags: Vec<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::at("127.0.0.1:0", name, tags).await
+    }
+
+    /// The same at `address`.
+    ///
+    /// # Panics
+    /// When it is taken.
+    pub async fn at(address: &str, name: &str, tags: Vec<String>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free address");
         let address = listener.local_addr().expect("a bound socket");
         let (state, current) = watch::channel(State {
             name: name.to_owned(),
@@ -68,6 +76,11 @@ impl StandIn {
     /// `http://127.0.0.1:port` of its API.
     pub fn address(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// A new allocation runs, is healthy and registered.
