@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use mesh_integration::{Aws, StandIn, aws, images, until};
 use serde_json::json;
+use tempfile::TempDir;
 use testcontainers::{
     ImageExt as _,
     core::{Host, Mount},
@@ -27,6 +28,38 @@ async fn all_answer(mesh: &Mesh) {
     for (host, who) in SERVED {
         until(who, async || mesh.who(host).await.as_deref() == Some(who)).await;
     }
+}
+
+/// A directory with a document that routes to the server of files.
+fn routes(stack: &Stack) -> TempDir {
+    let files = tempfile::tempdir().unwrap();
+    fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    // By name: containers of a network know each other.
+    let routes = format!(
+        "http:\n  routers:\n    f: {{rule: 'Host(`file.example.com`)', service: f}}\n  services:\n    \
+         f: {{loadBalancer: {{servers: [{{url: 'http://{}:8080'}}]}}}}\n",
+        stack.name("of-a-file")
+    );
+    fs::write(files.path().join("routes.yml"), routes).unwrap();
+    files
+}
+
+/// Settings of the providers beside Consul.
+fn others(stack: &Stack, nomad: u16) -> [(&'static str, String); 8] {
+    let ecs = format!("http://{}:5000", stack.name("moto"));
+    [
+        ("MESH_PROVIDERS_ECS_CLUSTERS", aws::CLUSTER.to_owned()),
+        ("MESH_PROVIDERS_ECS_REGION", aws::REGION.to_owned()),
+        ("MESH_PROVIDERS_ECS_ENDPOINT", ecs),
+        ("MESH_PROVIDERS_ECS_ACCESSKEYID", "test".to_owned()),
+        ("MESH_PROVIDERS_ECS_SECRETACCESSKEY", "test".to_owned()),
+        ("MESH_PROVIDERS_ECS_REFRESHSECONDS", "1s".to_owned()),
+        (
+            "MESH_PROVIDERS_NOMAD_ENDPOINT_ADDRESS",
+            format!("http://nomad:{nomad}"),
+        ),
+        ("MESH_PROVIDERS_FILE_DIRECTORY", "/config".to_owned()),
+    ]
 }
 
 /// The servers are containers. The API of Nomad is that of these tests, on this machine: no registry of packages has the
@@ -60,33 +93,10 @@ async fn all_providers_are_served_together_and_outlived() {
     let task = aws.run("e", "e", true, &deployment).await;
     aws.says(&task, json!({"address": address(of_ecs).await})).await;
     nomad.run((address(of_nomad).await, 8080).into());
-    let files = tempfile::tempdir().unwrap();
-    fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // By name: containers of a network know each other.
-    let routes = format!(
-        "http:\n  routers:\n    f: {{rule: 'Host(`file.example.com`)', service: f}}\n  services:\n    \
-         f: {{loadBalancer: {{servers: [{{url: 'http://{}:8080'}}]}}}}\n",
-        stack.name("of-a-file")
-    );
-    fs::write(files.path().join("routes.yml"), routes).unwrap();
+    let files = routes(&stack);
 
     let mut settings = consul.settings();
-    settings.extend([
-        ("MESH_PROVIDERS_ECS_CLUSTERS", aws::CLUSTER.to_owned()),
-        ("MESH_PROVIDERS_ECS_REGION", aws::REGION.to_owned()),
-        (
-            "MESH_PROVIDERS_ECS_ENDPOINT",
-            format!("http://{}:5000", stack.name("moto")),
-        ),
-        ("MESH_PROVIDERS_ECS_ACCESSKEYID", "test".to_owned()),
-        ("MESH_PROVIDERS_ECS_SECRETACCESSKEY", "test".to_owned()),
-        ("MESH_PROVIDERS_ECS_REFRESHSECONDS", "1s".to_owned()),
-        (
-            "MESH_PROVIDERS_NOMAD_ENDPOINT_ADDRESS",
-            format!("http://nomad:{}", nomad.port()),
-        ),
-        ("MESH_PROVIDERS_FILE_DIRECTORY", "/config".to_owned()),
-    ]);
+    settings.extend(others(&stack, nomad.port()));
     let config = Mount::bind_mount(files.path().to_str().unwrap(), "/config");
     let mesh = stack
         .mesh_of(&images::mesh(), "mesh", &settings, |image| {

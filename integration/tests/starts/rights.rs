@@ -32,7 +32,7 @@ fn quoted(text: &str) -> BTreeSet<String> {
 #[test]
 fn the_policies_are_those_of_the_reference() {
     for (start, reference, kind, word) in [
-        ("docs/start-ecs.md", "docs/ecs.md", "json", "ecs:ListServices"),
+        ("docs/start-ecs.md", "docs/ecs.md", "json", "ecs:ListTasks"),
         ("docs/start-consul.md", "docs/consul.md", "hcl", "service_prefix"),
     ] {
         assert_eq!(

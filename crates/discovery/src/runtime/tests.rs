@@ -378,7 +378,7 @@ async fn a_provider_gives_back_what_it_holds_once_nobody_follows_it() {
     let held = Arc::new(Mutex::new(true));
     let registration = Registration {
         provider: Arc::new(Holder {
-            name: ProviderName::new("holder"),
+            name: ProviderName::new("consul"),
             following: Arc::default(),
             held: held.clone(),
         }),
