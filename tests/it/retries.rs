@@ -185,7 +185,8 @@ fn an_outage_of_all_servers_after_good_times_is_not_multiplied_from_its_first_re
 
 #[test]
 fn servers_that_begin_to_close_connections_fail_no_get_while_others_answer() {
-    for (count, dead) in [(2, 1), (4, 1), (8, 4)] {
+    // A request is offered to three servers: as many may die at one moment as there are left of these.
+    for (count, dead) in [(2, 1), (4, 1), (8, 2)] {
         let place = Place::new();
         let (mortals, addresses) = mortals(count);
         let file = place.write("routes.yml", &shop(&addresses, ""));
