@@ -209,6 +209,20 @@ fn servers_that_begin_to_close_connections_fail_no_get_while_others_answer() {
 }
 
 #[test]
+fn a_server_that_hangs_fails_no_get_while_others_answer() {
+    let place = Place::new();
+    let (_mortals, mut addresses) = mortals(2);
+    // The system accepts for it, and nobody reads.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    addresses.push(hanging.local_addr().unwrap());
+    let options = "        retry: {perTryTimeout: 100ms}\n";
+    let file = place.write("routes.yml", &shop(&addresses, options));
+    let mesh = place.start(&words(&flags(&file)));
+    mesh.eventually("shop.test", "/", |answer| answer.status == 200);
+    assert_eq!(failed(&mesh, 4, 30), 0);
+}
+
+#[test]
 fn a_service_whose_servers_all_refuse_is_passed_over_by_those_above_it() {
     let place = Place::new();
     let live = Server::named("live");

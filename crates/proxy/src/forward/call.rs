@@ -282,7 +282,7 @@ impl Call {
             let source = ConnectError::Timeout(limit);
             return ForwardError::ConnectTimeout { server, source };
         }
-        self.spoil();
+        self.lose();
         ForwardError::TryTimeout {
             server,
             again: repeatable,
@@ -299,7 +299,7 @@ impl Call {
         self.spoilt > 0
     }
 
-    /// True if no server answered it in vain or took too long: what it was sent to was gone.
+    /// True if no server answered it in vain: what it was sent to was gone, or took too long.
     pub(super) fn was_only_lost(&self) -> bool {
         self.spoilt == self.lost
     }

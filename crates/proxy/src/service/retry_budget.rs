@@ -2,7 +2,7 @@
 //!
 //! A share of its live traffic: while all servers fail, they do not get a multiple of what clients send, and good times
 //! leave next to nothing for bad ones. A request asks when it is about to be offered to a server once more; it gives
-//! back what it took when the servers before were gone, and the next one answers: then there is no outage that retries
+//! back what it took when the servers before were gone or took too long, and the next one answers: then there is no outage that retries
 //! could make worse. To a server that answered whoever asked it last such a request goes on trust: it pays only if that
 //! one fails it, too. So whoever loses one server of several fails nobody, and whoever loses all of them hears of it from
 //! the first request to each.
@@ -45,9 +45,9 @@ pub(crate) struct Allowed {
 /// Where a request goes that is offered to a server once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// From servers that could not be reached, or went away, to one that answers others.
+    /// From servers that could not be reached, went away, or took too long, to one that answers others.
     Trust,
-    /// To a server of which nothing good is known, or from one that answered in vain, or not in time.
+    /// To a server of which nothing good is known, or from one that answered in vain.
     Payment,
 }
 
