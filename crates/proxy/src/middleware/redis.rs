@@ -457,6 +457,8 @@ mod tests {
         assert_eq!(connections(&few), 3);
         let redis = redis(few).unwrap();
         assert_eq!(redis.key(&Key::Text(b"a b\n")), "rate:limit@file:a b\\n");
+        let address = Key::Ip(Some("10.0.0.1".parse().unwrap()));
+        assert_ne!(redis.key(&Key::User("10.0.0.1")), redis.key(&address));
         assert_eq!(
             redis.key(&Key::Text(&[b'a'; 5000])).len(),
             "rate:limit@file:".len() + 64

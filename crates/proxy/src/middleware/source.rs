@@ -33,6 +33,8 @@ pub(super) enum Key<'r> {
     Ip(Option<IpAddr>),
     /// A header's value, empty without one.
     Text(&'r [u8]),
+    /// A user whom a middleware in front found. The name may be that of an address, and stands for none.
+    User(&'r str),
     /// The host that is asked for, as rules see it.
     Host(Cow<'r, str>),
 }
@@ -92,6 +94,7 @@ impl fmt::Display for Key<'_> {
             Self::Ip(Some(ip)) => ip.fmt(f),
             Self::Ip(None) => Ok(()),
             Self::Text(text) => text.escape_ascii().fmt(f),
+            Self::User(name) => write!(f, "user:{}", name.escape_debug()),
             Self::Host(host) => host.fmt(f),
         }
     }

@@ -146,7 +146,7 @@ impl Around for Quota {
             let user = visit.trail.user();
             let key = match (&self.source, &user) {
                 (Some(source), _) => source.key(headers, peer),
-                (None, Some(user)) => Key::Text(user.as_bytes()),
+                (None, Some(user)) => Key::User(user),
                 (None, None) => by_address().key(headers, peer),
             };
             let balance = match self.take(&key).await {
