@@ -1,9 +1,9 @@
 //! Dynamic and static files: the same sections and names as Mesh's, but for some.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use mesh_config::{
-    Fragment, Problem,
+    Fragment, Kind, Problem, SetAside,
     document::parse_beside,
     layer::{Format, Layer},
 };
@@ -20,6 +20,10 @@ const DYNAMIC: [&str; 4] = ["http", "tcp", "udp", "tls"];
 
 /// Sections that only a static file has.
 const STATIC: [&str; 4] = ["entrypoints", "providers", "certificatesresolvers", "accesslog"];
+
+/// Said of a guarded router that Mesh does not take.
+const UNSAFE: &str =
+    "; the file is not written: without this router a wider one may answer its requests unguarded";
 
 /// Translates a dynamic or static file; `None` when it is neither.
 pub(super) fn translate(file: &Path, text: &str) -> Result<Option<Translation>, String> {
@@ -114,45 +118,64 @@ fn dynamic(name: &str, text: &str, format: Format) -> Result<Translation, String
         }
     }
     for found in syntaxes {
-        // Alone on its line, or it stays and is told of below.
-        let start = text
-            .get(..found.span.start)
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |at| at + 1);
-        let end = text
-            .get(found.value_span.end..)
-            .and_then(|after| after.find('\n'));
-        let end = end.map_or(text.len(), |at| found.value_span.end + at + 1);
-        let alone = text
-            .get(start..found.span.start)
-            .is_some_and(|before| before.trim().is_empty());
-        if alone {
-            edits.0.push((start..end, String::new()));
-            let note = "Mesh has one syntax of rules".to_owned();
-            items.push(noted(
-                format!("{name}:{}", found.line),
-                "ruleSyntax",
-                Verdict::LeftOut,
-                note,
-            ));
-        }
+        edits.0.push((entry(text, &found), String::new()));
+        let note = "Mesh has one syntax of rules".to_owned();
+        items.push(noted(
+            format!("{name}:{}", found.line),
+            "ruleSyntax",
+            Verdict::LeftOut,
+            note,
+        ));
     }
     let text = edits.apply(text);
     let fragment =
         parse_beside(name, &text, format, &BTreeSet::new()).map_err(|problem| problem.to_string())?;
-    items.extend(objects(&fragment));
+    // Which router asks for options of TLS is not shown of one that was set aside: any may.
+    let mut options = scan::values(&text, "options").into_iter();
+    let has_options = options.any(|found| found.unreadable.is_none());
+    let is_unsafe = fragment
+        .set_aside
+        .iter()
+        .any(|aside| is_guarded_router(aside, has_options));
+    items.extend(objects(&fragment, has_options));
     Ok(Translation {
         report: FileReport {
             file: name.to_owned(),
             kind: "dynamic",
             items,
         },
-        text: Some(text),
+        text: (!is_unsafe).then_some(text),
     })
 }
 
+/// Where the key and value of `found` stand in `text`: on lines of their own, or with a comma among others.
+fn entry(text: &str, found: &scan::Found) -> Range<usize> {
+    let head = text.get(..found.span.start).unwrap_or_default();
+    let behind = found.value_span.end + usize::from(found.quote.is_some());
+    let tail = text.get(behind..).unwrap_or_default();
+    let line = head.rfind('\n').map_or(0, |at| at + 1);
+    let rest = tail.split('\n').next().unwrap_or_default();
+    let is_alone = head.get(line..).is_some_and(|before| before.trim().is_empty());
+    if is_alone && (rest.trim().is_empty() || rest.trim_start().starts_with('#')) {
+        return line..(behind + rest.len() + 1).min(text.len());
+    }
+    let head = head.strip_suffix(['"', '\'']).unwrap_or(head);
+    if let Some(others) = tail.trim_start().strip_prefix(',') {
+        return head.len()..text.len() - others.trim_start_matches(' ').len();
+    }
+    let before = head.trim_end();
+    before.strip_suffix(',').unwrap_or(before).len()..behind
+}
+
+/// A router that Mesh would not serve, so that a wider one answered its requests without what it asks for.
+fn is_guarded_router(aside: &SetAside, has_options: bool) -> bool {
+    let says = |word: &str| aside.problem.key.contains(word) || aside.problem.message.contains(word);
+    let guards = has_options || !aside.outline.middlewares.is_empty() || says("middlewares") || says("tls");
+    aside.kind == Kind::Router && guards
+}
+
 /// What Mesh takes of a dynamic file, and what it does not.
-fn objects(fragment: &Fragment) -> Vec<Item> {
+fn objects(fragment: &Fragment, has_options: bool) -> Vec<Item> {
     let taken = |section: &str, name: &String, origin: &mesh_config::Origin| {
         noted(
             origin.to_string(),
@@ -175,12 +198,15 @@ fn objects(fragment: &Fragment) -> Vec<Item> {
     let transports = fragment.servers_transports.iter();
     let transports =
         transports.map(|(name, transport)| taken("http.serversTransports", name, &transport.origin));
-    let refused = fragment
-        .set_aside
-        .iter()
-        .map(|broken| &broken.problem)
-        .chain(&fragment.problems);
-    let refused = refused.map(|problem| item(problem, Verdict::Refused));
+    let set_aside = fragment.set_aside.iter().map(|aside| {
+        let mut item = item(&aside.problem, Verdict::Refused);
+        if is_guarded_router(aside, has_options) {
+            item.note.push_str(UNSAFE);
+        }
+        item
+    });
+    let others = fragment.problems.iter();
+    let refused = set_aside.chain(others.map(|problem| item(problem, Verdict::Refused)));
     routers
         .chain(services)
         .chain(middlewares)

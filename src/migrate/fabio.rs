@@ -1,6 +1,6 @@
 //! Fabio's tags: `urlprefix-host/path option=value ...`, each of them a route.
 
-use super::{rule::escape, scan::FABIO, set::Outcome};
+use super::{closed::MISSING, rule::escape, scan::FABIO, set::Outcome};
 
 /// Longest host and path, so that what stands for them in priorities stays apart.
 const MAX_ROUTE: usize = 400;
@@ -67,6 +67,34 @@ impl Service {
         self.names.push(name);
         (Outcome::Translated(labels), route.notes.join("; "))
     }
+}
+
+/// Whether `tag` is a route of HTTP with an option that keeps somebody out, or that is not known.
+pub(super) fn is_guarded(tag: &str) -> bool {
+    let mut words = tag.get(FABIO.len()..).unwrap_or_default().split_whitespace();
+    let is_http = words.next().is_some_and(|at| at.contains('/'));
+    let options = words.map(|option| option.split_once('=').unwrap_or((option, "")));
+    let (mut is_tcp, mut is_guarded) = (false, false);
+    for (key, value) in options {
+        match key {
+            "proto" => is_tcp |= value.starts_with("tcp"),
+            "host" | "strip" | "prepend" | "weight" | "tlsskipverify" | "pxyproto" => {}
+            _ => is_guarded = true,
+        }
+    }
+    is_http && is_guarded && !is_tcp
+}
+
+/// The labels of a router with the rule of `tag` that answers nothing; `None` where there is no such rule.
+pub(super) fn closed(tag: &str) -> Option<Vec<(String, String)>> {
+    let at = tag.get(FABIO.len()..)?.split_whitespace().next()?;
+    let name = name_of(at);
+    let mut labels = Route::new(at).ok()?.labels(&name);
+    labels.push((
+        format!("mesh.http.routers.{name}.middlewares"),
+        MISSING.to_owned(),
+    ));
+    Some(labels)
 }
 
 impl Route {

@@ -3,6 +3,7 @@
 //! What is written is the text that was read, with the labels in it replaced; nothing else in it moves. What does not
 //! translate stays as it was, where it counts for nothing, and the report says why.
 
+mod closed;
 mod document;
 mod fabio;
 mod owner;
@@ -103,15 +104,8 @@ fn labels(name: &str, text: &str, prefix: &str) -> Translation {
         for judged in set::translate(set.to_vec()) {
             edits.replace(&judged);
             let (verdict, to) = match judged.outcome {
-                Outcome::Translated(labels) => {
-                    let is_fabio = judged.found.key.starts_with(scan::FABIO);
-                    let shown = labels.into_iter().map(|(key, value)| match is_fabio {
-                        true => format!("{key}={value}"),
-                        // Values may be secret, and are what they were.
-                        false => key,
-                    });
-                    (Verdict::Translated, shown.collect())
-                }
+                Outcome::Translated(labels) => (Verdict::Translated, shown(&judged.found, labels)),
+                Outcome::Closed(labels) => (Verdict::Refused, shown(&judged.found, labels)),
                 Outcome::LeftOut => (Verdict::LeftOut, Vec::new()),
                 Outcome::Refused => (Verdict::Refused, Vec::new()),
             };
@@ -135,6 +129,17 @@ fn labels(name: &str, text: &str, prefix: &str) -> Translation {
     }
 }
 
+/// Labels as the report shows them.
+fn shown(found: &scan::Found, labels: Vec<(String, String)>) -> Vec<String> {
+    let is_fabio = found.key.starts_with(scan::FABIO);
+    let shown = labels.into_iter().map(|(key, value)| match is_fabio {
+        true => format!("{key}={value}"),
+        // Values may be secret, and are what they were.
+        false => key,
+    });
+    shown.collect()
+}
+
 /// Places of a text and what is written there.
 #[derive(Default)]
 struct Edits(Vec<(Range<usize>, String)>);
@@ -145,7 +150,7 @@ impl Edits {
         let enable = vec![("mesh.enable".to_owned(), "false".to_owned())];
         let labels = match &judged.outcome {
             _ if judged.closes => &enable,
-            Outcome::Translated(labels) => labels,
+            Outcome::Translated(labels) | Outcome::Closed(labels) => labels,
             Outcome::LeftOut | Outcome::Refused => return,
         };
         if found.apart {
@@ -266,6 +271,76 @@ mod tests {
             written("urlprefix-a.com/\n"),
             "mesh.http.routers.a-com.rule=Host(`a.com`)\n"
         );
+    }
+
+    #[test]
+    fn tags_of_aws_keep_their_form() {
+        let pairs = "{\"tags\": [\n  {\n    \"key\": \"traefik.http.routers.a.rule\",\n    \"value\": \"Host(`a.com`,`b.com`)\"\n  }\n]}\n";
+        let wanted = pairs
+            .replace("traefik.", "mesh.")
+            .replace("Host(`a.com`,`b.com`)", "(Host(`a.com`) || Host(`b.com`))");
+        assert_eq!(written(pairs), wanted);
+    }
+
+    #[test]
+    fn a_guarded_router_is_closed_in_maps_too() {
+        let map = "labels:\n  traefik.http.routers.a.rule: Path(`/a`)\n  traefik.http.routers.a.middlewares: auth@docker\n  traefik.http.routers.b.rule: Path(`/b`)\n";
+        let wanted = map
+            .replace("traefik.", "mesh.")
+            .replace("auth@docker", "\"not-translated\"");
+        assert_eq!(written(map), wanted);
+    }
+
+    fn document(name: &str, text: &str) -> Option<String> {
+        translate(Path::new(name), text, "traefik").unwrap().text
+    }
+
+    #[test]
+    fn the_syntax_of_rules_goes_wherever_it_stands() {
+        for (name, text, wanted) in [
+            (
+                "a.yml",
+                "http:\n  routers:\n    a: {rule: \"Path(`/`)\", ruleSyntax: v2, service: a}\n",
+                "http:\n  routers:\n    a: {rule: \"Path(`/`)\", service: a}\n",
+            ),
+            (
+                "a.yml",
+                "http:\n  routers:\n    a: {service: a, rule: \"Path(`/`)\", ruleSyntax: 'v2'}\n",
+                "http:\n  routers:\n    a: {service: a, rule: \"Path(`/`)\"}\n",
+            ),
+            (
+                "a.yml",
+                "http:\n  routers:\n    a: {\n      ruleSyntax: v2, rule: \"Path(`/`)\"}\n",
+                "http:\n  routers:\n    a: {\n      rule: \"Path(`/`)\"}\n",
+            ),
+            (
+                "a.yml",
+                "http:\n  routers:\n    a: {rule: \"Path(`/`)\",\n      ruleSyntax: v2}\n",
+                "http:\n  routers:\n    a: {rule: \"Path(`/`)\"}\n",
+            ),
+            (
+                "a.toml",
+                "[http.routers]\na = {rule = \"Path(`/`)\", ruleSyntax = \"v2\"}\n",
+                "[http.routers]\na = {rule = \"Path(`/`)\"}\n",
+            ),
+            (
+                "a.json",
+                "{\"http\": {\"routers\": {\"a\": {\n\"rule\": \"Path(`/`)\",\n\"ruleSyntax\": \"v2\"\n}}}}",
+                "{\"http\": {\"routers\": {\"a\": {\n\"rule\": \"Path(`/`)\"\n}}}}",
+            ),
+        ] {
+            assert_eq!(document(name, text).as_deref(), Some(wanted));
+        }
+    }
+
+    #[test]
+    fn a_file_without_one_of_its_guarded_routers_is_not_written() {
+        let open = "http:\n  routers:\n    a: {rule: Path(`/`), service: a}\n    b: {rule: Path(`/b`), service: a, nonsense: 1}\n";
+        assert!(document("a.yml", open).is_some());
+        for guard in ["middlewares: [auth]", "tls: {options: mtls}"] {
+            let guarded = open.replace("nonsense: 1", &format!("nonsense: 1, {guard}"));
+            assert_eq!(document("a.yml", &guarded), None, "{guard}");
+        }
     }
 
     #[test]

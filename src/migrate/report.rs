@@ -82,7 +82,7 @@ pub(super) fn text(reports: &[FileReport]) -> String {
         .iter()
         .filter(|report| report.kind == "labels")
         .flat_map(|report| &report.items);
-    if items.any(|item| !item.key.starts_with(FABIO)) {
+    if items.any(|item| item.verdict == Verdict::Translated && !item.key.starts_with(FABIO)) {
         lines.push(
             "Or change no label: a provider with `labelPrefixes: [mesh, traefik]` reads those of the other router as they are, but for rules that were rewritten."
                 .to_owned(),

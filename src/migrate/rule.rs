@@ -6,6 +6,46 @@ use mesh_config::rule::Rule;
 
 /// A rule as Mesh wants it: `None` where it is as it should be. `v2`: it is known to be of the second syntax.
 pub(super) fn convert(text: &str, v2: bool) -> Result<Option<String>, String> {
+    let (plain, variables) = Variables::taken(text);
+    let rule = converted(&plain, v2)?;
+    Ok(rule.map(|rule| variables.given_back(rule)))
+}
+
+/// Variables (`${DOMAIN}`) of a compose file or a job, which are filled in before Mesh reads the rule.
+pub(super) struct Variables(Vec<String>);
+
+impl Variables {
+    /// `text` with a word in place of each, and what they were.
+    pub(super) fn taken(text: &str) -> (String, Self) {
+        let mut variables = Vec::new();
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            let Some((name, after)) = closing(behind).and_then(|end| behind.split_at_checked(end)) else {
+                break;
+            };
+            out.push_str(before);
+            out.push_str(&Self::word(variables.len()));
+            variables.push(format!("${{{name}}}"));
+            rest = after.get(1..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        (out, Self(variables))
+    }
+
+    fn given_back(&self, mut text: String) -> String {
+        for (number, variable) in self.0.iter().enumerate() {
+            text = text.replace(&Self::word(number), variable);
+        }
+        text
+    }
+
+    fn word(number: usize) -> String {
+        format!("variable-{number}-of-migrate")
+    }
+}
+
+fn converted(text: &str, v2: bool) -> Result<Option<String>, String> {
     let taken = text.parse::<Rule>();
     if taken.is_ok() && !v2 && !has_template(text) {
         return Ok(None);
@@ -89,6 +129,8 @@ fn call(name: &str, arguments: &[String]) -> Option<String> {
     match calls?.as_slice() {
         [] => None,
         [call] => Some(call.clone()),
+        // Of a query every pair is asked for, of everything else one is enough.
+        calls if matcher == "Query" => Some(format!("({})", calls.join(" && "))),
         calls => Some(format!("({})", calls.join(" || "))),
     }
 }
@@ -192,8 +234,25 @@ mod tests {
     fn what_is_a_rule_of_both_syntaxes_is_rewritten_where_it_is_known_to_be_of_the_second() {
         let rule = "Query(`a=b`, `c=d`)";
         assert_eq!(convert(rule, false), Ok(None));
-        let wanted = "(Query(`a`, `b`) || Query(`c`, `d`))";
+        let wanted = "(Query(`a`, `b`) && Query(`c`, `d`))";
         assert_eq!(convert(rule, true), Ok(Some(wanted.to_owned())));
+    }
+
+    #[test]
+    fn variables_stay_where_they_are() {
+        assert_eq!(convert("Host(`${DOMAIN}`)", false), Ok(None));
+        for (rule, wanted) in [
+            (
+                "Host(`${A:-a.com}`, `${B}`)",
+                "(Host(`${A:-a.com}`) || Host(`${B}`))",
+            ),
+            (
+                "HostRegexp(`{x:[a-z]+}.${DOMAIN}`)",
+                r"HostRegexp(`^[a-z]+\.${DOMAIN}$`)",
+            ),
+        ] {
+            assert_eq!(convert(rule, false).unwrap().as_deref(), Some(wanted), "{rule}");
+        }
     }
 
     #[test]

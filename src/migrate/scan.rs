@@ -67,13 +67,13 @@ impl Scanner {
         };
         let mut at = 0;
         for (number, line) in text.split_inclusive('\n').enumerate() {
-            scanner.line(at, line.trim_end_matches(['\n', '\r']), number + 1);
+            scanner.line(text, at, line.trim_end_matches(['\n', '\r']), number + 1);
             at += line.len();
         }
         scanner.found
     }
 
-    fn line(&mut self, start: usize, line: &str, number: usize) {
+    fn line(&mut self, text: &str, start: usize, line: &str, number: usize) {
         let content = line.trim_start();
         let column = line.len() - content.len();
         if content.starts_with('#') || content.starts_with("//") {
@@ -97,11 +97,18 @@ impl Scanner {
                 continue;
             }
             let begins = before.is_whitespace() || "\"'[,{".contains(before);
-            if begins && let Some(mut found) = self.label(start, line, at) {
+            if begins && let Some(mut found) = self.label(text, start, line, at) {
                 found.line = number;
-                found.set = self.set(column);
-                skip_to = found.value_span.end.max(found.span.end) - start;
-                quote = found.quote;
+                found.set = self.set(column, is_pair(line, at));
+                let is_here = found.value_span.end <= start + line.len();
+                let end = if is_here {
+                    found.value_span.end
+                } else {
+                    found.span.end
+                };
+                skip_to = end.max(found.span.end) - start;
+                quote = line.get(skip_to..).and_then(|rest| rest.chars().next());
+                quote = quote.filter(|c| "\"'".contains(*c));
                 found.separator = self.separator(line, column, at, found.quote);
                 self.found.push(found);
                 before = 'x';
@@ -119,7 +126,7 @@ impl Scanner {
     }
 
     /// The label that begins at `at` in the line, with places in the text.
-    fn label(&self, start: usize, line: &str, at: usize) -> Option<Found> {
+    fn label(&self, text: &str, start: usize, line: &str, at: usize) -> Option<Found> {
         let rest = line.get(at..)?;
         let begins_with = |prefix: &str| {
             let head = rest.get(..prefix.len());
@@ -150,6 +157,11 @@ impl Scanner {
         let whole = line.get(at..end)?;
         if is_fabio {
             found.key = unescaped(whole, quote);
+            return Some(found);
+        }
+        if is_pair(line, at) && !whole.contains('=') {
+            found.key = unescaped(whole, quote);
+            self.other_of_pair(text, start + end + usize::from(quote.is_some()), &mut found)?;
             return Some(found);
         }
         let cut = whole.find(|c: char| c == '=' || (quote.is_none() && (c == ':' || c.is_whitespace())));
@@ -192,6 +204,23 @@ impl Scanner {
         Some(())
     }
 
+    /// Reads the value of a pair `{"key": …, "value": …}`, which stands behind its key, mostly on the next line.
+    fn other_of_pair(&self, text: &str, behind: usize, found: &mut Found) -> Option<()> {
+        let rest = text
+            .get(behind..)?
+            .trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
+        let head = rest.get(.."value".len())?;
+        let rest = rest
+            .get(head.len()..)
+            .filter(|_| head.eq_ignore_ascii_case("value"))?;
+        let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
+        let start = text.len() - rest.len();
+        found.apart = true;
+        let line = rest.split(['\n', '\r']).next()?;
+        self.value(start, line, 0, found)
+    }
+
     /// The length of a text without quotes.
     fn bare(&self, rest: &str) -> usize {
         let end = rest.find(" #").unwrap_or(rest.len());
@@ -203,8 +232,11 @@ impl Scanner {
         text.get(..end).unwrap_or(text).trim_end().len()
     }
 
-    fn set(&mut self, column: usize) -> usize {
-        let bracket = self.open.last().copied();
+    fn set(&mut self, column: usize, is_pair: bool) -> usize {
+        // A pair has brackets of its own, within those of all.
+        let mut open = self.open.iter().rev();
+        let own = open.next();
+        let bracket = if is_pair { open.next().or(own) } else { own }.copied();
         let known = match bracket {
             Some(open) => self
                 .brackets
@@ -238,6 +270,21 @@ impl Scanner {
         };
         format!("{quote}{between}{quote}")
     }
+}
+
+/// Whether what begins at `at` is the `key` of a pair, as AWS writes tags.
+fn is_pair(line: &str, at: usize) -> bool {
+    let before = line
+        .get(..at)
+        .unwrap_or_default()
+        .trim_end_matches(['"', '\''])
+        .trim_end();
+    let Some(name) = before.strip_suffix([':', '=']) else {
+        return false;
+    };
+    let name = name.trim_end().trim_end_matches(['"', '\'']);
+    let word = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
+    word.is_some_and(|word| word.eq_ignore_ascii_case("key"))
 }
 
 /// Where the quote that is open ends.
@@ -333,6 +380,26 @@ mod tests {
                 label("traefik.a", "3", 1, 2),
             ]
         );
+    }
+
+    #[test]
+    fn pairs_of_key_and_value_are_found_on_lines_of_their_own_or_on_one() {
+        for text in [
+            "[\n  {\n    \"key\": \"traefik.a\",\n    \"value\": \"1\"\n  },\n  {\n    \"key\": \"traefik.b\",\n    \"value\": \"2\"\n  }\n]\n",
+            r#"{"tags": [{"key": "traefik.a", "value": "1"}, {"key": "traefik.b", "value": "2"}]}"#,
+            "Tags:\n  - Key: traefik.a\n    Value: '1'\n  - Key: traefik.b\n    Value: 2\n",
+        ] {
+            let all: Vec<_> = found(text)
+                .into_iter()
+                .map(|(key, value, _, set)| (key, value, set))
+                .collect();
+            let wanted = [("traefik.a", "1", 1), ("traefik.b", "2", 1)];
+            assert_eq!(
+                all,
+                wanted.map(|(key, value, set)| (key.to_owned(), value.to_owned(), set)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use mesh_config::{
 };
 
 use super::{
-    fabio, rule,
+    closed, fabio, rule,
     scan::{FABIO, Found},
 };
 
@@ -20,6 +20,8 @@ pub(super) enum Outcome {
     LeftOut,
     /// Stays as it was, and so counts for nothing.
     Refused,
+    /// Does not translate, and is written as these, so that its router lets nobody in.
+    Closed(Vec<(String, String)>),
 }
 
 /// A label and what became of it.
@@ -47,6 +49,9 @@ const LEFT_OUT: [(&str, &str); 4] = [
         "a path that would be empty is always /",
     ),
 ];
+
+/// What is said of rules that something else fills in before Mesh reads them.
+const VARIABLES: &str = "variables stay as they are: look at what becomes of them";
 
 /// What is said of labels that are refused with another.
 const BELONGS: &str = "belongs to what does not translate";
@@ -77,6 +82,8 @@ pub(super) fn translate(set: Vec<Found>) -> Vec<Judged> {
         let declaration = decoded(&judged);
         let problems = problems(&declaration);
         if problems.is_empty() {
+            closed::close(&mut judged, v2);
+            let declaration = decoded(&judged);
             keep_closed(&mut judged, &declaration);
             return judged;
         }
@@ -87,7 +94,7 @@ pub(super) fn translate(set: Vec<Found>) -> Vec<Judged> {
     judged
 }
 
-fn label(found: &Found, v2: bool) -> (Outcome, String) {
+pub(super) fn label(found: &Found, v2: bool) -> (Outcome, String) {
     let path = found.key.split_once('.').map_or("", |(_, path)| path);
     let lower = path.to_ascii_lowercase();
     if let Some((_, why)) = LEFT_OUT.iter().find(|(key, _)| is_of(&lower, key)) {
@@ -102,6 +109,12 @@ fn label(found: &Found, v2: bool) -> (Outcome, String) {
                 value = rule;
             }
             Err(reason) => return (Outcome::Refused, reason),
+        }
+        if value.contains("${") {
+            note = [note.as_str(), VARIABLES]
+                .join("; ")
+                .trim_start_matches("; ")
+                .to_owned();
         }
     }
     if is_of(&lower, "http.middlewares.*.ipwhitelist.") {
@@ -146,7 +159,7 @@ fn take_along(judged: &mut [Judged]) {
 }
 
 /// The object that a label belongs to: `http.routers.shop`; of simple labels all are one.
-fn object_of(key: &str) -> Option<String> {
+pub(super) fn object_of(key: &str) -> Option<String> {
     if key.starts_with(FABIO) {
         return None;
     }
@@ -178,10 +191,14 @@ fn renamed(key: &str, from: &str, to: &str) -> String {
     names.collect::<Vec<_>>().join(".")
 }
 
-fn decoded(judged: &[Judged]) -> Declaration {
+pub(super) fn decoded(judged: &[Judged]) -> Declaration {
     let labels = judged.iter().flat_map(|judged| match &judged.outcome {
-        Outcome::Translated(labels) => labels.clone(),
+        Outcome::Translated(labels) | Outcome::Closed(labels) => labels.clone(),
         Outcome::LeftOut | Outcome::Refused => Vec::new(),
+    });
+    let labels = labels.map(|(key, value)| match key.ends_with(".rule") {
+        true => (key, rule::Variables::taken(&value).0),
+        false => (key, value),
     });
     let set = LabelSet {
         origin: Origin::new("translation"),
@@ -191,7 +208,7 @@ fn decoded(judged: &[Judged]) -> Declaration {
 }
 
 /// Where what is refused begins, and why.
-fn problems(declaration: &Declaration) -> Vec<(String, Problem)> {
+pub(super) fn problems(declaration: &Declaration) -> Vec<(String, Problem)> {
     let broken = declaration.set_aside.iter().map(|broken| {
         let name = &broken.name;
         let at = match broken.kind {
@@ -288,7 +305,7 @@ mod tests {
     fn migrated(text: &str) -> (Vec<String>, String) {
         let judged = translate(scan(text, "traefik"));
         let written = judged.iter().flat_map(|judged| match &judged.outcome {
-            Outcome::Translated(labels) => labels
+            Outcome::Translated(labels) | Outcome::Closed(labels) => labels
                 .iter()
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect(),
@@ -343,12 +360,14 @@ mod tests {
 
     #[test]
     fn no_router_is_left_without_its_rule_or_its_middlewares() {
-        for broken in ["rule=Hots(`a.com`)", "middlewares=auth@docker"] {
-            let (written, notes) = migrated(&format!(
-                "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.{broken}\ntraefik.http.routers.b.rule=Host(`b.com`)\n"
-            ));
-            assert_eq!(written, ["mesh.http.routers.b.rule=Host(`b.com`)"], "{notes}");
-        }
+        let (written, notes) = migrated(
+            "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.rule=Hots(`a.com`)\ntraefik.http.routers.b.rule=Host(`b.com`)\n",
+        );
+        assert_eq!(written, ["mesh.http.routers.b.rule=Host(`b.com`)"], "{notes}");
+        let (written, notes) = migrated(
+            "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.middlewares=auth@docker\ntraefik.http.routers.b.rule=Host(`b.com`)\n",
+        );
+        assert!(written.is_empty(), "{written:?} {notes}");
     }
 
     #[test]
