@@ -98,6 +98,24 @@ fn labels_come_from_the_standard_input_and_the_report_is_json() {
 }
 
 #[test]
+fn labels_are_offered_as_they_are_only_where_some_translate() {
+    let place = Place::new();
+    for (labels, offered) in [
+        ("traefik.http.routers.a.rule=Host(`a.com`)\n", true),
+        ("traefik.tcp.routers.a.rule=HostSNI(`*`)\n", false),
+    ] {
+        place.write("labels", labels);
+        let run = place.run(&["migrate", "labels"]);
+        assert_eq!(
+            run.stdout().contains("labelPrefixes"),
+            offered,
+            "{}",
+            run.stdout()
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_migrated_says_so() {
     let place = Place::new();
     place.write("empty.txt", "nothing here\n");
