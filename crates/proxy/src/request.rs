@@ -166,6 +166,9 @@ async fn led(
     let client = exchange.client().clone();
     let body = RequestBody::new(body, client.settings());
     exchange.receives(body.upload());
+    for name in &route.secret_parameters {
+        exchange.trail().hide_parameter(name.clone());
+    }
     let mut visit = Visit::new(head, body, client, exchange.trail());
     let mut behind = Behind {
         route: route.clone(),

@@ -139,8 +139,13 @@ fn docker_builds_an_image_that_runs_on_a_read_only_root() {
             "mesh".to_owned()
         }
     };
-    let version = docker(&["run", "--rm", "--read-only", "--cap-drop=ALL", &image, "version"]);
-    assert!(version.starts_with("mesh "), "{version}");
+    // A client may miss what a container says that ends at once.
+    let version = || docker(&["run", "--rm", "--read-only", "--cap-drop=ALL", &image, "version"]);
+    let said = (0..5).map(|_| version()).find(|said| !said.is_empty());
+    assert!(
+        said.as_ref().is_some_and(|said| said.starts_with("mesh ")),
+        "{said:?}"
+    );
     let of = |what: &str| docker(&["image", "inspect", "--format", &format!("{{{{{what}}}}}"), &image]);
     assert_eq!(of(".Config.User"), "65532:65532");
     assert_eq!(

@@ -156,19 +156,29 @@ impl Trail {
     }
 }
 
+/// What separates parameters for some reader or other.
+const SEPARATORS: [char; 2] = ['&', ';'];
+
 /// `uri` without the value of the parameter `name`.
 fn without_value(uri: Uri, name: &str) -> Uri {
     let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let is_hidden = |pair: &str| *percent_decode_str(&key(pair)).decode_utf8_lossy() == *name;
     let query = uri.query().unwrap_or_default();
-    if !query.split('&').any(is_hidden) {
+    if !query.split(SEPARATORS).any(is_hidden) {
         return uri;
     }
-    let pairs = query.split('&').map(|pair| match is_hidden(pair) {
-        true => format!("{}={REDACTED}", key(pair)),
-        false => pair.to_owned(),
+    let pairs = query.split_inclusive(SEPARATORS).map(|pair| {
+        let bare = pair.trim_end_matches(SEPARATORS);
+        match is_hidden(bare) {
+            true => format!(
+                "{}={REDACTED}{}",
+                key(bare),
+                pair.strip_prefix(bare).unwrap_or_default()
+            ),
+            false => pair.to_owned(),
+        }
     });
-    let shown = format!("{}?{}", uri.path(), pairs.collect::<Vec<_>>().join("&"));
+    let shown = format!("{}?{}", uri.path(), pairs.collect::<String>());
     let mut parts = uri.into_parts();
     parts.path_and_query = shown.parse().ok();
     Uri::from_parts(parts).unwrap_or_default()
@@ -184,6 +194,10 @@ mod tests {
         trail.hide_parameter("key".into());
         for (uri, shown) in [
             ("/a?key=s3cret", "/a?key=REDACTED"),
+            (
+                "/a?b=1;key=s3cret;&%6bey=s3cret",
+                "/a?b=1;key=REDACTED;&%6bey=REDACTED",
+            ),
             (
                 "/a?x=1&%6bey=s3cret&key&monkey=1",
                 "/a?x=1&%6bey=REDACTED&key=REDACTED&monkey=1",

@@ -142,6 +142,10 @@ impl ApiKey {
 }
 
 impl Around for ApiKey {
+    fn secret_parameter(&self) -> Option<&Arc<str>> {
+        self.query.as_ref()
+    }
+
     fn call<'a>(&'a self, visit: &'a mut Visit<'_>, mut next: Next<'a>) -> LocalBoxFuture<'a, Answer> {
         Box::pin(async move {
             if let Some(name) = &self.query {

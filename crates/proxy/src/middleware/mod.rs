@@ -180,6 +180,11 @@ pub(crate) trait Around: Debug + Send + Sync {
     fn asked(&self) -> Option<&Arc<Service>> {
         None
     }
+
+    /// A parameter of the query whose value no log may have, also of requests that do not come this far.
+    fn secret_parameter(&self) -> Option<&Arc<str>> {
+        None
+    }
 }
 
 /// Why the settings of a middleware cannot be used.
@@ -283,6 +288,14 @@ impl Middleware {
         match &self.step {
             Step::Head(_) => None,
             Step::Around(step) => step.asked(),
+        }
+    }
+
+    /// A parameter of the query whose value no log may have.
+    pub(crate) fn secret_parameter(&self) -> Option<&Arc<str>> {
+        match &self.step {
+            Step::Head(_) => None,
+            Step::Around(step) => step.secret_parameter(),
         }
     }
 

@@ -58,6 +58,8 @@ pub struct Route {
     pub(crate) guard: Option<OptionsGuard>,
     /// Some of its middlewares do more than look at heads.
     pub(crate) has_around: bool,
+    /// Parameters of queries whose values no log may have.
+    pub(crate) secret_parameters: Box<[Arc<str>]>,
     /// Place of its provider in the precedence; lower wins.
     pub(super) precedence: usize,
     pub(super) wildcard: bool,
@@ -100,6 +102,11 @@ impl From<RouteParts> for Route {
             wildcard: has_wildcard(parts.rule.expr()),
             keys: Keys::of(parts.rule.expr()),
             has_around: parts.middlewares.iter().any(|middleware| middleware.is_around()),
+            secret_parameters: parts
+                .middlewares
+                .iter()
+                .filter_map(|middleware| middleware.secret_parameter().cloned())
+                .collect(),
             name: parts.name,
             label: parts.label,
             rule: parts.rule,

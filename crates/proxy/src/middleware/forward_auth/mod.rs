@@ -163,9 +163,9 @@ impl Around for ForwardAuth {
                 let refusal = Answer::from(self.taken.refusal(head, body, &self.target));
                 return refusal.counted(Outcome::Denied).counted_all(outcomes);
             }
-            if self.taken.admit(&mut visit.head.headers, &head.headers) {
-                visit.trail.note_known();
-            }
+            self.taken.admit(&mut visit.head.headers, &head.headers);
+            // Whom the server let in it may know, by what the request has with it, whatever it says of that.
+            visit.trail.note_known();
             let cookies = self.taken.cookies(&head.headers);
             let mut answer = next.run(visit).await.counted_all(outcomes);
             put_cookies(&mut answer.head.headers, cookies);

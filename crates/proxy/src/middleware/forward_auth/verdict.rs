@@ -81,15 +81,12 @@ impl Taken {
     }
 
     /// Gives a request the headers that the answer has for it. What it had under their names, in any spelling that some
-    /// servers take for theirs, was not from there. True if it got any.
-    pub(super) fn admit(&self, request: &mut HeaderMap, answer: &HeaderMap) -> bool {
+    /// servers take for theirs, was not from there.
+    pub(super) fn admit(&self, request: &mut HeaderMap, answer: &HeaderMap) {
         remove_all(request, |name| self.is_claim(name));
-        let mut is_told = false;
         for (name, value) in answer.iter().filter(|(name, _)| self.is_meant(name)) {
             request.append(name, value.clone());
-            is_told = true;
         }
-        is_told
     }
 
     /// True for headers of an answer that requests get.
