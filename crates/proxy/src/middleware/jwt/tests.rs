@@ -371,37 +371,19 @@ async fn a_token_that_was_verified_is_judged_each_time() {
     assert_eq!(refused.unwrap(), Err(Refusal::Expired));
 }
 
-/// Says what it costs to verify a token, and to know it: `cargo test --release -p mesh-proxy --lib -- --ignored --nocapture
-/// known_again`.
 #[test]
-#[ignore = "it measures, and asserts nothing that a busy machine could not spoil"]
-fn what_it_costs_to_verify_a_token_and_to_be_known_again() {
-    const TIMES: u32 = 2_000;
+fn a_token_is_known_again_whatever_signed_it() {
     for (name, issuer) in [
         ("ES256", Issuer::p256("a")),
         ("RS256", Issuer::rsa("a", Algorithm::RS256)),
     ] {
         let jwt = jwt(json!({"keys": [{"pem": issuer.pem()}], "algorithms": [name]})).unwrap();
-        let token =
-            issuer.token(&json!({"iss": "https://idp.example.com", "sub": "me", "roles": ["a", "b"]}));
-        let begin = Instant::now();
-        for _ in 0..TIMES {
-            let keys = jwt.own.get();
-            assert!(
-                Token::parse(&token, &jwt.algorithms)
-                    .unwrap()
-                    .verify(&keys)
-                    .is_ok()
-            );
+        let claims = json!({"iss": "https://idp.example.com", "sub": "me", "roles": ["a", "b"]});
+        let token = issuer.token(&claims);
+        let parsed = Token::parse(&token, &jwt.algorithms).unwrap();
+        assert!(parsed.verify(&jwt.own.get()).is_ok(), "{name}");
+        for _ in 0..2 {
+            assert!(jwt.verify(&token).is_ok(), "{name}");
         }
-        let anew = begin.elapsed() / TIMES;
-        let begin = Instant::now();
-        for _ in 0..TIMES {
-            assert!(jwt.verify(&token).is_ok());
-        }
-        println!(
-            "{name}: verified in {anew:?}, known again in {:?}",
-            begin.elapsed() / TIMES
-        );
     }
 }
