@@ -118,6 +118,9 @@ impl Exchange {
     /// It goes this way.
     pub(crate) fn take(&mut self, route: &Arc<Route>) {
         self.route = Some(route.clone());
+        for name in &route.secret_parameters {
+            self.trail.hide_parameter(name.clone());
+        }
     }
 
     /// Its body is on its way to a server.

@@ -41,6 +41,9 @@ async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<Respo
         }
         let route = route(exchange.client(), &mut head, &mut sanitized)?;
         exchange.take(&route);
+        if route.guard.is_some() && route.guard != exchange.client().guard() {
+            return Err(Failure::Misdirected);
+        }
         if route.has_around {
             return Ok(Box::pin(led(&route, head, body, sanitized, &mut exchange)).await);
         }
@@ -146,9 +149,6 @@ fn route(
     }
     let found = found(&table, client.entry_point(), head, client.peer())?;
     let route = found.ok_or(Failure::NoRoute)?;
-    if route.guard.is_some() && route.guard != client.guard() {
-        return Err(Failure::Misdirected);
-    }
     if !route.leads_straight() {
         sanitized.introduce(head, client.peer(), client.settings());
     }
@@ -166,9 +166,6 @@ async fn led(
     let client = exchange.client().clone();
     let body = RequestBody::new(body, client.settings());
     exchange.receives(body.upload());
-    for name in &route.secret_parameters {
-        exchange.trail().hide_parameter(name.clone());
-    }
     let mut visit = Visit::new(head, body, client, exchange.trail());
     let mut behind = Behind {
         route: route.clone(),

@@ -8,7 +8,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 
-use super::{Behind, Noted, Raw, answer};
+use super::{Behind, Noted, Noting, Raw, answer};
 use crate::mesh::eventually;
 
 fn cache(options: Value) -> [(&'static str, Value); 1] {
@@ -337,4 +337,22 @@ fn what_was_answered_to_one_user_is_not_for_another() {
         assert_eq!(get("YW5uOjEyMzQ1Ng==").text(), "body 1", "{headers}");
         assert_eq!(get("Ym9iOjEyMzQ1Ng==").text(), second, "{headers}");
     }
+}
+
+#[test]
+fn what_was_answered_to_whom_another_server_let_in_is_not_for_others() {
+    let auth = Noting::new(|_| answer("200 OK", "", ""));
+    let address = format!("http://{}/verify", auth.address);
+    let behind = Behind::before(
+        &[
+            ("auth", json!({"forwardAuth": {"address": address}})),
+            ("cache", json!({"cache": {}})),
+        ],
+        counting("Cache-Control: max-age=60\r\n"),
+    );
+    let get = |who: &str| {
+        let asked = behind.ask(&format!("GET /a HTTP/1.1\r\nCookie: session={who}"));
+        asked.text()
+    };
+    assert_eq!((get("ann").as_str(), get("bob").as_str()), ("body 1", "body 2"));
 }
