@@ -13,7 +13,7 @@ pub mod settings;
 mod snapshot;
 pub mod status;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, SETTLE};
 pub use exposure::{Allow, Exposure, ExposureSettings};
 pub use provider::{Content, Provider, ProviderError, Report, Scope};
 pub use runtime::{Discovery, Registration, start};

@@ -27,5 +27,5 @@ pub use notices::Notices;
 pub use remote::{Remote, blocking_timeout};
 pub use reply::{MAX_ANSWER_BYTES, Reply};
 pub use settings::{HttpAuth, Scheme, TlsSettings};
-pub use settle::{SETTLE, Settle};
+pub use settle::Settle;
 pub use target::{Target, TargetError, Token};

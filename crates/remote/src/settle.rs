@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
+use mesh_discovery::SETTLE;
 use tokio::time::Instant;
-
-/// How long what is missing is kept: agents compare their services with the servers' at least once a minute.
-pub const SETTLE: Duration = Duration::from_secs(75);
 
 /// Remembers that answers are incomplete.
 #[derive(Debug, Default)]

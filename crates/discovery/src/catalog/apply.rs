@@ -28,6 +28,9 @@ impl Catalog {
             let data = state.scopes.entry(scope).or_default();
             data.last_error = Some(error);
             data.unreadable = unreadable;
+            if data.restored {
+                state.comeback.is_absent();
+            }
         }
     }
 
@@ -37,6 +40,9 @@ impl Catalog {
             state.errors += 1;
             for data in state.scopes.values_mut() {
                 data.last_error = Some(error.to_owned());
+            }
+            if state.scopes.values().any(|data| data.restored) {
+                state.comeback.is_absent();
             }
         }
     }
@@ -48,17 +54,22 @@ impl Catalog {
         instances: Vec<Instance>,
         now: SystemTime,
     ) {
+        let first = self.scope(provider, scope).is_some_and(|data| data.restored);
         self.succeeded(provider, scope, now);
-        let Some(data) = self.scope(provider, scope) else {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let Some(data) = state.scopes.get(scope) else {
             return;
         };
         let Difference { changed, missing } = data.compare(instances);
+        let kept = state.comeback.keep(scope, first, &missing);
         let key = |id: &Arc<str>| InstanceKey {
             provider: provider.clone(),
             scope: scope.clone(),
             id: id.clone(),
         };
-        for id in &missing {
+        for id in missing.iter().filter(|id| !kept.contains(*id)) {
             self.leave(&key(id), now);
         }
         let mut moved = Vec::with_capacity(changed.len());
@@ -117,6 +128,11 @@ impl Catalog {
             .filter(|name| *name != scope && !listed.contains(*name))
             .cloned()
             .collect();
+        let unconfirmed = |name: &Scope| {
+            let data = state.scopes.get(name);
+            data.is_some_and(|data| data.restored && matches!(data.held, Held::Instances(_)))
+        };
+        let gone = state.comeback.keep_scopes(gone, unconfirmed);
         for name in &listed {
             state.scopes.entry(name.clone()).or_default().unlisted = false;
         }
@@ -187,6 +203,30 @@ impl Catalog {
     pub(super) fn succeeded(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
         if let Some(state) = self.providers.get_mut(provider) {
             state.scopes.entry(scope.clone()).or_default().succeeded(now);
+            if let Some(until) = state.comeback.begin(now) {
+                self.timers.at(until, Timer::Complete(provider.clone()));
+            }
+        }
+    }
+
+    /// A provider that had come back is complete: what it still lacks is gone.
+    pub(super) fn complete(&mut self, provider: &ProviderName, now: SystemTime) {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let (missing, unlisted) = state.comeback.end();
+        for (scope, ids) in missing {
+            for id in ids {
+                let key = InstanceKey {
+                    provider: provider.clone(),
+                    scope: scope.clone(),
+                    id,
+                };
+                self.leave(&key, now);
+            }
+        }
+        for scope in unlisted {
+            self.unlist(provider, &scope, now);
         }
     }
 
@@ -295,16 +335,13 @@ impl Catalog {
             if other == *key {
                 continue;
             }
-            let confirmed = self
-                .providers
-                .get(&other.provider)
-                .and_then(|state| state.scopes.get(&other.scope))
-                .is_some_and(|scope| {
-                    scope.state() == ScopeState::Fresh
-                        && scope
-                            .record(&other.id)
-                            .is_some_and(|record| record.gone_since.is_none())
-                });
+            let confirmed = self.providers.get(&other.provider).is_some_and(|state| {
+                let scope = state.scopes.get(&other.scope);
+                let scope = scope.filter(|scope| scope.state() == ScopeState::Fresh);
+                let record = scope.and_then(|scope| scope.record(&other.id));
+                record.is_some_and(|record| record.gone_since.is_none())
+                    && !state.comeback.keeps(&other.scope, &other.id)
+            });
             if !confirmed {
                 self.remove(&other);
             }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod apply;
+mod comeback;
 mod kin;
 mod namespace;
 mod persist;
@@ -17,6 +18,7 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
+pub use comeback::SETTLE;
 pub use persist::CatalogSnapshot;
 pub(crate) use unit::{Objects, UnitKey};
 
@@ -111,6 +113,7 @@ impl Catalog {
             match timer {
                 Timer::Drain(key) => self.drained(&key, now),
                 Timer::Retention(provider, unit) => self.retention_ended(&provider, &unit, now),
+                Timer::Complete(provider) => self.complete(&provider, now),
             }
         }
     }

@@ -13,6 +13,7 @@ use mesh_config::{
 };
 
 use super::{
+    comeback::Comeback,
     kin::Kin,
     namespace::{Namespace, Order},
     scope::{Held, ScopeData},
@@ -79,6 +80,7 @@ pub(crate) struct ProviderState {
     pub(crate) units: BTreeMap<UnitKey, Unit>,
     pub(crate) namespaces: Namespaces,
     pub(crate) kin: Kin,
+    pub(crate) comeback: Comeback,
     /// Every scope was read once, in this run or the one that wrote the snapshot.
     pub(crate) synced: bool,
     /// Reads that failed since the start.
@@ -114,6 +116,7 @@ impl ProviderState {
                 tls_options: Namespace::new("tls.options"),
             },
             kin: Kin::default(),
+            comeback: Comeback::default(),
             synced: false,
             errors: 0,
         }

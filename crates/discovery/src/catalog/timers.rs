@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Drain(InstanceKey),
     /// The routes of a service without instances end.
     Retention(ProviderName, UnitKey),
+    /// A provider that was absent has had the time to be complete again.
+    Complete(ProviderName),
 }
 
 /// Timers by the time they fall due.
@@ -26,8 +28,13 @@ impl Timers {
     /// Adds a timer `after` `since`; a time beyond the end of the calendar never comes.
     pub(crate) fn add(&mut self, since: SystemTime, after: Duration, timer: Timer) {
         if let Some(due) = since.checked_add(after) {
-            self.0.insert((due, timer));
+            self.at(due, timer);
         }
+    }
+
+    /// Adds a timer that falls due at `due`.
+    pub(crate) fn at(&mut self, due: SystemTime, timer: Timer) {
+        self.0.insert((due, timer));
     }
 
     /// When the next one falls due.

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, stream::BoxStream};
 use mesh_config::{ProviderName, instance::Instance};
+use mesh_discovery::SETTLE;
 use mesh_discovery::{Content, Provider, ProviderError, Report};
 use mesh_provider_consul::{ConsulCatalog, Settings};
-use mesh_remote::SETTLE;
 use tokio::time::Instant;
 
 use crate::world::{Registration, World};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mesh_config::instance::Lifecycle::Ready;
+use mesh_discovery::SETTLE;
 use mesh_provider_nomad::Settings;
-use mesh_remote::SETTLE;
 use tokio::time::Instant;
 
 use crate::{

@@ -6,7 +6,7 @@ use mesh_config::{ProviderName, instance::Lifecycle, layer::Format};
 
 use super::{With as _, World, consul, file, instance};
 use crate::{
-    catalog::{Catalog, CatalogSnapshot},
+    catalog::{Catalog, CatalogSnapshot, SETTLE},
     exposure::{Allow, ExposureSettings},
     provider::{Content, Scope},
     settings::DiscoverySettings,
@@ -52,6 +52,55 @@ fn everything_known_serves_again_and_is_stale_until_it_is_confirmed() {
     new.replace("web", [instance("web", 1).labels(RULES)]);
     assert_eq!(new.state("web"), ScopeState::Fresh);
     assert_eq!(new.lives("web")[1].1, Lifecycle::Draining);
+}
+
+/// What an earlier run knew, in one that found nobody to ask at first.
+fn absent_at_the_start() -> World {
+    let mut world = World::new();
+    world.list(&["web", "api"]);
+    world.replace("web", [instance("web", 1).labels(RULES), instance("web", 2)]);
+    world.replace("api", [instance("api", 3)]);
+    let mut new = restart(&world);
+    new.fail(&consul(), "catalog");
+    new
+}
+
+#[test]
+fn a_control_plane_that_comes_back_without_its_state_takes_no_server_away_before_it_had_time_to_be_complete()
+{
+    let mut new = absent_at_the_start();
+    let before = format!("{:#?}", new.configuration());
+    new.list(&["web"]);
+    new.replace("web", []);
+    new.pass(SETTLE.as_secs() - 1);
+    assert_eq!(format!("{:#?}", new.configuration()), before);
+    new.replace("web", [instance("web", 1).labels(RULES)]);
+    let ready = |world: &World| {
+        let lives = [world.lives("web"), world.lives("api")].concat();
+        let ready = lives.into_iter().filter(|(_, life)| *life == Lifecycle::Ready);
+        ready.map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(ready(&new).len(), 3);
+    new.pass(1);
+    assert_eq!(ready(&new).len(), 1, "{:?}", new.lives("web"));
+}
+
+#[test]
+fn what_came_back_and_is_then_gone_drains_at_once() {
+    let mut new = absent_at_the_start();
+    new.list(&["web", "api"]);
+    new.replace("web", [instance("web", 1).labels(RULES), instance("web", 2)]);
+    new.replace("web", [instance("web", 1).labels(RULES)]);
+    assert_eq!(new.lives("web")[1].1, Lifecycle::Draining);
+}
+
+#[test]
+fn an_address_that_somebody_new_has_is_not_kept_for_one_that_is_missing() {
+    let mut new = absent_at_the_start();
+    new.list(&["web", "new"]);
+    new.replace("web", [instance("web", 1).labels(RULES)]);
+    new.replace("new", [instance("new", 2)]);
+    assert_eq!(new.lives("web").len(), 1);
 }
 
 /// A document whose router `shop` has this host.
