@@ -1,8 +1,8 @@
 //! TLS with clients.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -256,6 +256,50 @@ fn the_end_of_a_connection_is_told_to_clients_who_could_not_know_it_else() {
         // Without a close_notify this is an error: the end could be anybody's doing.
         stream.read_to_string(&mut text).unwrap();
         assert!(text.contains(" 200 OK"), "{text}");
+    }
+}
+
+/// Where a server gives this answer, and ends the connection, to whoever connects.
+fn answering(answer: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            while stream.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            stream.get_mut().write_all(&answer).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn the_end_is_told_behind_a_whole_answer_of_any_length_and_not_behind_half_of_one() {
+    let whole = |length: usize| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        [head.into_bytes(), vec![b'x'; length]].concat()
+    };
+    let mut half = whole(1000);
+    half.truncate(500);
+    for (answer, length) in [
+        (whole(0), Some(0)),
+        (whole(3_000_000), Some(3_000_000)),
+        (half, None),
+    ] {
+        let (place, server) = (Place::new(), Server::named("one"));
+        pair(&["a.test"]).write(&place, "exact");
+        let text = document(&["exact"], "", &server).replace(&server.url(), &answering(answer));
+        let mesh = start(&place, &place.write("routes.yml", &text), &[]);
+        let mut stream = connect(mesh.address("web"), "a.test", &client(&[]));
+        let head = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+        stream.write_all(head).unwrap();
+        let mut text = String::new();
+        let read = stream.read_to_string(&mut text);
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+        assert_eq!(read.ok().and(body), length);
     }
 }
 

@@ -10,21 +10,21 @@ use std::{
 
 use http::HeaderValue;
 use mesh_telemetry::metrics::{EntryPointCounts, Label};
-use socket2::{SockRef, TcpKeepalive};
+
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{Reminders, Room, connection, listener::BACKLOG};
+use super::{
+    Reminders, Room, connection,
+    listener::{BACKLOG, set_options},
+};
 use crate::{
     drain::{Stage, StageCell, Stop},
     settings::EntryPoint,
     worker::Worker,
 };
-
-/// Silence after which the system asks whether a client is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(180);
 
 /// Pause when the system has no room for a connection (out of file descriptors).
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -110,7 +110,10 @@ async fn admit(accepted: io::Result<(TcpStream, SocketAddr)>, entry: &Rc<Entry>)
 
 /// Serves a connection in a task of its own.
 fn begin(stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit, entry: &Rc<Entry>) {
-    if let Err(error) = prepare(&stream) {
+    // Elsewhere connections have those of the socket that they came to.
+    if cfg!(not(target_os = "linux"))
+        && let Err(error) = set_options(&socket2::SockRef::from(&stream))
+    {
         return gone(entry, &error);
     }
     let gauge = entry.counts.as_ref().map(EntryPointCounts::open);
@@ -145,11 +148,6 @@ async fn permit(entry: &Entry) -> Option<OwnedSemaphorePermit> {
 
 fn gone(entry: &Entry, error: &io::Error) {
     tracing::debug!(entry_point = %entry.name, %error, "a connection was gone before it was served");
-}
-
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))
 }
 
 /// True for errors that say nothing about the next connection.

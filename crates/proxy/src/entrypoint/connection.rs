@@ -73,7 +73,8 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
     let (_, session) = stream.get_ref();
     client.secured(guard, session.peer_certificates());
     let speaks_http2 = session.alpn_protocol() == Some(b"h2");
-    let wire = Wire::Tls(Box::new(stream));
+    let stream = Box::new(stream);
+    let wire = Wire::Tls { stream, ended: false };
     if speaks_http2 {
         Box::pin(two::serve(wire, client)).await;
     } else {

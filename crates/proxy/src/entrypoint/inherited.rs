@@ -8,7 +8,7 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{BindError, Bound};
+use super::{BindError, Bound, listener::set_options};
 
 /// The sockets that a process was started with, each with the name it was given. Empty for a process that opens
 /// its own.
@@ -86,6 +86,7 @@ fn listening(listener: TcpListener) -> io::Result<TcpListener> {
 pub(crate) fn adopt(name: &str, listener: TcpListener, workers: usize) -> Result<Bound, BindError> {
     let share = || {
         listener.set_nonblocking(true)?;
+        set_options(&SockRef::from(&listener))?;
         let address = listener.local_addr()?;
         let others = (1..workers).map(|_| listener.try_clone());
         let mut listeners = others.collect::<io::Result<Vec<_>>>()?;

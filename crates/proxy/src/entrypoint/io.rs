@@ -62,9 +62,9 @@ impl ClientIo {
         self.wire.borrow().socket().poll_read_ready(cx).is_ready()
     }
 
-    /// True when the end of the connection is something to say, and not only to do.
-    pub(super) fn is_secured(&self) -> bool {
-        matches!(*self.wire.borrow(), Wire::Tls(_))
+    /// True when the end of the connection is something to say, and not only to do, and was not said.
+    pub(super) fn owes_end(&self) -> bool {
+        self.wire.borrow().owes_end()
     }
 
     /// Ready when the client has reset the connection. A half-closed one may still wait for its answer, so
@@ -100,6 +100,11 @@ impl ClientIo {
         polled
     }
 
+    /// Puts that this is the end behind what was queued.
+    pub(super) fn queue_end(&self) {
+        self.wire.borrow_mut().queue_end();
+    }
+
     /// Sends what was queued.
     pub(super) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut wire = self.wire.borrow_mut();
@@ -120,6 +125,31 @@ impl ClientIo {
         {
             tracing::debug!(%error, "cannot reset a client's connection");
         }
+    }
+}
+
+/// A client's socket that keeps what is written for the next [`ClientIo::poll_send`], as far as there is room.
+pub(super) struct Queue<'a>(pub(super) &'a ClientIo);
+
+impl AsyncWrite for Queue<'_> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_queue(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_queue(cx, bufs)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_send(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_send(cx)
     }
 }
 

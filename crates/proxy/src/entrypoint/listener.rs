@@ -3,14 +3,18 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs},
+    time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::settings::{Address, EntryPoint};
 
 /// Connections the system keeps for a worker until it accepts them; capped by `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 4096;
+
+/// Silence after which the system asks whether a client is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(180);
 
 /// Why an entrypoint cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +139,16 @@ fn bound_socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
+    set_options(&socket)?;
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// What every connection of a client has. On Linux it has what the socket had that it came to, which saves three calls
+/// for each.
+pub(super) fn set_options(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))
 }
 
 #[cfg(test)]
@@ -173,6 +185,18 @@ mod tests {
         let mut again = entry_point(&first.address.to_string());
         again.reuse_port = true;
         assert!(bind("web", &again, 1).is_ok());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn connections_have_the_options_of_the_socket_they_came_to() {
+        let bound = bind("web", &entry_point("127.0.0.1:0"), 1).unwrap();
+        let _client = std::net::TcpStream::connect(bound.address).unwrap();
+        bound.listeners[0].set_nonblocking(false).unwrap();
+        let (stream, _) = bound.listeners[0].accept().unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
     }
 
     #[test]

@@ -23,7 +23,11 @@ pub(super) enum Wire {
         early: Bytes,
     },
     /// In TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls {
+        stream: Box<TlsStream<TcpStream>>,
+        /// The client is told, or about to be, that nothing more comes.
+        ended: bool,
+    },
 }
 
 impl Wire {
@@ -31,15 +35,28 @@ impl Wire {
     pub(super) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain { stream, .. } => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tls { stream, .. } => stream.get_ref().0,
         }
+    }
+
+    /// Puts that this is the end behind what is sent next, where the end of a connection is something to say.
+    pub(super) fn queue_end(&mut self) {
+        if let Self::Tls { stream, ended } = self {
+            stream.get_mut().1.send_close_notify();
+            *ended = true;
+        }
+    }
+
+    /// True when the end of the connection is something to say, and was not said.
+    pub(super) fn owes_end(&self) -> bool {
+        matches!(self, Self::Tls { ended: false, .. })
     }
 
     /// Encrypts what there is room for, for the next [`Self::poll_send`]. Nothing where there is nothing to encrypt.
     pub(super) fn queue(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain { .. } => Ok(0),
-            Self::Tls(stream) => stream.get_mut().1.writer().write_vectored(parts),
+            Self::Tls { stream, .. } => stream.get_mut().1.writer().write_vectored(parts),
         }
     }
 
@@ -47,13 +64,13 @@ impl Wire {
     pub(super) fn has_queued(&self) -> bool {
         match self {
             Self::Plain { .. } => false,
-            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+            Self::Tls { stream, .. } => stream.get_ref().1.wants_write(),
         }
     }
 
     /// Sends of it what the socket takes at once.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self::Tls(stream) = self else {
+        let Self::Tls { stream, .. } = self else {
             return Poll::Ready(Ok(0));
         };
         let (stream, session) = stream.get_mut();
@@ -103,7 +120,7 @@ impl AsyncRead for Wire {
                 }
                 Poll::Ready(Ok(()))
             }
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls { stream, .. } => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -112,7 +129,7 @@ impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain { stream, .. } => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls { stream, .. } => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -123,28 +140,28 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain { stream, .. } => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls { stream, .. } => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain { stream, .. } => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Tls { stream, .. } => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain { stream, .. } => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls { stream, .. } => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain { stream, .. } => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls { stream, .. } => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

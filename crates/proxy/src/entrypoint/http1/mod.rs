@@ -95,7 +95,7 @@ pub(super) async fn serve(wire: Wire, client: Rc<Client>) {
             () = Box::pin(linger(&mut io)) => {}
             () = client.entry.stage.reached(Stage::Cut) => {}
         }
-    } else if (is_done || expired_idle) && io.is_secured() {
+    } else if (is_done || expired_idle) && io.owes_end() {
         // Without a word the end could be anybody's doing.
         let _told = timeout(LINGER_PAUSE, io.shutdown()).await;
     }
@@ -177,6 +177,9 @@ async fn answer(
     let Some(mut io) = connection.borrow().io() else {
         return Ok(false);
     };
+    if !asked.keep_alive && !client.has_tunnel() {
+        sending.is_last();
+    }
     // Who learns the end of an answer from the end of the connection must not take a cut for it.
     client.reset_on_close(sending.ends_with_connection());
     poll_fn(|cx| sending.poll(&mut io, cx)).await?;

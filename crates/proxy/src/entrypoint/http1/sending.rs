@@ -13,7 +13,11 @@ use tokio::io::AsyncWrite;
 
 use super::answer_head::{Announced, Asked};
 use crate::{
-    entrypoint::io::ClientIo, http1::Outlet, respond::ResponseBody, sanitize::tokens, upstream::BodyError,
+    entrypoint::io::{ClientIo, Queue},
+    http1::Outlet,
+    respond::ResponseBody,
+    sanitize::tokens,
+    upstream::BodyError,
 };
 
 /// Why the rest of an answer is not written.
@@ -43,6 +47,8 @@ pub(super) struct Sending {
     /// Names of trailers that the client knows of and takes.
     trailers: Vec<HeaderName>,
     failure: Option<SendError>,
+    /// The connection ends with it.
+    last: bool,
 }
 
 impl Sending {
@@ -68,6 +74,7 @@ impl Sending {
             taken: false,
             trailers: Vec::new(),
             failure: None,
+            last: false,
         };
         if announced == Announced::Chunked && asked.trailers {
             sending.trailers = named(&head.headers);
@@ -83,12 +90,25 @@ impl Sending {
         self.announced == Announced::UntilClose
     }
 
+    /// The connection ends with this answer: where that has to be said, it is said in one go with the answer's own end.
+    pub(super) fn is_last(&mut self) {
+        self.last = true;
+    }
+
     /// Writes until all is written, or there is nothing more to write for now.
     pub(super) fn poll(&mut self, io: &mut ClientIo, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         loop {
             let waits = self.poll_body(cx).is_pending();
+            let ends = self.last && self.taken && self.failure.is_none();
             while !self.outlet.is_empty() {
-                ready!(self.outlet.poll_write(io, cx))?;
+                ready!(match ends {
+                    true => self.outlet.poll_write(&mut Queue(io), cx),
+                    false => self.outlet.poll_write(io, cx),
+                })?;
+            }
+            if ends {
+                io.queue_end();
+                ready!(io.poll_send(cx))?;
             }
             ready!(Pin::new(&mut *io).poll_flush(cx))?;
             if let Some(failure) = self.failure.take() {
