@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Only cases whose names contain this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Mesh alone.
+    #[arg(long)]
+    alone: bool,
     /// Factor on the number of requests.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
@@ -112,6 +115,9 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
 fn binaries(options: &Options) -> Vec<Binary> {
     let built = || env::var_os("MESH_BIN").map_or_else(|| "target/release/mesh".into(), PathBuf::from);
     let find = |peer: Peer| {
+        if options.alone && peer != Peer::Mesh {
+            return None;
+        }
         let path = match peer {
             Peer::Nginx => options.nginx.clone(),
             Peer::Haproxy => options.haproxy.clone(),
@@ -155,6 +161,14 @@ impl Bench {
                 }
             }
         }
+        for (running, binary) in kept
+            .into_iter()
+            .flat_map(|running| running.into_iter().zip(binaries))
+        {
+            if let Some(running) = running {
+                said(binary, running.end().await);
+            }
+        }
         values
     }
 
@@ -175,7 +189,11 @@ impl Bench {
         let work = row.work.scaled(self.scale);
         let measured = if row.work.starts_anew() {
             match self.start(row, binary).await {
-                Ok(mut running) => measure(&mut running, work).await,
+                Ok(mut running) => {
+                    let measured = measure(&mut running, work).await;
+                    let ended = running.end().await;
+                    measured.and_then(|values| ended.map(|()| values))
+                }
                 Err(error) => Err(error),
             }
         } else {

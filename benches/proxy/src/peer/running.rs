@@ -24,6 +24,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is asked in that time.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long it may take to end by itself.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
 /// How much of what it printed is shown when it does not start.
 const SHOWN_LINES: usize = 10;
 
@@ -141,6 +144,16 @@ impl Running {
         self.changes = reloads.next;
         self.answers_for(&changed_host(self.changes.saturating_sub(1)))
             .await
+    }
+
+    /// Asks it to end and waits: one that was built to count what runs writes its counts then.
+    pub(crate) async fn end(mut self) -> io::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let until = Instant::now() + ENDS_WITHIN;
+        while self.child.try_wait()?.is_none() && Instant::now() < until {
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn answers_for(&mut self, host: &str) -> io::Result<()> {
