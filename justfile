@@ -36,6 +36,10 @@ startup-order settings *urls:
     cargo build --release --bin mesh
     xtask/startup-order target/release/mesh {{settings}} {{urls}}
 
+# The fastest Mesh: built twice, the second time for what ran in the first. Prints where it is.
+trained-build *profile:
+    xtask/trained-build {{profile}}
+
 # Mesh beside nginx and HAProxy, or some of the cases: just bench-proxy --only h1-100b-c64 --rounds 3.
 bench-proxy *arguments:
     cargo build --release --bin mesh
