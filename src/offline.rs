@@ -86,6 +86,7 @@ async fn drive(catalog: &mut Catalog, provider: &dyn Provider, several: bool) ->
                 }
             }
             Report::Replace { .. } => heard += 1,
+            Report::History { .. } => {}
             Report::Failed { scope, error } => {
                 heard += 1;
                 unreadable.push(Problem::new(Origin::new(scope.as_str()), "", error.to_string()));

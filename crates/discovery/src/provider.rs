@@ -76,6 +76,12 @@ pub enum Report {
         /// Why it could not.
         error: ProviderError,
     },
+    /// How far the history is of the system that answers. Where it is shorter than an earlier run knew it, the system
+    /// lost its state: what it lacks is kept for [`SETTLE`](crate::SETTLE). Within a run that is for the provider to notice.
+    History {
+        /// Grows with what changes in the system.
+        index: u64,
+    },
 }
 
 /// What a scope holds.

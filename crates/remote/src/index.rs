@@ -36,6 +36,11 @@ impl Index {
         self.next
     }
 
+    /// The last one seen; 0 before the first.
+    pub fn seen(self) -> u64 {
+        self.seen
+    }
+
     /// After a failure: ask for the whole at once. With an index that a restarted server has not reached yet, the
     /// query would sleep to its end.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 use mesh_remote::{Bucket, Index, Settle, ask};
 use tracing::warn;
@@ -37,22 +37,28 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
         known: None,
         looks: 0,
     };
-    stream::unfold(position, async move |mut position| {
-        let report = match position.next(followed).await {
-            Ok(services) => Report::Replace {
-                scope: Scope::new(SCOPE),
-                content: Content::Scopes(services.keys().map(|name| scope(name)).collect()),
-            },
+    let reports = stream::unfold(position, async move |mut position| {
+        let reports = match position.next(followed).await {
+            Ok(services) => vec![
+                Report::History {
+                    index: position.index.seen(),
+                },
+                Report::Replace {
+                    scope: Scope::new(SCOPE),
+                    content: Content::Scopes(services.keys().map(|name| scope(name)).collect()),
+                },
+            ],
             Err(error) => {
                 position.index = position.index.from_anew();
-                Report::Failed {
+                vec![Report::Failed {
                     scope: Scope::new(SCOPE),
                     error,
-                }
+                }]
             }
         };
-        Some((report, position))
-    })
+        Some((reports, position))
+    });
+    reports.flat_map(stream::iter)
 }
 
 /// The scope of a service.

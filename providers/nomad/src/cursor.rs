@@ -43,6 +43,11 @@ impl Cursor {
         self.index.value()
     }
 
+    /// The index of the last answer, however the next one is asked for.
+    pub(crate) fn seen(&self) -> u64 {
+        self.index.seen()
+    }
+
     /// Waits until the next question may be asked: as often as the bucket allows where `blocks` and the right to
     /// block say so, else until `pause` is over.
     pub(crate) async fn turn(&mut self, blocks: bool, pause: impl Future) {

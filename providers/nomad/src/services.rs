@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use mesh_discovery::{Content, ProviderError, Report, Scope};
 use mesh_remote::{Index, Settle};
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
         known: None,
         told: false,
     };
-    stream::unfold(position, async move |mut position| {
+    let reports = stream::unfold(position, async move |mut position| {
         let scope = Scope::new(SCOPE);
         let report = match position.next(followed).await {
             Ok(services) => Report::Replace {
@@ -54,11 +54,16 @@ pub(crate) fn reports<C: Client>(followed: &Followed<C>) -> impl Stream<Item = R
                 Report::Failed { scope, error }
             }
         };
-        if matches!(report, Report::Replace { .. }) {
+        let mut reports = vec![report];
+        if matches!(reports[..], [Report::Replace { .. }]) {
             followed.listed.send_replace(true);
+            if let index @ 1.. = position.cursor.seen() {
+                reports.insert(0, Report::History { index });
+            }
         }
-        Some((report, position))
-    })
+        Some((reports, position))
+    });
+    reports.flat_map(stream::iter)
 }
 
 /// The scope of a service.

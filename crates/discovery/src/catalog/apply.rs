@@ -28,9 +28,6 @@ impl Catalog {
             let data = state.scopes.entry(scope).or_default();
             data.last_error = Some(error);
             data.unreadable = unreadable;
-            if data.restored {
-                state.comeback.is_absent();
-            }
         }
     }
 
@@ -40,9 +37,6 @@ impl Catalog {
             state.errors += 1;
             for data in state.scopes.values_mut() {
                 data.last_error = Some(error.to_owned());
-            }
-            if state.scopes.values().any(|data| data.restored) {
-                state.comeback.is_absent();
             }
         }
     }
@@ -203,13 +197,23 @@ impl Catalog {
     pub(super) fn succeeded(&mut self, provider: &ProviderName, scope: &Scope, now: SystemTime) {
         if let Some(state) = self.providers.get_mut(provider) {
             state.scopes.entry(scope.clone()).or_default().succeeded(now);
-            if let Some(until) = state.comeback.begin(now) {
-                self.timers.at(until, Timer::Complete(provider.clone()));
-            }
         }
     }
 
-    /// A provider that had come back is complete: what it still lacks is gone.
+    /// Notes how far the history of the system is. Where it is shorter than before, what it lacks is kept for now.
+    pub(crate) fn history(&mut self, provider: &ProviderName, index: u64, now: SystemTime) {
+        let Some(state) = self.providers.get_mut(provider) else {
+            return;
+        };
+        let before = state.history.replace(index);
+        if before.is_some_and(|before| index < before)
+            && let Some(until) = state.comeback.begin(now)
+        {
+            self.timers.at(until, Timer::Complete(provider.clone()));
+        }
+    }
+
+    /// A provider that lost its state is complete again: what it still lacks is gone.
     pub(super) fn complete(&mut self, provider: &ProviderName, now: SystemTime) {
         let Some(state) = self.providers.get_mut(provider) else {
             return;

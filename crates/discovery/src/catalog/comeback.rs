@@ -1,7 +1,7 @@
-//! What to believe of a control plane that was absent when Mesh started, once it is back.
+//! What to believe of a system that lost its state while Mesh did not run.
 //!
-//! It may have lost its state meanwhile, and this run has no older answer to compare the new ones with. Until what it
-//! looks after has had the time to register again, what an earlier run knew is kept though it is missing.
+//! Its answers are well-formed and incomplete until what it looks after has had the time to register again. For so long
+//! what an earlier run knew is kept though it is missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +18,7 @@ pub const SETTLE: Duration = Duration::from_secs(75);
 /// Where one provider stands.
 #[derive(Debug, Default)]
 pub(crate) struct Comeback {
-    /// It failed, and what is known of it comes at least in part from an earlier run.
-    absent: bool,
-    /// It is back, and complete from then on.
+    /// It lost its state, and is complete from then on.
     until: Option<SystemTime>,
     /// Instances of an earlier run that its answers lack.
     missing: BTreeMap<Scope, BTreeSet<Arc<str>>>,
@@ -29,18 +27,13 @@ pub(crate) struct Comeback {
 }
 
 impl Comeback {
-    /// It failed before something of an earlier run was confirmed.
-    pub(crate) fn is_absent(&mut self) {
-        self.absent = true;
-    }
-
-    /// It said something. When it has to be complete, if it just came back.
+    /// It has lost its state. When it has to be complete, if that is news.
     pub(crate) fn begin(&mut self, now: SystemTime) -> Option<SystemTime> {
-        if !std::mem::take(&mut self.absent) || self.until.is_some() {
-            return None;
+        if self.until.is_none() {
+            self.until = now.checked_add(SETTLE);
+            return self.until;
         }
-        self.until = now.checked_add(SETTLE);
-        self.until
+        None
     }
 
     /// Of the instances that `scope` lacks, those that stay for now: all that an earlier run knew. `first` if this is

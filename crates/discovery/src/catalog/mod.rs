@@ -90,6 +90,7 @@ impl Catalog {
                 );
                 self.failed(provider, scope, error.to_string(), unreadable);
             }
+            Report::History { index } => self.history(provider, index, now),
             Report::Replace { scope, content } => match content {
                 Content::Instances(instances) => self.replace_instances(provider, &scope, instances, now),
                 Content::Fragment(fragment) => self.replace_document(provider, &scope, fragment, now),

@@ -27,6 +27,8 @@ pub struct CatalogSnapshot {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct ProviderSnapshot {
+    #[serde(default)]
+    history: Option<u64>,
     scopes: Vec<ScopeSnapshot>,
     units: Vec<UnitSnapshot>,
     owners: Vec<(Kind, Arc<str>, UnitKey)>,
@@ -106,6 +108,7 @@ impl Catalog {
         let Some(state) = self.providers.get_mut(name) else {
             return;
         };
+        state.history = saved.history;
         for saved in saved.units {
             let unit = state.units.entry(saved.unit.clone()).or_default();
             unit.oldest = unit.oldest.min(saved.oldest);
@@ -194,6 +197,7 @@ fn save(state: &ProviderState) -> ProviderSnapshot {
         .iter()
         .filter_map(|(key, unit)| save_unit(state, key, unit));
     ProviderSnapshot {
+        history: state.history,
         scopes: scopes.collect(),
         units: units.collect(),
         owners: owners(&state.namespaces),

@@ -81,6 +81,8 @@ pub(crate) struct ProviderState {
     pub(crate) namespaces: Namespaces,
     pub(crate) kin: Kin,
     pub(crate) comeback: Comeback,
+    /// How far the history of the system was when it was last heard of, in this run or the one that wrote the snapshot.
+    pub(crate) history: Option<u64>,
     /// Every scope was read once, in this run or the one that wrote the snapshot.
     pub(crate) synced: bool,
     /// Reads that failed since the start.
@@ -117,6 +119,7 @@ impl ProviderState {
             },
             kin: Kin::default(),
             comeback: Comeback::default(),
+            history: None,
             synced: false,
             errors: 0,
         }

@@ -16,7 +16,7 @@ pub(crate) enum Timer {
     Drain(InstanceKey),
     /// The routes of a service without instances end.
     Retention(ProviderName, UnitKey),
-    /// A provider that was absent has had the time to be complete again.
+    /// A system that lost its state has had the time to be complete again.
     Complete(ProviderName),
 }
 

@@ -21,7 +21,7 @@ pub fn paced<'a>(reports: impl Stream<Item = Report> + Send + 'a) -> impl Stream
         let report = reports.next().await?;
         let wait = match &report {
             Report::Failed { error, .. } => backoff.wait_after(error),
-            Report::Replace { .. } => {
+            Report::Replace { .. } | Report::History { .. } => {
                 backoff.reset();
                 Duration::ZERO
             }

@@ -25,6 +25,7 @@ impl Journal {
                     warn!(%provider, %scope, error = text, "provider failed; what it last said stays in force");
                 }
             }
+            Report::History { .. } => {}
             Report::Replace { scope, content } => {
                 let over = self.failures.end(provider, scope);
                 if let Content::Scopes(listed) = content {

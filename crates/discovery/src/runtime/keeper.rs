@@ -113,8 +113,11 @@ impl Keeper {
     fn take(&mut self, event: Event, now: SystemTime) {
         match event {
             Event::Report(provider, report) => {
-                let (Report::Replace { scope, .. } | Report::Failed { scope, .. }) = &report;
-                let (who, scope) = (provider.clone(), scope.clone());
+                let scope = match &report {
+                    Report::Replace { scope, .. } | Report::Failed { scope, .. } => scope.clone(),
+                    Report::History { index } => return self.catalog.history(&provider, *index, now),
+                };
+                let who = provider.clone();
                 let taken = self.guarded("a report", |keeper| {
                     #[cfg(test)]
                     super::tests::panic_on_demand(&report);

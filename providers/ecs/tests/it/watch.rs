@@ -48,6 +48,7 @@ impl<'a> Watch<'a> {
     pub(crate) async fn next(&mut self) {
         match self.reports.next().await.unwrap() {
             Report::Failed { scope, error } => drop(self.failed.insert(scope.to_string(), error)),
+            Report::History { .. } => panic!("ECS says no such thing"),
             Report::Replace { scope, content } => {
                 let scope = scope.to_string();
                 self.failed.remove(&scope);

@@ -98,6 +98,7 @@ impl World {
 fn words(report: &Report) -> String {
     match report {
         Report::Failed { scope, error } => format!("{scope} failed: {error}"),
+        Report::History { index } => format!("history {index}"),
         Report::Replace { scope, content } => {
             let names: Vec<&str> = match content {
                 Content::Fragment(fragment) => fragment.routers.keys().map(String::as_str).collect(),

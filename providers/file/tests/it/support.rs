@@ -46,8 +46,10 @@ pub(crate) fn of_directory(path: &Path) -> FileProvider {
 
 /// True for a report of the file called `name`.
 pub(crate) fn is_of(report: &Report, name: &str) -> bool {
-    let (Report::Replace { scope, .. } | Report::Failed { scope, .. }) = report;
-    scope.as_str().ends_with(name)
+    match report {
+        Report::Replace { scope, .. } | Report::Failed { scope, .. } => scope.as_str().ends_with(name),
+        Report::History { .. } => false,
+    }
 }
 
 pub(crate) struct Reports<'a>(pub(crate) BoxStream<'a, Report>);

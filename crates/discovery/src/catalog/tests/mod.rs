@@ -63,6 +63,11 @@ impl World {
         self.apply(&consul(), scope, Content::Instances(instances.into()));
     }
 
+    /// `consul` says how far it is.
+    pub(super) fn history(&mut self, index: u64) {
+        self.catalog.apply(&consul(), Report::History { index }, self.now);
+    }
+
     /// `consul` lists its scopes.
     pub(super) fn list(&mut self, scopes: &[&str]) {
         let scopes = scopes.iter().map(|scope| Scope::new(*scope)).collect();

@@ -54,21 +54,34 @@ fn everything_known_serves_again_and_is_stale_until_it_is_confirmed() {
     assert_eq!(new.lives("web")[1].1, Lifecycle::Draining);
 }
 
-/// What an earlier run knew, in one that found nobody to ask at first.
-fn absent_at_the_start() -> World {
+/// What an earlier run knew of a system whose history is shorter now.
+fn lost_its_state() -> World {
     let mut world = World::new();
+    world.history(20);
     world.list(&["web", "api"]);
     world.replace("web", [instance("web", 1).labels(RULES), instance("web", 2)]);
     world.replace("api", [instance("api", 3)]);
     let mut new = restart(&world);
-    new.fail(&consul(), "catalog");
+    new.history(19);
     new
 }
 
 #[test]
-fn a_control_plane_that_comes_back_without_its_state_takes_no_server_away_before_it_had_time_to_be_complete()
-{
-    let mut new = absent_at_the_start();
+fn a_system_that_kept_its_state_is_believed_after_a_restart() {
+    let mut world = World::new();
+    world.history(20);
+    world.list(&["web"]);
+    world.replace("web", [instance("web", 1)]);
+    let mut new = restart(&world);
+    new.fail(&consul(), "catalog");
+    new.history(20);
+    new.list(&[]);
+    assert_eq!(new.lives("web")[0].1, Lifecycle::Draining);
+}
+
+#[test]
+fn a_system_that_lost_its_state_takes_no_server_away_before_it_had_time_to_be_complete() {
+    let mut new = lost_its_state();
     let before = format!("{:#?}", new.configuration());
     new.list(&["web"]);
     new.replace("web", []);
@@ -87,7 +100,7 @@ fn a_control_plane_that_comes_back_without_its_state_takes_no_server_away_before
 
 #[test]
 fn what_came_back_and_is_then_gone_drains_at_once() {
-    let mut new = absent_at_the_start();
+    let mut new = lost_its_state();
     new.list(&["web", "api"]);
     new.replace("web", [instance("web", 1).labels(RULES), instance("web", 2)]);
     new.replace("web", [instance("web", 1).labels(RULES)]);
@@ -96,7 +109,7 @@ fn what_came_back_and_is_then_gone_drains_at_once() {
 
 #[test]
 fn an_address_that_somebody_new_has_is_not_kept_for_one_that_is_missing() {
-    let mut new = absent_at_the_start();
+    let mut new = lost_its_state();
     new.list(&["web", "new"]);
     new.replace("web", [instance("web", 1).labels(RULES)]);
     new.replace("new", [instance("new", 2)]);
