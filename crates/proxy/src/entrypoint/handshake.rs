@@ -10,7 +10,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use super::Client;
+use super::{Client, corked::Corked};
 
 /// Lets the handshakes of one worker come in turn.
 ///
@@ -27,9 +27,9 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 pub(super) async fn shake_hands(
     stream: TcpStream,
     client: &Client,
-) -> io::Result<(TlsStream<TcpStream>, OptionsGuard)> {
+) -> io::Result<(TlsStream<Corked>, OptionsGuard)> {
     let address = stream.local_addr()?.ip();
-    let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let mut start = LazyConfigAcceptor::new(Acceptor::default(), Corked::open(stream)).await?;
     let worker = &client.entry.worker;
     let turn = worker.handshakes.0.lock().await;
     let Some((config, guard)) = choose(client, start.client_hello().server_name(), address) else {
@@ -37,7 +37,8 @@ pub(super) async fn shake_hands(
         return Err(io::Error::other("there is nothing for the name it asks for"));
     };
     // Keys are agreed on and signed here. What remains is cheap, and waits for the client.
-    let mut shaking = pin!(start.into_stream(config));
+    start.io.cork();
+    let mut shaking = pin!(start.into_stream(config).into_fallible());
     let begun = futures::poll!(&mut shaking);
     // Comes back only after the worker has looked at its sockets.
     yield_now().await;
@@ -46,7 +47,18 @@ pub(super) async fn shake_hands(
         std::task::Poll::Ready(shaken) => shaken,
         std::task::Poll::Pending => shaking.await,
     };
-    Ok((shaken?, guard))
+    match shaken {
+        Ok(mut stream) => {
+            stream.get_mut().0.uncork();
+            Ok((stream, guard))
+        }
+        Err((error, mut io)) => {
+            // What the client did wrong, if the socket takes it.
+            io.uncork();
+            let _ = futures::poll!(pin!(io.flush()));
+            Err(error)
+        }
+    }
 }
 
 /// What a client that asks for `name` gets; `None` if it gets nothing.

@@ -5,6 +5,7 @@
 mod accept;
 mod client;
 mod connection;
+mod corked;
 mod drive;
 mod handshake;
 mod http1;

@@ -13,6 +13,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use super::corked::Corked;
+
 /// The client's end of a connection, whatever protects it.
 #[derive(Debug)]
 pub(super) enum Wire {
@@ -24,7 +26,7 @@ pub(super) enum Wire {
     },
     /// In TLS.
     Tls {
-        stream: Box<TlsStream<TcpStream>>,
+        stream: Box<TlsStream<Corked>>,
         /// The client is told, or about to be, that nothing more comes.
         ended: bool,
     },
@@ -35,7 +37,7 @@ impl Wire {
     pub(super) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain { stream, .. } => stream,
-            Self::Tls { stream, .. } => stream.get_ref().0,
+            Self::Tls { stream, .. } => stream.get_ref().0.socket(),
         }
     }
 
@@ -83,7 +85,7 @@ impl Wire {
 
 /// A socket for code that knows of no tasks.
 struct Sending<'a, 'b> {
-    stream: &'a mut TcpStream,
+    stream: &'a mut Corked,
     cx: &'a mut Context<'b>,
 }
 
