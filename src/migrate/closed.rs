@@ -130,7 +130,9 @@ fn closed(
     order::keep(&mut all);
     let is_whole = router.iter().all(|at| {
         let one = all.get(*at);
-        one.is_none_or(|one| option(&one.found.key).as_deref() != Some("rule") || one.outcome != Outcome::Refused)
+        one.is_none_or(|one| {
+            option(&one.found.key).as_deref() != Some("rule") || one.outcome != Outcome::Refused
+        })
     });
     let is_taken = has_rule && has_guard && is_whole && problems(&decoded(&all)).is_empty();
     is_taken.then_some(all)
@@ -252,6 +254,7 @@ mod tests {
                 written,
                 [
                     "mesh.http.routers.a.rule=(Host(`a.com`) || Host(`b.com`)) && Path(`/admin`)",
+                    "mesh.http.routers.a.priority=39",
                     "mesh.http.routers.a.entrypoints=web",
                     "mesh.http.routers.a.middlewares=not-translated",
                     "mesh.http.routers.b.rule=Host(`a.com`)",

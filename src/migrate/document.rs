@@ -123,7 +123,10 @@ fn dynamic(name: &str, text: &str, format: Format) -> Result<Translation, String
     let mut options = values(&text, format, "options").0.into_iter();
     let has_options = options.any(|found| found.unreadable.is_none());
     let mut is_unsafe = items.iter().any(|item| item.verdict == Verdict::Refused)
-        || fragment.set_aside.iter().any(|aside| is_guarded_router(aside, has_options));
+        || fragment
+            .set_aside
+            .iter()
+            .any(|aside| is_guarded_router(aside, has_options));
     for (name, router) in &fragment.routers {
         let rule = router.value.rule.as_ref().map(mesh_config::rule::Rule::text);
         if rule.is_some_and(|rule| !rules.known.iter().any(|known| known == rule)) {
@@ -180,14 +183,19 @@ impl Rules {
     fn translate(&mut self, name: &str, found: &Found, edits: &mut Edits) -> Vec<Item> {
         let mut syntaxes = self.syntaxes.iter();
         let syntax = syntaxes.find(|syntax| syntax.set == found.set);
-        let syntax = syntax.map(|syntax| Syntax::named(&syntax.value)).unwrap_or_default();
+        let syntax = syntax
+            .map(|syntax| Syntax::named(&syntax.value))
+            .unwrap_or_default();
         let place = format!("{name}:{}", found.line);
         let rule = match rule::convert(&found.value, syntax) {
             Ok(Some(rule)) => rule,
             Ok(None) => {
                 self.known.push(found.value.clone());
                 let doubt = rule::doubt(&found.value, syntax).map(str::to_owned);
-                return doubt.map(|note| noted(place, "rule", Verdict::Translated, note)).into_iter().collect();
+                return doubt
+                    .map(|note| noted(place, "rule", Verdict::Translated, note))
+                    .into_iter()
+                    .collect();
             }
             // The decoder will say so of the router.
             Err(_) => return Vec::new(),
@@ -197,7 +205,9 @@ impl Rules {
         let reason = match (&found.beside, found.unreadable) {
             (_, Some(reason)) => Some(reason),
             _ if has_priority || found.value.len() == rule.len() => None,
-            _ if self.has_merges || own.is_some() => Some("write its priority first, for the rule's length changes"),
+            _ if self.has_merges || own.is_some() => {
+                Some("write its priority first, for the rule's length changes")
+            }
             (None, _) => Some("write its priority first: no key can be added here"),
             _ => None,
         };
@@ -205,14 +215,18 @@ impl Rules {
             let note = format!("{reason}; the file is not written");
             return vec![noted(place, "rule", Verdict::Refused, note)];
         }
-        edits.0.push((found.value_span.clone(), quoted(&rule, found.quote)));
+        edits
+            .0
+            .push((found.value_span.clone(), quoted(&rule, found.quote)));
         let mut note = format!("rule rewritten: {rule}");
         if let (false, Some(Beside { between, quote, sign })) =
             (has_priority || found.value.len() == rule.len(), &found.beside)
         {
             let at = found.value_span.end + usize::from(found.quote.is_some());
             let priority = found.value.len();
-            edits.0.push((at..at, format!("{between}{quote}priority{quote}{sign}{priority}")));
+            edits
+                .0
+                .push((at..at, format!("{between}{quote}priority{quote}{sign}{priority}")));
             note = format!("{note}; with the priority {priority}, which it had by its length");
         }
         self.known.push(rule);

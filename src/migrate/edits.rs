@@ -17,7 +17,9 @@ impl Edits {
         let found = &judged.found;
         let given = |labels: &[(String, String)]| -> Vec<(String, String)> {
             let labels = labels.iter();
-            labels.map(|(key, value)| (words.given_back(key), words.given_back(value))).collect()
+            labels
+                .map(|(key, value)| (words.given_back(key), words.given_back(value)))
+                .collect()
         };
         if judged.closes {
             self.add(found, &[("mesh.enable".to_owned(), "false".to_owned())], words);
@@ -26,25 +28,34 @@ impl Edits {
         let (Outcome::Translated(labels) | Outcome::Closed(labels)) = &judged.outcome else {
             return;
         };
-        let Some(((key, value), more)) = labels.split_first() else { return };
+        let Some(((key, value), more)) = labels.split_first() else {
+            return;
+        };
         let is_same = *value == found.value;
         let (key, value) = (words.given_back(key), words.given_back(value));
         if found.apart {
             self.0.push((found.span.clone(), key));
             if !is_same {
                 // Where labels are a map, their values are text.
-                self.0.push((found.value_span.clone(), quoted(&value, found.quote)));
+                self.0
+                    .push((found.value_span.clone(), quoted(&value, found.quote)));
             }
             self.add(found, &given(more), words);
             return;
         }
         if is_same && !found.is_fabio() {
-            self.0.push((found.span.start..found.value_span.start.saturating_sub(1), key));
+            self.0
+                .push((found.span.start..found.value_span.start.saturating_sub(1), key));
             self.add(found, &given(more), words);
             return;
         }
-        let texts = given(labels).into_iter().map(|(key, value)| text(found, &key, &value));
-        self.0.push((found.span.clone(), texts.collect::<Vec<_>>().join(&found.separator)));
+        let texts = given(labels)
+            .into_iter()
+            .map(|(key, value)| text(found, &key, &value));
+        self.0.push((
+            found.span.clone(),
+            texts.collect::<Vec<_>>().join(&found.separator),
+        ));
     }
 
     /// Writes labels behind one that stays where it is.

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{closed::MISSING, found::{FABIO, Found}, rule::escape, set::Outcome, words};
+use super::{
+    closed::MISSING,
+    found::{FABIO, Found},
+    rule::escape,
+    set::Outcome,
+    words,
+};
 
 /// Longest host and path, so that what stands for them in priorities stays apart.
 const MAX_ROUTE: usize = 400;
@@ -104,7 +110,10 @@ impl Service {
 
     /// How to speak to the service, as labels, of which the router `name` is one.
     pub(super) fn speaks(&self, name: &str) -> Vec<(String, String)> {
-        self.said.as_ref().map(|said| said.labels(name)).unwrap_or_default()
+        self.said
+            .as_ref()
+            .map(|said| said.labels(name))
+            .unwrap_or_default()
     }
 }
 
@@ -115,7 +124,10 @@ pub(super) fn route_of(tag: &str) -> Option<String> {
 
 /// Hosts are found in any case.
 fn canonical(at: &str) -> String {
-    let (host, path) = at.find('/').and_then(|slash| at.split_at_checked(slash)).unwrap_or((at, ""));
+    let (host, path) = at
+        .find('/')
+        .and_then(|slash| at.split_at_checked(slash))
+        .unwrap_or((at, ""));
     format!("{}{path}", host.to_ascii_lowercase())
 }
 

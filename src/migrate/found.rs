@@ -13,7 +13,14 @@ const OUR_ROOTS: [&str; 6] = ["enable", "host", "http", "path", "routers", "rule
 
 /// First names below the prefix of another router that no host or image begins with.
 const ROOTS: [&str; 8] = [
-    "enable", "http", "tcp", "udp", "frontend", "frontends", "backend", "protocol",
+    "enable",
+    "http",
+    "tcp",
+    "udp",
+    "frontend",
+    "frontends",
+    "backend",
+    "protocol",
 ];
 
 /// A label or tag.
@@ -94,14 +101,32 @@ pub(super) fn buried(text: &str, prefix: &str) -> Option<(usize, String)> {
             })
             .find(|at| {
                 let rest = lower.get(at + word.len()..).unwrap_or_default();
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                let end = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric())
+                    .unwrap_or(rest.len());
                 let (first, behind) = rest.split_at_checked(end).unwrap_or_default();
                 word == FABIO || ROOTS.contains(&first) && behind.starts_with(['.', '='])
             })
     };
     let at = [prefix, FABIO].into_iter().filter_map(starts).min()?;
-    let key = text.get(at..)?.split(|c: char| c == '=' || c == ':' || c.is_whitespace() || "\"'`,".contains(c)).next()?;
+    let key = text
+        .get(at..)?
+        .split(|c: char| c == '=' || c == ':' || c.is_whitespace() || "\"'`,".contains(c))
+        .next()?;
     Some((at, key.to_owned()))
+}
+
+/// All labels within `text`, each with the number of its line, from 0.
+pub(super) fn all_buried(text: &str, prefix: &str) -> Vec<(usize, String)> {
+    let mut all = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let mut rest = line;
+        while let Some((at, key)) = buried(rest, prefix) {
+            rest = rest.get(at + key.len().max(1)..).unwrap_or_default();
+            all.push((number, key));
+        }
+    }
+    all
 }
 
 /// `text` as it is written within `quote`.

@@ -90,16 +90,23 @@ fn read(file: &Path, text: &str, prefix: &str, words: &mut Words) -> Vec<Found> 
 fn complements(found: &[Found]) -> Vec<(usize, usize)> {
     let parts = found.iter().filter_map(|found| {
         let name = found.key.split('.').nth(3)?.to_ascii_lowercase();
-        Some((name, found.home, option(&found.key)? == "rule"))
+        Some((name, found.home, option(&found.key)? == "rule", found.line))
     });
-    let parts: Vec<_> = parts.filter(|(_, _, _)| true).collect();
-    let has_rule = |name: &str, home: usize| {
-        parts.iter().any(|(other, at, is_rule)| *is_rule && *at == home && other == name)
+    let parts: Vec<_> = parts.collect();
+    let rules = |name: &str| {
+        let name = name.to_owned();
+        parts
+            .iter()
+            .filter(move |(other, _, is_rule, _)| *is_rule && *other == name)
     };
     let mut pairs = Vec::new();
-    for (name, home, _) in parts.iter().filter(|(name, home, _)| !has_rule(name, *home)) {
-        let others = parts.iter().filter(|(other, at, _)| other == name && at != home);
-        pairs.extend(others.map(|(_, other, _)| (*home, *other)));
+    for (name, home, _, line) in &parts {
+        if rules(name).any(|(_, at, _, _)| at == home) {
+            continue;
+        }
+        // Of several routers with the name the nearest is meant.
+        let nearest = rules(name).min_by_key(|(_, _, _, at)| at.abs_diff(*line));
+        pairs.extend(nearest.map(|(_, other, _, _)| (*home, *other)));
     }
     pairs.sort_unstable();
     pairs.dedup();
@@ -108,8 +115,15 @@ fn complements(found: &[Found]) -> Vec<(usize, usize)> {
 
 /// Makes one set of those of two lists.
 fn join(found: &mut [Found], one: usize, other: usize) {
-    let set = |home: usize| found.iter().find(|found| found.home == home).map(|found| found.set);
-    let (Some(one), Some(other)) = (set(one), set(other)) else { return };
+    let set = |home: usize| {
+        found
+            .iter()
+            .find(|found| found.home == home)
+            .map(|found| found.set)
+    };
+    let (Some(one), Some(other)) = (set(one), set(other)) else {
+        return;
+    };
     for found in found.iter_mut().filter(|found| found.set == other) {
         found.set = one;
     }
@@ -140,7 +154,6 @@ fn reads_back(file: &Path, text: &str, prefix: &str, mut expected: Vec<(String, 
         .filter(Found::is_ours)
         .map(|found| (words.given_back(&found.key), words.given_back(&found.value)))
         .collect();
-    let _ = &mut expected;
     expected.retain(|(key, _)| is_our_key(key));
     read.sort();
     expected.sort();
@@ -150,7 +163,9 @@ fn reads_back(file: &Path, text: &str, prefix: &str, mut expected: Vec<(String, 
 fn item(name: &str, service: Option<&String>, judged: Judged, words: &Words) -> Option<Item> {
     let given = |labels: Vec<(String, String)>| -> Vec<(String, String)> {
         let labels = labels.into_iter();
-        labels.map(|(key, value)| (words.given_back(&key), words.given_back(&value))).collect()
+        labels
+            .map(|(key, value)| (words.given_back(&key), words.given_back(&value)))
+            .collect()
     };
     let (verdict, to) = match judged.outcome {
         Outcome::Translated(labels) => (Verdict::Translated, shown(&judged.found, given(labels))),
@@ -185,9 +200,16 @@ fn shown(found: &Found, labels: Vec<(String, String)>) -> Vec<String> {
 fn twice(items: &mut [Item]) {
     const SHARED: &str = "another service here has the same route: in Mesh the first one keeps it, unless both have the same mesh.service";
     let mut seen: Vec<(String, Option<String>)> = Vec::new();
-    for item in items.iter_mut().filter(|item| item.verdict == Verdict::Translated) {
-        let Some(route) = fabio::route_of(&item.key) else { continue };
-        let other = seen.iter().any(|(known, service)| *known == route && *service != item.service);
+    for item in items
+        .iter_mut()
+        .filter(|item| item.verdict == Verdict::Translated)
+    {
+        let Some(route) = fabio::route_of(&item.key) else {
+            continue;
+        };
+        let other = seen
+            .iter()
+            .any(|(known, service)| *known == route && *service != item.service);
         if other {
             item.note = match item.note.as_str() {
                 "" => SHARED.to_owned(),

@@ -82,12 +82,7 @@ fn read(file: &Path) -> Result<String, String> {
     String::from_utf8(text).map_err(|_| "not UTF-8 text".to_owned())
 }
 
-fn translate(
-    file: &Path,
-    text: &str,
-    prefix: &str,
-    names: &mut fabio::Names,
-) -> Result<Translation, String> {
+fn translate(file: &Path, text: &str, prefix: &str, names: &mut fabio::Names) -> Result<Translation, String> {
     if let Some(translation) = document::translate(file, text)? {
         return Ok(translation);
     }
@@ -118,9 +113,10 @@ mod tests {
     fn only_labels_change_in_a_file() {
         let compose = "services:\n  shop: # a shop\n    image: shop\n    labels:\n      traefik.enable: true\n      \
                        traefik.http.routers.a.rule: 'Host(`a.com`,`b.com`)'\n      other: x\n";
-        let wanted = compose
-            .replace("traefik.", "mesh.")
-            .replace("'Host(`a.com`,`b.com`)'", "'(Host(`a.com`) || Host(`b.com`))'");
+        let wanted = compose.replace("traefik.", "mesh.").replace(
+            "'Host(`a.com`,`b.com`)'",
+            "'(Host(`a.com`) || Host(`b.com`))'\n      mesh.http.routers.a.priority: \"21\"",
+        );
         assert_eq!(written(compose), wanted);
     }
 
@@ -146,7 +142,7 @@ mod tests {
 
     #[test]
     fn tags_of_aws_keep_their_form() {
-        let pairs = "{\"tags\": [\n  {\n    \"key\": \"traefik.http.routers.a.rule\",\n    \"value\": \"Host(`a.com`,`b.com`)\"\n  }\n]}\n";
+        let pairs = "{\"tags\": [\n  {\n    \"key\": \"traefik.http.routers.a.rule\",\n    \"value\": \"Host(`a.com`,`b.com`)\"\n  },\n  {\n    \"value\": \"7\",\n    \"key\": \"traefik.http.routers.a.priority\"\n  }\n]}\n";
         let wanted = pairs
             .replace("traefik.", "mesh.")
             .replace("Host(`a.com`,`b.com`)", "(Host(`a.com`) || Host(`b.com`))");
@@ -163,7 +159,9 @@ mod tests {
     }
 
     fn document(name: &str, text: &str) -> Option<String> {
-        translate(Path::new(name), text, "traefik", &mut fabio::Names::default()).unwrap().text
+        translate(Path::new(name), text, "traefik", &mut fabio::Names::default())
+            .unwrap()
+            .text
     }
 
     #[test]
@@ -217,7 +215,10 @@ mod tests {
     #[test]
     fn what_does_not_translate_stays_and_closes_its_service() {
         let list = "tags = [\"traefik.tcp.routers.a.rule=HostSNI(`*`)\", \"web\"]\n";
-        assert_eq!(written(list), "tags = [\"mesh.enable=false\", \"web\"]\n");
+        assert_eq!(
+            written(list),
+            "tags = [\"traefik.tcp.routers.a.rule=HostSNI(`*`)\", \"mesh.enable=false\", \"web\"]\n"
+        );
     }
 
     proptest! {

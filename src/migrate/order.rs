@@ -5,7 +5,8 @@ use super::{
     words,
 };
 
-const VARIABLES: &str = "write its priority first: the length of this rule, by which it is in order, depends on variables";
+const VARIABLES: &str =
+    "write its priority first: the length of this rule, by which it is in order, depends on variables";
 const NO_ROOM: &str = "write its priority first: no label can be added here, and the rule's length changes";
 const ZERO: &str = "0 stands for the length of the rule as it was, which is written";
 
@@ -16,7 +17,10 @@ pub(super) fn keep(judged: &mut [Judged]) {
             continue;
         };
         let priority = format!("http.routers.{router}.priority");
-        if judged.iter().any(|one| is_key(one, &priority) && one.found.value.trim() != "0") {
+        if judged
+            .iter()
+            .any(|one| is_key(one, &priority) && one.found.value.trim() != "0")
+        {
             continue;
         }
         for one in judged.iter_mut().filter(|one| is_key(one, &priority)) {
@@ -34,7 +38,10 @@ pub(super) fn keep(judged: &mut [Judged]) {
             NO_ROOM
         } else {
             let name = one.found.key.split('.').nth(3).unwrap_or_default();
-            let label = (format!("mesh.http.routers.{name}.priority"), old.len().to_string());
+            let label = (
+                format!("mesh.http.routers.{name}.priority"),
+                old.len().to_string(),
+            );
             if let Outcome::Translated(labels) | Outcome::Closed(labels) = &mut one.outcome {
                 labels.push(label);
             }
@@ -54,10 +61,18 @@ fn rewritten(one: &Judged) -> Option<(String, String, String)> {
     let (Outcome::Translated(labels) | Outcome::Closed(labels)) = &one.outcome else {
         return None;
     };
-    let [(_, new)] = labels.as_slice() else { return None };
+    let [(_, new)] = labels.as_slice() else {
+        return None;
+    };
     let is_rule = !one.found.is_ours() && option(&one.found.key).as_deref() == Some("rule");
     (is_rule && *new != one.found.value).then(|| {
-        let router = one.found.key.split('.').nth(3).unwrap_or_default().to_ascii_lowercase();
+        let router = one
+            .found
+            .key
+            .split('.')
+            .nth(3)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         (router, one.found.value.clone(), new.clone())
     })
 }

@@ -32,8 +32,14 @@ const EITHER: &str = "read as a rule of the third syntax; in the second a HostRe
 
 /// What is to look at in `text`, which stays as it is.
 pub(super) fn doubt(text: &str, syntax: Syntax) -> Option<&'static str> {
-    let mut hosts = text.split("HostRegexp(").skip(1).filter_map(|rest| rest.split(['`', '"']).nth(1));
-    let is_plain = |host: &str| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
+    let mut hosts = text
+        .split("HostRegexp(")
+        .skip(1)
+        .filter_map(|rest| rest.split(['`', '"']).nth(1));
+    let is_plain = |host: &str| {
+        host.chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
+    };
     (syntax == Syntax::Unknown && hosts.any(is_plain)).then_some(EITHER)
 }
 
@@ -65,7 +71,11 @@ pub(super) fn convert(text: &str, syntax: Syntax) -> Result<Option<String>, Stri
 /// ``Query(`a=b`)``: no parameter of the third syntax has such a name.
 fn asks_for_pairs(text: &str) -> bool {
     let mut queries = text.split("Query(").skip(1);
-    queries.any(|rest| rest.split(['`', '"']).nth(1).is_some_and(|pair| pair.contains('=')))
+    queries.any(|rest| {
+        rest.split(['`', '"'])
+            .nth(1)
+            .is_some_and(|pair| pair.contains('='))
+    })
 }
 
 /// `{name}` or `{name:pattern}` within a matcher's text.
@@ -132,7 +142,7 @@ fn call(name: &str, arguments: &[String]) -> Option<String> {
         let [key, value] = arguments else { return None };
         // Without a value any will do.
         return Some(match value.as_str() {
-            "" => format!("HeaderRegexp(`{key}`, ``)"),
+            "" => format!("HeaderRegexp(`{key}`, `.*`)"),
             value => format!("{matcher}(`{key}`, `{value}`)"),
         });
     }
@@ -156,7 +166,7 @@ fn one(matcher: &str, value: &str) -> Option<String> {
         "PathPrefix" if has_template(value) => format!("PathRegexp(`^{}`)", pattern(value, "[^/]+")?),
         "Query" => match value.split_once('=') {
             // Without a value any will do.
-            Some((key, "")) => format!("QueryRegexp(`{key}`, ``)"),
+            Some((key, "")) => format!("QueryRegexp(`{key}`, `.*`)"),
             Some((key, value)) if has_template(value) => {
                 format!("QueryRegexp(`{key}`, `^{}$`)", pattern(value, ".*")?)
             }
@@ -228,7 +238,11 @@ mod tests {
             ("Headers(`X-A`, `1`)", "Header(`X-A`, `1`)"),
             ("Method(`GET`,`HEAD`)", "(Method(`GET`) || Method(`HEAD`))"),
         ] {
-            assert_eq!(convert(rule, Syntax::Unknown).unwrap().as_deref(), Some(wanted), "{rule}");
+            assert_eq!(
+                convert(rule, Syntax::Unknown).unwrap().as_deref(),
+                Some(wanted),
+                "{rule}"
+            );
         }
     }
 
@@ -236,7 +250,7 @@ mod tests {
     fn a_query_of_pairs_is_of_the_second_syntax_unless_it_is_said_to_be_of_the_third() {
         let rule = "Query(`a=b`, `c={x:[0-9]+}`) && Query(`d=`)";
         assert_eq!(convert(rule, Syntax::Third), Ok(None));
-        let wanted = "(Query(`a`, `b`) && QueryRegexp(`c`, `^[0-9]+$`)) && QueryRegexp(`d`, ``)";
+        let wanted = "(Query(`a`, `b`) && QueryRegexp(`c`, `^[0-9]+$`)) && QueryRegexp(`d`, `.*`)";
         for syntax in [Syntax::Unknown, Syntax::Second] {
             assert_eq!(convert(rule, syntax), Ok(Some(wanted.to_owned())));
         }

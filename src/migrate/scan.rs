@@ -91,7 +91,12 @@ impl Scanner {
             }
             if self.in_comment || (quote.is_none() && self.reads_labels && tail.starts_with("/*")) {
                 self.in_comment = !tail.starts_with("*/");
-                skip_to = at + if self.in_comment && !tail.starts_with("/*") { c.len_utf8() } else { 2 };
+                skip_to = at
+                    + if self.in_comment && !tail.starts_with("/*") {
+                        c.len_utf8()
+                    } else {
+                        2
+                    };
                 before = ' ';
                 continue;
             }
@@ -128,7 +133,11 @@ impl Scanner {
         found.set = self.set(column, is_pair(line, at));
         found.home = found.set;
         let is_here = found.value_span.end <= start + line.len() && found.value_span.start >= start + at;
-        let end = if is_here { found.value_span.end } else { found.span.end };
+        let end = if is_here {
+            found.value_span.end
+        } else {
+            found.span.end
+        };
         let end = end.max(found.span.end);
         found.flow = found.quote.is_none() && !self.open.is_empty();
         found.separator = self.separator(line, column, at, found.quote);
@@ -158,7 +167,9 @@ impl Scanner {
         let head = line.get(..at).unwrap_or_default();
         let key = line.get(at..end).unwrap_or_default();
         let sign = if key.split(['"', '\'']).next().is_some_and(|key| key.contains('='))
-            || key.split_once(['"', '\'']).is_some_and(|(_, rest)| rest.trim_start().starts_with('='))
+            || key
+                .split_once(['"', '\''])
+                .is_some_and(|(_, rest)| rest.trim_start().starts_with('='))
         {
             " = "
         } else {
@@ -268,6 +279,12 @@ impl Scanner {
         }
         found.quote = quote;
         found.value = unescaped(raw, quote);
+        // Brackets of expressions count.
+        let to = if found.unreadable == Some(EXPRESSION) {
+            from
+        } else {
+            to
+        };
         found.value_span = start + from..start + to;
         Some(())
     }
@@ -288,7 +305,9 @@ impl Scanner {
             let rest = region.get(at + word.len()..)?;
             let signed = rest.strip_prefix(['"', '\'']).unwrap_or(rest).trim_start();
             let is_key = before.is_none_or(|c| !c.is_alphanumeric() && !"_-.".contains(c));
-            (is_key && signed.starts_with([':', '='])).then(|| from + at + word.len() + rest.len() - rest.strip_prefix(['"', '\'']).unwrap_or(rest).len())
+            (is_key && signed.starts_with([':', '='])).then(|| {
+                from + at + word.len() + rest.len() - rest.strip_prefix(['"', '\'']).unwrap_or(rest).len()
+            })
         })?;
         found.apart = true;
         let line = text.get(start..)?.split(['\n', '\r']).next()?;

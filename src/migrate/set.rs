@@ -176,7 +176,10 @@ fn say_how_to_speak(judged: &mut [Judged], routes: &fabio::Service) {
         _ => None,
     });
     let Some(labels) = first else { return };
-    let name = labels.first().and_then(|(key, _)| key.split('.').nth(3)).map(str::to_owned);
+    let name = labels
+        .first()
+        .and_then(|(key, _)| key.split('.').nth(3))
+        .map(str::to_owned);
     labels.extend(routes.speaks(&name.unwrap_or_default()));
 }
 
@@ -186,14 +189,21 @@ pub(super) struct Syntaxes(Vec<(String, Syntax)>);
 
 impl Syntaxes {
     fn of(set: &[Found]) -> Self {
-        let said = set.iter().filter(|found| option(&found.key).as_deref() == Some("rulesyntax"));
-        Self(said.filter_map(|found| Some((object_of(&found.key)?, Syntax::named(&found.value)))).collect())
+        let said = set
+            .iter()
+            .filter(|found| option(&found.key).as_deref() == Some("rulesyntax"));
+        Self(
+            said.filter_map(|found| Some((object_of(&found.key)?, Syntax::named(&found.value))))
+                .collect(),
+        )
     }
 
     fn syntax(&self, key: &str) -> Syntax {
         let object = object_of(key).unwrap_or_default();
         let mut said = self.0.iter();
-        said.find(|(router, _)| *router == object).map(|(_, syntax)| *syntax).unwrap_or_default()
+        said.find(|(router, _)| *router == object)
+            .map(|(_, syntax)| *syntax)
+            .unwrap_or_default()
     }
 }
 
@@ -248,7 +258,9 @@ fn references(lower: &str, value: &str) -> Result<Option<String>, String> {
                 return Err(why.to_owned());
             }
             other => {
-                note = Some(format!("names another provider: its own must list `{other}` in `references`"));
+                note = Some(format!(
+                    "names another provider: its own must list `{other}` in `references`"
+                ));
             }
         }
     }
@@ -426,14 +438,20 @@ fn keep_closed(judged: &mut [Judged]) {
     let is_one = homes.len() == 1;
     let whole = decoded(judged);
     for home in homes {
-        let own: Vec<Judged> = judged.iter().filter(|one| one.found.home == home).cloned().collect();
+        let own: Vec<Judged> = judged
+            .iter()
+            .filter(|one| one.found.home == home)
+            .cloned()
+            .collect();
         let lost = |one: &Judged| {
             let is_router = one.found.is_fabio()
                 || option(&one.found.key).is_some()
                 || !matches!(object_of(&one.found.key), Some(object) if object.starts_with("http."));
             one.outcome == Outcome::Refused && (is_one || is_router)
         };
-        let is_hidden = own.iter().any(|one| is_enable(&one.found) && one.found.unreadable.is_some());
+        let is_hidden = own
+            .iter()
+            .any(|one| is_enable(&one.found) && one.found.unreadable.is_some());
         let declaration = decoded(&own);
         let is_routed = !declaration.routers.is_empty() || (!is_one && !whole.routers.is_empty());
         if (own.iter().any(lost) && !is_routed && declaration.enable != Some(false)) || is_hidden {
@@ -445,18 +463,25 @@ fn keep_closed(judged: &mut [Judged]) {
 /// Writes `mesh.enable=false` among the labels of `home`.
 fn disable(judged: &mut [Judged], home: usize) {
     const CLOSED: &str = "closed by mesh.enable=false, for no router is left";
-    const OPEN: &str = "nothing can be written here that closes it: by default the service is routed to by its name";
+    const OPEN: &str =
+        "nothing can be written here that closes it: by default the service is routed to by its name";
     let is_there = |one: &Judged| one.found.home == home && one.found.unreadable.is_none();
     let mut places = [
-        judged.iter().position(|one| is_there(one) && is_enable(&one.found)),
-        judged.iter().position(|one| is_there(one) && one.outcome == Outcome::Refused),
+        judged
+            .iter()
+            .position(|one| is_there(one) && is_enable(&one.found)),
+        judged
+            .iter()
+            .position(|one| is_there(one) && one.outcome == Outcome::Refused),
         judged.iter().position(is_there),
     ]
     .into_iter()
     .flatten();
     let at = places.next();
     let told = at.or_else(|| judged.iter().position(|one| one.found.home == home));
-    let Some(place) = told.and_then(|at| judged.get_mut(at)) else { return };
+    let Some(place) = told.and_then(|at| judged.get_mut(at)) else {
+        return;
+    };
     let note = if at.is_some() { CLOSED } else { OPEN };
     place.note = match place.note.as_str() {
         "" => note.to_owned(),
@@ -509,6 +534,7 @@ mod tests {
             [
                 "mesh.enable=true",
                 "mesh.http.routers.a.rule=(Host(`a.com`) || Host(`b.com`))",
+                "mesh.http.routers.a.priority=21",
                 "mesh.http.middlewares.w.ipallowlist.sourcerange=10.0.0.0/8",
             ]
         );

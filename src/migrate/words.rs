@@ -75,7 +75,9 @@ impl Words {
                 }
                 (Dialect::Compose, Some(c)) if c.is_ascii_alphabetic() || c == '_' => {
                     let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                    let (name, after) = behind.split_at_checked(end.unwrap_or(behind.len())).unwrap_or_default();
+                    let (name, after) = behind
+                        .split_at_checked(end.unwrap_or(behind.len()))
+                        .unwrap_or_default();
                     out.push_str(&self.word(format!("${name}")));
                     rest = after;
                 }
@@ -141,7 +143,10 @@ mod tests {
     #[test]
     fn what_is_taken_is_given_back() {
         for (dialect, text) in [
-            (Dialect::Compose, "Host(`${A:-a.com}`) && Path(`/$B/x$$`) || ${A:-a.com}"),
+            (
+                Dialect::Compose,
+                "Host(`${A:-a.com}`) && Path(`/$B/x$$`) || ${A:-a.com}",
+            ),
             (Dialect::Hcl, "Host(`${var.a}`) && Path(`/$${x}$`)"),
             (Dialect::Plain, "HostRegexp(`^${A}$`) ${"),
         ] {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use super::found::{Beside, FABIO, Found, OURS, buried, is_our_key};
+use super::found::{Beside, FABIO, Found, OURS, all_buried, is_our_key};
 
 /// Deepest nesting that is looked into.
 const MAX_DEPTH: usize = 64;
@@ -110,8 +110,13 @@ impl Scanner<'_> {
             Event::Scalar(text, style, _, _) => {
                 Some(Node::Scalar(self.scalar(text.into_owned(), style, span)))
             }
-            Event::Alias(anchor) => Some(Node::Maps(self.anchors.get(&anchor).copied().into_iter().collect())),
-            Event::SequenceStart(_, _) => self.list(self.home(span, '['), depth),
+            Event::Alias(anchor) => Some(Node::Maps(
+                self.anchors.get(&anchor).copied().into_iter().collect(),
+            )),
+            Event::SequenceStart(_, _) => {
+                let home = self.home(span, '[');
+                self.list(home, depth)
+            }
             Event::MappingStart(anchor, _) => {
                 let home = self.home(span, '{');
                 if anchor > 0 {
@@ -129,7 +134,10 @@ impl Scanner<'_> {
         let start = self.byte(span.start.index());
         Home {
             set: self.sets,
-            is_flow: self.text.get(start..).is_some_and(|rest| rest.starts_with(bracket)),
+            is_flow: self
+                .text
+                .get(start..)
+                .is_some_and(|rest| rest.starts_with(bracket)),
         }
     }
 
@@ -199,14 +207,18 @@ impl Scanner<'_> {
 
     fn entries(&mut self, entries: &[(Scalar, Option<Scalar>)], home: Home, list: Option<Home>) {
         let named = |names: &[&str]| {
-            entries.iter().find(|(key, _)| names.iter().any(|name| key.text.eq_ignore_ascii_case(name)))
+            entries
+                .iter()
+                .find(|(key, _)| names.iter().any(|name| key.text.eq_ignore_ascii_case(name)))
         };
         // A pair has brackets of its own, within those of all.
         let pair = named(&["key"])
             .or_else(|| named(&["name"]))
             .and_then(|(_, key)| Some((key.as_ref()?, named(&["value"])?.1.as_ref())));
         let pair = pair.filter(|_| self.key.is_none());
-        if let Some((key, value)) = pair.filter(|(key, _)| self.is_label(&key.text) && !key.text.contains('=')) {
+        if let Some((key, value)) =
+            pair.filter(|(key, _)| self.is_label(&key.text) && !key.text.contains('='))
+        {
             self.apart(key, value, list.unwrap_or(home), None);
             return;
         }
@@ -236,12 +248,18 @@ impl Scanner<'_> {
         match home.is_flow {
             true => ", ".to_owned(),
             false => {
-                let own = line.trim_end().ends_with('-').then(|| line.trim_end().len().saturating_sub(1));
-                let lead: String = line.char_indices().map(|(at, c)| match c {
-                    '-' if own == Some(at) => '-',
-                    c if c.is_whitespace() => c,
-                    _ => ' ',
-                }).collect();
+                let own = line
+                    .trim_end()
+                    .ends_with('-')
+                    .then(|| line.trim_end().len().saturating_sub(1));
+                let lead: String = line
+                    .char_indices()
+                    .map(|(at, c)| match c {
+                        '-' if own == Some(at) => '-',
+                        c if c.is_whitespace() => c,
+                        _ => ' ',
+                    })
+                    .collect();
                 format!("{}{lead}", self.newline)
             }
         }
@@ -283,22 +301,24 @@ impl Scanner<'_> {
         if self.key.is_some() {
             return;
         }
-        if !self.is_label(&scalar.text) {
-            if let Some((_, key)) = buried(&scalar.text, &self.prefix) {
+        if !self.is_label(&scalar.text) || scalar.is_block {
+            let reason = if scalar.is_block { BLOCK } else { BURIED };
+            for (number, key) in all_buried(&scalar.text, &self.prefix) {
                 let mut found = found(scalar, home);
                 found.key = key;
-                found.unreadable = Some(BURIED);
+                // Lines of other texts may be folded.
+                found.line += if scalar.is_block { number } else { 0 };
+                found.unreadable = Some(reason);
                 self.found.push(found);
             }
             return;
         }
         let raw = self.text.get(scalar.span.clone()).unwrap_or_default();
         let mut found = found(scalar, home);
-        if scalar.is_block {
-            found.unreadable = Some(BLOCK);
-        }
         if !scalar.text.starts_with(FABIO) {
-            let Some((key, value)) = scalar.text.split_once('=') else { return };
+            let Some((key, value)) = scalar.text.split_once('=') else {
+                return;
+            };
             found.key = key.trim().to_owned();
             value.clone_into(&mut found.value);
             match raw.strip_prefix(key).filter(|rest| rest.starts_with('=')) {
