@@ -84,7 +84,10 @@ impl Found {
 /// Whether a key that begins with Mesh's own prefix is a label, and no host.
 pub(super) fn is_our_key(key: &str) -> bool {
     key.strip_prefix(OURS).is_some_and(|path| {
-        let first = path.split(['.', '=', ':']).next().unwrap_or_default();
+        let first = path
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default();
         OUR_ROOTS.contains(&first.to_ascii_lowercase().as_str())
     })
 }

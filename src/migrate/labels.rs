@@ -46,7 +46,10 @@ pub(super) fn translate(file: &Path, text: &str, prefix: &str, names: &mut Names
     }
     twice(&mut items);
     let text = edits.apply(text);
-    let is_sure = reads_back(file, &text, prefix, expected);
+    let expected = expected
+        .into_iter()
+        .map(|(key, value)| (words.given_back(&key), words.given_back(&value)));
+    let is_sure = reads_back(file, &text, prefix, expected.collect());
     if !is_sure && !items.is_empty() {
         items.push(Item {
             place: name.clone(),

@@ -83,11 +83,14 @@ fn read(file: &Path) -> Result<String, String> {
 }
 
 fn translate(file: &Path, text: &str, prefix: &str, names: &mut fabio::Names) -> Result<Translation, String> {
-    if let Some(translation) = document::translate(file, text)? {
+    // Lists and templates are no documents, and may hold labels.
+    let document = document::translate(file, text);
+    if let Ok(Some(translation)) = document {
         return Ok(translation);
     }
     let translation = labels::translate(file, text, prefix, names);
     if translation.report.items.is_empty() {
+        document?;
         return Err(format!(
             "nothing to migrate: no label below {prefix}, no urlprefix- tag, and neither a static nor a dynamic file"
         ));

@@ -39,6 +39,8 @@ struct Scanner {
     /// Within a comment that has an end.
     in_comment: bool,
     newline: &'static str,
+    /// The line of the table of a document that is being read.
+    table: usize,
     /// What is read are labels, not the keys of a document.
     reads_labels: bool,
 }
@@ -77,7 +79,7 @@ impl Scanner {
             self.run = None;
         }
         if !self.reads_labels && content.starts_with('[') && self.open.is_empty() {
-            self.run = None;
+            self.table = number;
         }
         let mut quote = None;
         let mut before = ' ';
@@ -330,6 +332,10 @@ impl Scanner {
         let mut open = self.open.iter().rev();
         let own = open.next();
         let bracket = if is_pair { open.next().or(own) } else { own }.copied();
+        if !self.reads_labels {
+            // The same for all keys of a table, whichever is looked for.
+            return bracket.map_or(2 * self.table, |open| 2 * open + 1);
+        }
         let known = match bracket {
             Some(open) => self
                 .brackets

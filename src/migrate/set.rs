@@ -61,6 +61,9 @@ const VARIABLES: &str = "variables stay as they are: look at what becomes of the
 /// What is said of labels that are refused with another.
 const BELONGS: &str = "belongs to what does not translate";
 
+/// Said of labels of the first version.
+const VERSION_1: &str = "a label of version 1, which is not translated";
+
 /// Said of labels that a file has twice, under the prefix of either.
 const TWICE: &str = "is a label of Mesh here already";
 
@@ -212,6 +215,12 @@ pub(super) fn label(found: &Found, syntaxes: &Syntaxes) -> (Outcome, String) {
     let lower = path.to_ascii_lowercase();
     if let Some((_, why)) = LEFT_OUT.iter().find(|(key, _)| is_of(&lower, key)) {
         return (Outcome::LeftOut, (*why).to_owned());
+    }
+    if ["frontend", "frontends", "backend"]
+        .iter()
+        .any(|first| lower.split('.').any(|name| name == *first))
+    {
+        return (Outcome::Refused, VERSION_1.to_owned());
     }
     let (mut key, mut value, mut notes) = (format!("mesh.{path}"), found.value.clone(), Vec::new());
     if is_of(&lower, "http.routers.*.rule") {
