@@ -226,10 +226,10 @@ impl Scanner<'_> {
             if self.is_label(&key.text) {
                 let beside = Beside {
                     between: self.between(key, home),
-                    quote: match (home.is_flow, key.quote) {
-                        (true, _) | (_, Some('"')) => "\"",
-                        (_, Some(_)) => "'",
-                        (false, None) => "",
+                    quote: match key.quote {
+                        Some('"') => "\"",
+                        Some(_) => "'",
+                        None => "",
                     },
                     sign: ": ",
                 };
