@@ -128,14 +128,19 @@ fn closed(
         }
     }
     order::keep(&mut all);
-    let is_whole = router.iter().all(|at| {
+    let is_taken =
+        has_rule && has_guard && keeps_its_rule(&all, router) && problems(&decoded(&all)).is_empty();
+    is_taken.then_some(all)
+}
+
+/// Whether no rule of `router` was refused.
+fn keeps_its_rule(all: &[Judged], router: &[usize]) -> bool {
+    router.iter().all(|at| {
         let one = all.get(*at);
         one.is_none_or(|one| {
             option(&one.found.key).as_deref() != Some("rule") || one.outcome != Outcome::Refused
         })
-    });
-    let is_taken = has_rule && has_guard && is_whole && problems(&decoded(&all)).is_empty();
-    is_taken.then_some(all)
+    })
 }
 
 /// Refuses the routers that do not have all middlewares of `router`.

@@ -91,15 +91,8 @@ impl Scanner {
             if at < skip_to {
                 continue;
             }
-            if self.in_comment || (quote.is_none() && self.reads_labels && tail.starts_with("/*")) {
-                self.in_comment = !tail.starts_with("*/");
-                skip_to = at
-                    + if self.in_comment && !tail.starts_with("/*") {
-                        c.len_utf8()
-                    } else {
-                        2
-                    };
-                before = ' ';
+            if let Some(length) = self.comment(tail, c, quote) {
+                (skip_to, before) = (at + length, ' ');
                 continue;
             }
             let is_apart = before.is_whitespace() || ",]}\"'".contains(before);
@@ -126,6 +119,18 @@ impl Scanner {
             rest.push(c);
         }
         self.buried(&rest, start, column, number);
+    }
+
+    /// How much at the beginning of `tail` belongs to a comment that has an end.
+    fn comment(&mut self, tail: &str, c: char, quote: Option<char>) -> Option<usize> {
+        let begins = quote.is_none() && self.reads_labels && tail.starts_with("/*");
+        if !self.in_comment && !begins {
+            return None;
+        }
+        let ends = self.in_comment && tail.starts_with("*/");
+        let length = if ends || !self.in_comment { 2 } else { c.len_utf8() };
+        self.in_comment = !ends;
+        Some(length)
     }
 
     /// Keeps a label, and says where what follows it begins.
