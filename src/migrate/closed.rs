@@ -5,8 +5,9 @@
 
 use super::{
     fabio,
-    scan::FABIO,
-    set::{Judged, Outcome, decoded, label, object_of, problems},
+    found::FABIO,
+    order,
+    set::{Judged, Outcome, Syntaxes, decoded, label, object_of, option, problems},
 };
 
 /// The middleware that does not exist.
@@ -18,14 +19,14 @@ const UNCLOSED: &str =
     "it was guarded and its rule cannot be written, so the other routes of the service are withheld";
 
 /// Closes every guarded router of `judged` that was refused.
-pub(super) fn close(judged: &mut Vec<Judged>, v2: bool) {
+pub(super) fn close(judged: &mut Vec<Judged>, syntaxes: &Syntaxes, names: &mut fabio::Names) {
     let mut done: Vec<Vec<usize>> = Vec::new();
     // Each round is done with one router, or is the last.
     for _ in 0..=judged.len() {
         let Some(router) = lost(judged).into_iter().find(|router| !done.contains(router)) else {
             return;
         };
-        if let Some(closed) = closed(judged, &router, v2) {
+        if let Some(closed) = closed(judged, &router, syntaxes, names) {
             *judged = closed;
         } else {
             withhold(judged, &router);
@@ -64,27 +65,26 @@ fn is_guard(key: &str) -> bool {
         || matches!(option(key).as_deref(), Some("middlewares" | "tls.options"))
 }
 
-/// What a label of a router says: `tls.options` of `traefik.http.routers.shop.tls.options`.
-fn option(key: &str) -> Option<String> {
-    let lower = key.to_ascii_lowercase();
-    let mut names = lower.split('.').skip(1);
-    (names.next() == Some("http") && names.next() == Some("routers")).then_some(())?;
-    names.next()?;
-    Some(names.collect::<Vec<_>>().join("."))
-}
-
 /// All labels with `router` closed; `None` where Mesh would not take that.
-fn closed(judged: &[Judged], router: &[usize], v2: bool) -> Option<Vec<Judged>> {
+fn closed(
+    judged: &[Judged],
+    router: &[usize],
+    syntaxes: &Syntaxes,
+    names: &mut fabio::Names,
+) -> Option<Vec<Judged>> {
     let mut all = judged.to_vec();
     let (mut has_rule, mut has_guard) = (false, false);
     for at in router {
         let one = all.get_mut(*at)?;
         if one.found.key.starts_with(FABIO) {
-            let labels = fabio::closed(&one.found.key)?;
+            let labels = fabio::closed(&one.found.key, names)?;
             let rule = &labels.first()?.0;
             // Another of the same name is as wide, and which of both answers is not known.
             let name = rule.strip_prefix("mesh.http.routers.")?.strip_suffix(".rule")?;
             if decoded(judged).routers.contains_key(name) {
+                return None;
+            }
+            if !one.found.has_room(labels.len()) {
                 return None;
             }
             one.outcome = Outcome::Closed(labels);
@@ -93,6 +93,12 @@ fn closed(judged: &[Judged], router: &[usize], v2: bool) -> Option<Vec<Judged>> 
             continue;
         }
         let option = option(&one.found.key)?;
+        if one.found.is_ours() {
+            // What is there already is not written once more.
+            (option != "middlewares").then_some(())?;
+            has_rule |= option == "rule";
+            continue;
+        }
         if is_guard(&one.found.key) {
             if has_guard || one.found.unreadable.is_some() {
                 continue;
@@ -111,7 +117,7 @@ fn closed(judged: &[Judged], router: &[usize], v2: bool) -> Option<Vec<Judged>> 
         ) || option.starts_with("tls.")
         {
             let unreadable = one.found.unreadable.is_some();
-            let (Outcome::Translated(labels), _) = label(&one.found, v2) else {
+            let (Outcome::Translated(labels), _) = label(&one.found, syntaxes) else {
                 return None;
             };
             if unreadable {
@@ -121,8 +127,20 @@ fn closed(judged: &[Judged], router: &[usize], v2: bool) -> Option<Vec<Judged>> 
             one.outcome = Outcome::Closed(labels);
         }
     }
-    let is_taken = has_rule && has_guard && problems(&decoded(&all)).is_empty();
+    order::keep(&mut all);
+    let is_taken =
+        has_rule && has_guard && keeps_its_rule(&all, router) && problems(&decoded(&all)).is_empty();
     is_taken.then_some(all)
+}
+
+/// Whether no rule of `router` was refused.
+fn keeps_its_rule(all: &[Judged], router: &[usize]) -> bool {
+    router.iter().all(|at| {
+        let one = all.get(*at);
+        one.is_none_or(|one| {
+            option(&one.found.key).as_deref() != Some("rule") || one.outcome != Outcome::Refused
+        })
+    })
 }
 
 /// Refuses the routers that do not have all middlewares of `router`.
@@ -175,10 +193,10 @@ mod tests {
 
     /// What is written for `text`, and the notes.
     fn migrated(text: &str) -> (Vec<String>, String) {
-        let judged = set::translate(scan(text, "traefik"));
+        let judged = set::translate(scan(text, "traefik"), &mut fabio::Names::default());
         let written = judged.iter().flat_map(|one| match &one.outcome {
             Outcome::Translated(labels) | Outcome::Closed(labels) => labels.clone(),
-            Outcome::LeftOut | Outcome::Refused => Vec::new(),
+            Outcome::LeftOut | Outcome::Refused | Outcome::Ours(..) => Vec::new(),
         });
         let written = written.map(|(key, value)| format!("{key}={value}")).collect();
         let notes = judged
@@ -241,6 +259,7 @@ mod tests {
                 written,
                 [
                     "mesh.http.routers.a.rule=(Host(`a.com`) || Host(`b.com`)) && Path(`/admin`)",
+                    "mesh.http.routers.a.priority=39",
                     "mesh.http.routers.a.entrypoints=web",
                     "mesh.http.routers.a.middlewares=not-translated",
                     "mesh.http.routers.b.rule=Host(`a.com`)",

@@ -9,9 +9,12 @@ use mesh_config::{
 };
 
 use super::{
-    Edits, Translation,
+    Translation,
+    edits::{Edits, quoted},
+    found::{Beside, Found},
     report::{FileReport, Item, Verdict},
-    rule, scan,
+    rule::{self, Syntax},
+    scan, yaml,
 };
 use crate::settings::{self, Flags, Sources};
 
@@ -97,28 +100,14 @@ fn of_static(file: &Path, name: &str) -> Translation {
 }
 
 fn dynamic(name: &str, text: &str, format: Format) -> Result<Translation, String> {
-    let syntaxes = scan::values(text, "ruleSyntax");
-    let v2 = syntaxes.iter().any(|found| found.value == "v2");
-    let mut items = Vec::new();
+    let mut rules = Rules::read(text, format);
     let mut edits = Edits::default();
-    for found in scan::values(text, "rule") {
-        if let Ok(Some(rule)) = rule::convert(&found.value, v2) {
-            let quoted = match found.quote {
-                None => format!("\"{}\"", scan::escaped(&rule, Some('"'))),
-                quote => scan::escaped(&rule, quote),
-            };
-            edits.0.push((found.value_span, quoted));
-            let note = format!("rule rewritten: {rule}");
-            items.push(noted(
-                format!("{name}:{}", found.line),
-                "rule",
-                Verdict::Translated,
-                note,
-            ));
-        }
+    let mut items: Vec<Item> = Vec::new();
+    for found in std::mem::take(&mut rules.rules) {
+        items.extend(rules.translate(name, &found, &mut edits));
     }
-    for found in syntaxes {
-        edits.0.push((entry(text, &found), String::new()));
+    for found in &rules.syntaxes {
+        edits.0.push((entry(text, found), String::new()));
         let note = "Mesh has one syntax of rules".to_owned();
         items.push(noted(
             format!("{name}:{}", found.line),
@@ -131,12 +120,22 @@ fn dynamic(name: &str, text: &str, format: Format) -> Result<Translation, String
     let fragment =
         parse_beside(name, &text, format, &BTreeSet::new()).map_err(|problem| problem.to_string())?;
     // Which router asks for options of TLS is not shown of one that was set aside: any may.
-    let mut options = scan::values(&text, "options").into_iter();
+    let mut options = values(&text, format, "options").0.into_iter();
     let has_options = options.any(|found| found.unreadable.is_none());
-    let is_unsafe = fragment
-        .set_aside
-        .iter()
-        .any(|aside| is_guarded_router(aside, has_options));
+    let mut is_unsafe = items.iter().any(|item| item.verdict == Verdict::Refused)
+        || fragment
+            .set_aside
+            .iter()
+            .any(|aside| is_guarded_router(aside, has_options));
+    for (name, router) in &fragment.routers {
+        let rule = router.value.rule.as_ref().map(mesh_config::rule::Rule::text);
+        if rule.is_some_and(|rule| !rules.known.iter().any(|known| known == rule)) {
+            is_unsafe = true;
+            let key = format!("http.routers.{name}.rule");
+            let note = "its rule is written so that it is not found; the file is not written".to_owned();
+            items.push(noted(router.origin.to_string(), &key, Verdict::Refused, note));
+        }
+    }
     items.extend(objects(&fragment, has_options));
     Ok(Translation {
         report: FileReport {
@@ -148,8 +147,95 @@ fn dynamic(name: &str, text: &str, format: Format) -> Result<Translation, String
     })
 }
 
+/// The values of `key`, and whether blocks take in others.
+fn values(text: &str, format: Format, key: &str) -> (Vec<Found>, bool) {
+    let parsed = match format {
+        Format::Yaml => yaml::values(text, key),
+        Format::Toml => None,
+    };
+    parsed.unwrap_or_else(|| (scan::values(text, key), false))
+}
+
+/// The rules of a document and what else says how they are meant.
+struct Rules {
+    rules: Vec<Found>,
+    syntaxes: Vec<Found>,
+    priorities: Vec<Found>,
+    /// Blocks take in others.
+    has_merges: bool,
+    /// Rules as they are written.
+    known: Vec<String>,
+}
+
+impl Rules {
+    fn read(text: &str, format: Format) -> Self {
+        let (rules, has_merges) = values(text, format, "rule");
+        Self {
+            rules,
+            syntaxes: values(text, format, "ruleSyntax").0,
+            priorities: values(text, format, "priority").0,
+            has_merges,
+            known: Vec::new(),
+        }
+    }
+
+    /// Rewrites a rule, and keeps its router where it was in the order of all.
+    fn translate(&mut self, name: &str, found: &Found, edits: &mut Edits) -> Vec<Item> {
+        let mut syntaxes = self.syntaxes.iter();
+        let syntax = syntaxes.find(|syntax| syntax.set == found.set);
+        let syntax = syntax
+            .map(|syntax| Syntax::named(&syntax.value))
+            .unwrap_or_default();
+        let place = format!("{name}:{}", found.line);
+        let rule = match rule::convert(&found.value, syntax) {
+            Ok(Some(rule)) => rule,
+            Ok(None) => {
+                self.known.push(found.value.clone());
+                let doubt = rule::doubt(&found.value, syntax).map(str::to_owned);
+                return doubt
+                    .map(|note| noted(place, "rule", Verdict::Translated, note))
+                    .into_iter()
+                    .collect();
+            }
+            // The decoder will say so of the router.
+            Err(_) => return Vec::new(),
+        };
+        let own = self.priorities.iter().find(|priority| priority.set == found.set);
+        let has_priority = own.is_some_and(|own| own.value.trim() != "0");
+        let reason = match (&found.beside, found.unreadable) {
+            (_, Some(reason)) => Some(reason),
+            _ if has_priority || found.value.len() == rule.len() => None,
+            _ if self.has_merges || own.is_some() => {
+                Some("write its priority first, for the rule's length changes")
+            }
+            (None, _) => Some("write its priority first: no key can be added here"),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            let note = format!("{reason}; the file is not written");
+            return vec![noted(place, "rule", Verdict::Refused, note)];
+        }
+        edits
+            .0
+            .push((found.value_span.clone(), quoted(&rule, found.quote)));
+        let mut note = format!("rule rewritten: {rule}");
+        if let (false, Some(Beside { between, quote, sign })) =
+            (has_priority || found.value.len() == rule.len(), &found.beside)
+        {
+            let at = found.value_span.end + usize::from(found.quote.is_some());
+            let priority = found.value.len();
+            edits
+                .0
+                .push((at..at, format!("{between}{quote}priority{quote}{sign}{priority}")));
+            note = format!("{note}; with the priority {priority}, which it had by its length");
+        }
+        self.known.push(rule);
+        vec![noted(place, "rule", Verdict::Translated, note)]
+    }
+}
+
 /// Where the key and value of `found` stand in `text`: on lines of their own, or with a comma among others.
-fn entry(text: &str, found: &scan::Found) -> Range<usize> {
+fn entry(text: &str, found: &Found) -> Range<usize> {
     let head = text.get(..found.span.start).unwrap_or_default();
     let behind = found.value_span.end + usize::from(found.quote.is_some());
     let tail = text.get(behind..).unwrap_or_default();

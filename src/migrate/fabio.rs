@@ -1,6 +1,14 @@
 //! Fabio's tags: `urlprefix-host/path option=value ...`, each of them a route.
 
-use super::{closed::MISSING, rule::escape, scan::FABIO, set::Outcome};
+use std::collections::BTreeMap;
+
+use super::{
+    closed::MISSING,
+    found::{FABIO, Found},
+    rule::escape,
+    set::Outcome,
+    words,
+};
 
 /// Longest host and path, so that what stands for them in priorities stays apart.
 const MAX_ROUTE: usize = 400;
@@ -9,12 +17,32 @@ const MAX_ROUTE: usize = 400;
 const GLOB_PRIORITY: i64 = -1000;
 const ANY_HOST_PRIORITY: i64 = -2000;
 
+/// The names of routers in all that is translated, and the route of each.
+#[derive(Debug, Default)]
+pub(super) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// The name of the router for `at`, which no other route has.
+    pub(super) fn of(&mut self, at: &str) -> String {
+        let at = canonical(at);
+        let plain = name_of(&at);
+        let mut name = plain.clone();
+        let mut number = checksum(&at);
+        while self.0.get(&name).is_some_and(|other| *other != at) {
+            name = format!("{plain}-{number:08x}");
+            number = number.wrapping_add(1);
+        }
+        self.0.insert(name.clone(), at);
+        name
+    }
+}
+
 /// What the tags of one service said so far.
 #[derive(Debug, Default)]
 pub(super) struct Service {
-    /// Its name, and what is said of how to speak to it: one for all its routes.
-    said: Option<(String, Speaks)>,
-    names: Vec<String>,
+    /// What is said of how to speak to it: one for all its routes.
+    said: Option<Speaks>,
+    routes: Vec<String>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -33,8 +61,24 @@ struct Route {
 }
 
 impl Service {
+    /// The service of which `ours` are labels already, by an earlier translation.
+    pub(super) fn beside<'a>(ours: impl Iterator<Item = &'a Found>) -> Self {
+        let mut service = Self::default();
+        for found in ours.filter(|found| found.key.starts_with("mesh.http.")) {
+            let said = service.said.get_or_insert_with(Speaks::default);
+            let is = |end: &str| found.key.to_ascii_lowercase().ends_with(end);
+            match found.value.as_str() {
+                "https" if is(".server.scheme") => said.scheme = Some("https"),
+                "h2c" if is(".server.scheme") => said.scheme = Some("h2c"),
+                "false" if is(".passhostheader") => said.host_of_server = true,
+                _ => {}
+            }
+        }
+        service
+    }
+
     /// The labels that mean the same as `tag`.
-    pub(super) fn translate(&mut self, tag: &str) -> (Outcome, String) {
+    pub(super) fn translate(&mut self, tag: &str, names: &mut Names) -> (Outcome, String) {
         let mut words = tag.get(FABIO.len()..).unwrap_or_default().split_whitespace();
         let at = words.next().unwrap_or_default();
         let route = Route::new(at).and_then(|mut route| {
@@ -45,28 +89,53 @@ impl Service {
             Ok(route) => route,
             Err(why) => return (Outcome::Refused, why),
         };
-        let name = name_of(at);
-        if self.names.contains(&name) {
+        if self.routes.contains(&canonical(at)) {
             return (
                 Outcome::Refused,
-                "another tag of the service says almost the same".to_owned(),
+                "another tag of the service has the same route".to_owned(),
             );
         }
         match &self.said {
-            Some((_, said)) if *said != route.speaks => {
+            Some(said) if *said != route.speaks => {
                 let why = "proto and host=dst must be the same on all tags of a service";
                 return (Outcome::Refused, why.to_owned());
             }
             Some(_) => {}
-            None => self.said = Some((name.clone(), route.speaks.clone())),
+            None => self.said = Some(route.speaks.clone()),
         }
-        let mut labels = route.labels(&name);
-        if self.names.is_empty() {
-            labels.extend(route.speaks.labels(&name));
-        }
-        self.names.push(name);
+        self.routes.push(canonical(at));
+        let labels = route.labels(&names.of(at));
         (Outcome::Translated(labels), route.notes.join("; "))
     }
+
+    /// How to speak to the service, as labels, of which the router `name` is one.
+    pub(super) fn speaks(&self, name: &str) -> Vec<(String, String)> {
+        self.said
+            .as_ref()
+            .map(|said| said.labels(name))
+            .unwrap_or_default()
+    }
+}
+
+/// The route of `tag` as Fabio looks it up.
+pub(super) fn route_of(tag: &str) -> Option<String> {
+    Some(canonical(tag.get(FABIO.len()..)?.split_whitespace().next()?))
+}
+
+/// Hosts are found in any case.
+fn canonical(at: &str) -> String {
+    let (host, path) = at
+        .find('/')
+        .and_then(|slash| at.split_at_checked(slash))
+        .unwrap_or((at, ""));
+    format!("{}{path}", host.to_ascii_lowercase())
+}
+
+/// FNV-1a: the same in each run.
+fn checksum(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |sum, byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// Whether `tag` is a route of HTTP with an option that keeps somebody out, or that is not known.
@@ -86,9 +155,9 @@ pub(super) fn is_guarded(tag: &str) -> bool {
 }
 
 /// The labels of a router with the rule of `tag` that answers nothing; `None` where there is no such rule.
-pub(super) fn closed(tag: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn closed(tag: &str, names: &mut Names) -> Option<Vec<(String, String)>> {
     let at = tag.get(FABIO.len()..)?.split_whitespace().next()?;
-    let name = name_of(at);
+    let name = names.of(at);
     let mut labels = Route::new(at).ok()?.labels(&name);
     labels.push((
         format!("mesh.http.routers.{name}.middlewares"),
@@ -106,6 +175,9 @@ impl Route {
                 false => "host/path expected: a host alone needs a / behind it".to_owned(),
             });
         };
+        if words::has_variable(at) {
+            return Err("a variable in the route: its router has no name".to_owned());
+        }
         if at.len() > MAX_ROUTE || at.contains(['`', '$', '{', '"', '\\']) {
             return Err(format!(
                 "longer than {MAX_ROUTE} bytes, or with characters that are in no host or path"
@@ -260,7 +332,7 @@ mod tests {
     use super::*;
 
     fn labels(tag: &str) -> Vec<String> {
-        match Service::default().translate(tag) {
+        match Service::default().translate(tag, &mut Names::default()) {
             (Outcome::Translated(labels), _) => labels
                 .iter()
                 .map(|(key, value)| format!("{key}={value}"))
@@ -301,19 +373,30 @@ mod tests {
 
     #[test]
     fn options_become_middlewares_and_settings_of_the_service() {
-        let labels = labels("urlprefix-a.com/x strip=/x proto=https host=dst deny=ip:10.0.0.0/8");
+        let labels = labels("urlprefix-a.com/x strip=/x deny=ip:10.0.0.0/8");
         for wanted in [
             "mesh.http.middlewares.a-com-x-stripprefix.stripprefix.prefixes=/x",
             "mesh.http.middlewares.a-com-x-ipdenylist.ipdenylist.sourcerange=10.0.0.0/8",
             "mesh.http.routers.a-com-x.middlewares=a-com-x-ipdenylist,a-com-x-stripprefix",
-            "mesh.http.services.a-com-x.loadbalancer.server.scheme=https",
-            "mesh.http.services.a-com-x.loadbalancer.passhostheader=false",
         ] {
             assert!(
                 labels.iter().any(|label| label == wanted),
                 "{wanted} is not in {labels:?}"
             );
         }
+    }
+
+    #[test]
+    fn routes_that_differ_have_names_that_differ() {
+        let mut names = Names::default();
+        let first = names.of("a.com/x-y");
+        assert_eq!(first, "a-com-x-y");
+        for at in ["a.com/x/y", "a.com/X-y", "a.com/x-y/"] {
+            let name = names.of(at);
+            assert!(name.starts_with("a-com-x-y-"), "{name}");
+            assert_eq!(names.of(at), name);
+        }
+        assert_eq!(names.of("A.com/x-y"), first);
     }
 
     #[test]
@@ -327,7 +410,7 @@ mod tests {
             ("urlprefix-a.com:80/", "entrypoints"),
             ("urlprefix-", "host/path"),
         ] {
-            let (outcome, told) = Service::default().translate(tag);
+            let (outcome, told) = Service::default().translate(tag, &mut Names::default());
             assert_eq!(outcome, Outcome::Refused, "{tag}");
             assert!(told.contains(why), "{tag}: {told}");
         }

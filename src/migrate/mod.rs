@@ -5,22 +5,24 @@
 
 mod closed;
 mod document;
+mod edits;
 mod fabio;
+mod found;
+mod labels;
+mod order;
 mod owner;
 mod report;
 mod rule;
 mod scan;
 mod set;
+mod words;
+mod write;
+mod yaml;
 
-use std::{
-    io::Read as _,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{io::Read as _, path::Path};
 
 use crate::{cli::MigrateArguments, exit::Exit, report as terminal};
-use report::{FileReport, Item, Verdict};
-use set::Outcome;
+use report::{FileReport, Verdict};
 
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
@@ -28,8 +30,9 @@ const MAX_FILE: u64 = 16 << 20;
 /// Translates what `arguments` name.
 pub(crate) fn migrate(arguments: &MigrateArguments) -> Exit {
     let mut translations = Vec::new();
+    let mut names = fabio::Names::default();
     for file in &arguments.files {
-        match read(file).and_then(|text| translate(file, &text, &arguments.prefix)) {
+        match read(file).and_then(|text| translate(file, &text, &arguments.prefix, &mut names)) {
             Ok(translation) => translations.push((file, translation)),
             Err(error) => {
                 terminal::line(&format!("mesh: {}: {error}", file.display()));
@@ -38,7 +41,7 @@ pub(crate) fn migrate(arguments: &MigrateArguments) -> Exit {
         }
     }
     if let Some(target) = &arguments.write
-        && let Err(error) = write(target, &translations, arguments.force)
+        && let Err(error) = write::write(target, &translations, arguments.force)
     {
         terminal::line(&format!("mesh: {error}"));
         return Exit::Configuration;
@@ -79,158 +82,20 @@ fn read(file: &Path) -> Result<String, String> {
     String::from_utf8(text).map_err(|_| "not UTF-8 text".to_owned())
 }
 
-fn translate(file: &Path, text: &str, prefix: &str) -> Result<Translation, String> {
-    if let Some(translation) = document::translate(file, text)? {
+fn translate(file: &Path, text: &str, prefix: &str, names: &mut fabio::Names) -> Result<Translation, String> {
+    // Lists and templates are no documents, and may hold labels.
+    let document = document::translate(file, text);
+    if let Ok(Some(translation)) = document {
         return Ok(translation);
     }
-    let translation = labels(&file.display().to_string(), text, prefix);
+    let translation = labels::translate(file, text, prefix, names);
     if translation.report.items.is_empty() {
+        document?;
         return Err(format!(
             "nothing to migrate: no label below {prefix}, no urlprefix- tag, and neither a static nor a dynamic file"
         ));
     }
     Ok(translation)
-}
-
-/// Translates the labels and tags within any text.
-fn labels(name: &str, text: &str, prefix: &str) -> Translation {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut found = scan::scan(text, prefix);
-    found.sort_by_key(|found| found.set);
-    let mut items = Vec::new();
-    let mut edits = Edits::default();
-    for set in found.chunk_by(|one, other| one.set == other.set) {
-        let service = set.first().and_then(|first| owner::of(&lines, first.line));
-        for judged in set::translate(set.to_vec()) {
-            edits.replace(&judged);
-            let (verdict, to) = match judged.outcome {
-                Outcome::Translated(labels) => (Verdict::Translated, shown(&judged.found, labels)),
-                Outcome::Closed(labels) => (Verdict::Refused, shown(&judged.found, labels)),
-                Outcome::LeftOut => (Verdict::LeftOut, Vec::new()),
-                Outcome::Refused => (Verdict::Refused, Vec::new()),
-            };
-            items.push(Item {
-                place: format!("{name}:{}", judged.found.line),
-                service: service.clone(),
-                key: judged.found.key,
-                verdict,
-                to,
-                note: judged.note,
-            });
-        }
-    }
-    Translation {
-        report: FileReport {
-            file: name.to_owned(),
-            kind: "labels",
-            items,
-        },
-        text: Some(edits.apply(text)),
-    }
-}
-
-/// Labels as the report shows them.
-fn shown(found: &scan::Found, labels: Vec<(String, String)>) -> Vec<String> {
-    let is_fabio = found.key.starts_with(scan::FABIO);
-    let shown = labels.into_iter().map(|(key, value)| match is_fabio {
-        true => format!("{key}={value}"),
-        // Values may be secret, and are what they were.
-        false => key,
-    });
-    shown.collect()
-}
-
-/// Places of a text and what is written there.
-#[derive(Default)]
-struct Edits(Vec<(Range<usize>, String)>);
-
-impl Edits {
-    fn replace(&mut self, judged: &set::Judged) {
-        let found = &judged.found;
-        let enable = vec![("mesh.enable".to_owned(), "false".to_owned())];
-        let labels = match &judged.outcome {
-            _ if judged.closes => &enable,
-            Outcome::Translated(labels) | Outcome::Closed(labels) => labels,
-            Outcome::LeftOut | Outcome::Refused => return,
-        };
-        if found.apart {
-            let Some((key, value)) = labels.first() else {
-                return;
-            };
-            self.0.push((found.span.clone(), key.clone()));
-            if *value != found.value {
-                let quoted = match found.quote {
-                    // Where labels are a map, their values are text.
-                    None => format!("\"{}\"", scan::escaped(value, Some('"'))),
-                    quote => scan::escaped(value, quote),
-                };
-                self.0.push((found.value_span.clone(), quoted));
-            }
-            return;
-        }
-        if let [(key, value)] = labels.as_slice()
-            && *value == found.value
-        {
-            self.0.push((
-                found.span.start..found.value_span.start.saturating_sub(1),
-                key.clone(),
-            ));
-            return;
-        }
-        let texts = labels
-            .iter()
-            .map(|(key, value)| scan::escaped(&format!("{key}={value}"), found.quote));
-        self.0.push((
-            found.span.clone(),
-            texts.collect::<Vec<_>>().join(&found.separator),
-        ));
-    }
-
-    fn apply(mut self, text: &str) -> String {
-        self.0.sort_by_key(|(range, _)| range.start);
-        let mut out = String::new();
-        let mut at = 0;
-        for (range, new) in self.0 {
-            out.push_str(text.get(at..range.start).unwrap_or_default());
-            out.push_str(&new);
-            at = range.end;
-        }
-        out.push_str(text.get(at..).unwrap_or_default());
-        out
-    }
-}
-
-/// Writes to `target`: a file, or for several translations or where there is one, a directory.
-fn write(target: &Path, translations: &[(&PathBuf, Translation)], force: bool) -> Result<(), String> {
-    let is_directory = translations.len() > 1 || target.is_dir();
-    let mut texts: Vec<(PathBuf, &str)> = Vec::new();
-    for (file, translation) in translations {
-        let Some(text) = &translation.text else { continue };
-        let name = file
-            .file_name()
-            .filter(|name| *name != "-")
-            .unwrap_or("labels.txt".as_ref());
-        let path = if is_directory {
-            target.join(name)
-        } else {
-            target.to_owned()
-        };
-        if texts.iter().any(|(other, _)| *other == path) {
-            return Err(format!("two files would be written to {}", path.display()));
-        }
-        if path.exists() && !force {
-            return Err(format!("{} exists: --force overwrites it", path.display()));
-        }
-        texts.push((path, text));
-    }
-    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-    if is_directory {
-        std::fs::create_dir_all(target).map_err(|error| failed(target, error))?;
-    }
-    for (path, text) in texts {
-        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -239,17 +104,22 @@ mod tests {
 
     use super::*;
 
+    fn labels(text: &str) -> Option<String> {
+        labels::translate(Path::new("x"), text, "traefik", &mut fabio::Names::default()).text
+    }
+
     fn written(text: &str) -> String {
-        labels("x", text, "traefik").text.unwrap()
+        labels(text).unwrap()
     }
 
     #[test]
     fn only_labels_change_in_a_file() {
         let compose = "services:\n  shop: # a shop\n    image: shop\n    labels:\n      traefik.enable: true\n      \
                        traefik.http.routers.a.rule: 'Host(`a.com`,`b.com`)'\n      other: x\n";
-        let wanted = compose
-            .replace("traefik.", "mesh.")
-            .replace("'Host(`a.com`,`b.com`)'", "'(Host(`a.com`) || Host(`b.com`))'");
+        let wanted = compose.replace("traefik.", "mesh.").replace(
+            "'Host(`a.com`,`b.com`)'",
+            "'(Host(`a.com`) || Host(`b.com`))'\n      mesh.http.routers.a.priority: \"21\"",
+        );
         assert_eq!(written(compose), wanted);
     }
 
@@ -275,7 +145,7 @@ mod tests {
 
     #[test]
     fn tags_of_aws_keep_their_form() {
-        let pairs = "{\"tags\": [\n  {\n    \"key\": \"traefik.http.routers.a.rule\",\n    \"value\": \"Host(`a.com`,`b.com`)\"\n  }\n]}\n";
+        let pairs = "{\"tags\": [\n  {\n    \"key\": \"traefik.http.routers.a.rule\",\n    \"value\": \"Host(`a.com`,`b.com`)\"\n  },\n  {\n    \"value\": \"7\",\n    \"key\": \"traefik.http.routers.a.priority\"\n  }\n]}\n";
         let wanted = pairs
             .replace("traefik.", "mesh.")
             .replace("Host(`a.com`,`b.com`)", "(Host(`a.com`) || Host(`b.com`))");
@@ -292,7 +162,9 @@ mod tests {
     }
 
     fn document(name: &str, text: &str) -> Option<String> {
-        translate(Path::new(name), text, "traefik").unwrap().text
+        translate(Path::new(name), text, "traefik", &mut fabio::Names::default())
+            .unwrap()
+            .text
     }
 
     #[test]
@@ -346,16 +218,19 @@ mod tests {
     #[test]
     fn what_does_not_translate_stays_and_closes_its_service() {
         let list = "tags = [\"traefik.tcp.routers.a.rule=HostSNI(`*`)\", \"web\"]\n";
-        assert_eq!(written(list), "tags = [\"mesh.enable=false\", \"web\"]\n");
+        assert_eq!(
+            written(list),
+            "tags = [\"traefik.tcp.routers.a.rule=HostSNI(`*`)\", \"mesh.enable=false\", \"web\"]\n"
+        );
     }
 
     proptest! {
         #[test]
         fn any_text_is_read(text in "([a-z\\[\\]{}\"'`=:,# \n-]|traefik\\.|urlprefix-|rule|é){0,60}") {
-            labels("x", &text, "traefik");
+            labels(&text);
             for name in ["a.yml", "a.toml", "a.json"] {
-                let _ = translate(Path::new(name), &text, "traefik");
-                let _ = translate(Path::new(name), &format!("http:\n {text}"), "traefik");
+                let _ = translate(Path::new(name), &text, "traefik", &mut fabio::Names::default());
+                let _ = translate(Path::new(name), &format!("http:\n {text}"), "traefik", &mut fabio::Names::default());
             }
         }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::scan::FABIO;
+use super::found::FABIO;
 
 /// What became of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

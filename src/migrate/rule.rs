@@ -4,51 +4,58 @@ use std::fmt::Write as _;
 
 use mesh_config::rule::Rule;
 
-/// A rule as Mesh wants it: `None` where it is as it should be. `v2`: it is known to be of the second syntax.
-pub(super) fn convert(text: &str, v2: bool) -> Result<Option<String>, String> {
-    let (plain, variables) = Variables::taken(text);
-    let rule = converted(&plain, v2)?;
-    Ok(rule.map(|rule| variables.given_back(rule)))
+use super::words::closing;
+
+/// In which syntax a rule is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Syntax {
+    /// Nobody says. A rule of both is one of the third, unless nobody would write it there.
+    #[default]
+    Unknown,
+    Second,
+    Third,
 }
 
-/// Variables (`${DOMAIN}`) of a compose file or a job, which are filled in before Mesh reads the rule.
-pub(super) struct Variables(Vec<String>);
-
-impl Variables {
-    /// `text` with a word in place of each, and what they were.
-    pub(super) fn taken(text: &str) -> (String, Self) {
-        let mut variables = Vec::new();
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once("${") {
-            let Some((name, after)) = closing(behind).and_then(|end| behind.split_at_checked(end)) else {
-                break;
-            };
-            out.push_str(before);
-            out.push_str(&Self::word(variables.len()));
-            variables.push(format!("${{{name}}}"));
-            rest = after.get(1..).unwrap_or_default();
+impl Syntax {
+    /// The one that `ruleSyntax` names.
+    pub(super) fn named(name: &str) -> Self {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "v2" => Self::Second,
+            "v3" => Self::Third,
+            _ => Self::Unknown,
         }
-        out.push_str(rest);
-        (out, Self(variables))
-    }
-
-    fn given_back(&self, mut text: String) -> String {
-        for (number, variable) in self.0.iter().enumerate() {
-            text = text.replace(&Self::word(number), variable);
-        }
-        text
-    }
-
-    fn word(number: usize) -> String {
-        format!("variable-{number}-of-migrate")
     }
 }
 
-fn converted(text: &str, v2: bool) -> Result<Option<String>, String> {
+/// Said of a rule that means one thing in the second syntax and another one in the third.
+const EITHER: &str = "read as a rule of the third syntax; in the second a HostRegexp without braces is a plain host: write it as Host";
+
+/// What is to look at in `text`, which stays as it is.
+pub(super) fn doubt(text: &str, syntax: Syntax) -> Option<&'static str> {
+    let mut hosts = text
+        .split("HostRegexp(")
+        .skip(1)
+        .filter_map(|rest| rest.split(['`', '"']).nth(1));
+    let is_plain = |host: &str| {
+        host.chars()
+            .all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
+    };
+    (syntax == Syntax::Unknown && hosts.any(is_plain)).then_some(EITHER)
+}
+
+/// A rule as Mesh wants it: `None` where it is as it should be.
+pub(super) fn convert(text: &str, syntax: Syntax) -> Result<Option<String>, String> {
     let taken = text.parse::<Rule>();
-    if taken.is_ok() && !v2 && !has_template(text) {
+    let is_second = match syntax {
+        Syntax::Second => true,
+        Syntax::Third => false,
+        Syntax::Unknown => has_template(text) || asks_for_pairs(text),
+    };
+    if taken.is_ok() && !is_second {
         return Ok(None);
+    }
+    if syntax == Syntax::Third {
+        return Err(taken.err().map_or_else(String::new, |error| error.to_string()));
     }
     let converted = rewritten(text).ok_or_else(|| match &taken {
         Err(error) => error.to_string(),
@@ -59,6 +66,16 @@ fn converted(text: &str, v2: bool) -> Result<Option<String>, String> {
         Ok(_) => Ok(Some(converted)),
         Err(error) => Err(taken.err().unwrap_or(error).to_string()),
     }
+}
+
+/// ``Query(`a=b`)``: no parameter of the third syntax has such a name.
+fn asks_for_pairs(text: &str) -> bool {
+    let mut queries = text.split("Query(").skip(1);
+    queries.any(|rest| {
+        rest.split(['`', '"'])
+            .nth(1)
+            .is_some_and(|pair| pair.contains('='))
+    })
 }
 
 /// `{name}` or `{name:pattern}` within a matcher's text.
@@ -123,7 +140,11 @@ fn call(name: &str, arguments: &[String]) -> Option<String> {
     };
     if matcher.starts_with("Header") {
         let [key, value] = arguments else { return None };
-        return Some(format!("{matcher}(`{key}`, `{value}`)"));
+        // Without a value any will do.
+        return Some(match value.as_str() {
+            "" => format!("HeaderRegexp(`{key}`, `.*`)"),
+            value => format!("{matcher}(`{key}`, `{value}`)"),
+        });
     }
     let calls: Option<Vec<String>> = arguments.iter().map(|value| one(matcher, value)).collect();
     match calls?.as_slice() {
@@ -144,8 +165,13 @@ fn one(matcher: &str, value: &str) -> Option<String> {
         "Path" if has_template(value) => format!("PathRegexp(`^{}$`)", pattern(value, "[^/]+")?),
         "PathPrefix" if has_template(value) => format!("PathRegexp(`^{}`)", pattern(value, "[^/]+")?),
         "Query" => match value.split_once('=') {
+            // Without a value any will do.
+            Some((key, "")) => format!("QueryRegexp(`{key}`, `.*`)"),
+            Some((key, value)) if has_template(value) => {
+                format!("QueryRegexp(`{key}`, `^{}$`)", pattern(value, ".*")?)
+            }
             Some((key, value)) => format!("Query(`{key}`, `{value}`)"),
-            None => format!("Query(`{value}`)"),
+            None => return None,
         },
         matcher => format!("{matcher}(`{value}`)"),
     })
@@ -172,20 +198,6 @@ fn pattern(text: &str, default: &str) -> Option<String> {
     Some(out)
 }
 
-/// Where the brace that is open ends; patterns count with braces, too.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    text.char_indices().find_map(|(at, c)| {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => return Some(at),
-            '}' => depth -= 1,
-            _ => {}
-        }
-        None
-    })
-}
-
 pub(super) fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         if r"\.+*?()|[]{}^$".contains(c) {
@@ -206,7 +218,7 @@ mod tests {
             "HostRegexp(`^a{1,3}$`)",
             "!Method(`GET`)",
         ] {
-            assert_eq!(convert(rule, false), Ok(None), "{rule}");
+            assert_eq!(convert(rule, Syntax::Unknown), Ok(None), "{rule}");
         }
     }
 
@@ -226,39 +238,34 @@ mod tests {
             ("Headers(`X-A`, `1`)", "Header(`X-A`, `1`)"),
             ("Method(`GET`,`HEAD`)", "(Method(`GET`) || Method(`HEAD`))"),
         ] {
-            assert_eq!(convert(rule, false).unwrap().as_deref(), Some(wanted), "{rule}");
+            assert_eq!(
+                convert(rule, Syntax::Unknown).unwrap().as_deref(),
+                Some(wanted),
+                "{rule}"
+            );
         }
     }
 
     #[test]
-    fn what_is_a_rule_of_both_syntaxes_is_rewritten_where_it_is_known_to_be_of_the_second() {
-        let rule = "Query(`a=b`, `c=d`)";
-        assert_eq!(convert(rule, false), Ok(None));
-        let wanted = "(Query(`a`, `b`) && Query(`c`, `d`))";
-        assert_eq!(convert(rule, true), Ok(Some(wanted.to_owned())));
+    fn a_query_of_pairs_is_of_the_second_syntax_unless_it_is_said_to_be_of_the_third() {
+        let rule = "Query(`a=b`, `c={x:[0-9]+}`) && Query(`d=`)";
+        assert_eq!(convert(rule, Syntax::Third), Ok(None));
+        let wanted = "(Query(`a`, `b`) && QueryRegexp(`c`, `^[0-9]+$`)) && QueryRegexp(`d`, `.*`)";
+        for syntax in [Syntax::Unknown, Syntax::Second] {
+            assert_eq!(convert(rule, syntax), Ok(Some(wanted.to_owned())));
+        }
     }
 
     #[test]
-    fn variables_stay_where_they_are() {
-        assert_eq!(convert("Host(`${DOMAIN}`)", false), Ok(None));
-        for (rule, wanted) in [
-            (
-                "Host(`${A:-a.com}`, `${B}`)",
-                "(Host(`${A:-a.com}`) || Host(`${B}`))",
-            ),
-            (
-                "HostRegexp(`{x:[a-z]+}.${DOMAIN}`)",
-                r"HostRegexp(`^[a-z]+\.${DOMAIN}$`)",
-            ),
-        ] {
-            assert_eq!(convert(rule, false).unwrap().as_deref(), Some(wanted), "{rule}");
-        }
+    fn a_rule_said_to_be_of_the_third_syntax_is_taken_at_its_word() {
+        assert_eq!(convert("Path(`/{id}`)", Syntax::Third), Ok(None));
+        assert!(convert("Host(`a.com`, `b.com`)", Syntax::Third).is_err());
     }
 
     #[test]
     fn a_plain_pattern_known_to_be_of_the_second_syntax_covers_the_whole_host() {
         assert_eq!(
-            convert("HostRegexp(`a.com`)", true),
+            convert("HostRegexp(`a.com`)", Syntax::Second),
             Ok(Some(r"HostRegexp(`^a\.com$`)".to_owned()))
         );
     }
@@ -274,7 +281,7 @@ mod tests {
             "{",
             "Host(`{`)é",
         ] {
-            assert!(convert(rule, false).is_err(), "{rule}");
+            assert!(convert(rule, Syntax::Unknown).is_err(), "{rule}");
         }
     }
 }

@@ -3,44 +3,23 @@
 //! A text is not parsed: what is rewritten in place keeps its comments and its order, and one scanner serves YAML, JSON,
 //! HCL and plain lists. Labels belong together that stand in the same brackets, or below each other at one indentation.
 
-use std::ops::Range;
+use super::found::{Beside, FABIO, Found, OURS, buried, is_our_key};
 
-/// What Fabio's tags begin with.
-pub(super) const FABIO: &str = "urlprefix-";
-
-/// A label or tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// All of it within its quotes; of a key and a value that stand apart, the key.
-    pub(super) span: Range<usize>,
-    /// The key; of Fabio's tags all of it.
-    pub(super) key: String,
-    /// The value, without escapes.
-    pub(super) value: String,
-    /// Where the value stands.
-    pub(super) value_span: Range<usize>,
-    /// Key and value stand apart.
-    pub(super) apart: bool,
-    /// What surrounds it, or its value: a quote, or nothing.
-    pub(super) quote: Option<char>,
-    /// What goes between two of its kind in a list.
-    pub(super) separator: String,
-    /// Its line, from 1.
-    pub(super) line: usize,
-    /// Those with the same number belong together.
-    pub(super) set: usize,
-    /// Why its value cannot be read.
-    pub(super) unreadable: Option<&'static str>,
-}
+const TOO_LONG: &str = "its text goes on behind the end of the line";
+const NO_TEXT: &str = "its value is no text on the same line";
+const EXPRESSION: &str = "its value is an expression: write it as text";
+const SEVERAL: &str = "there are several labels in one text";
+const NO_VALUE: &str = "its value is not beside it";
+const BURIED: &str = "within other text, which is not read";
 
 /// All labels below `prefix` and all tags of Fabio.
 pub(super) fn scan(text: &str, prefix: &str) -> Vec<Found> {
-    Scanner::all(text, format!("{prefix}."))
+    Scanner::all(text, format!("{prefix}."), true)
 }
 
 /// The values of `key` in a document, such as its rules.
 pub(super) fn values(text: &str, key: &str) -> Vec<Found> {
-    let named = Scanner::all(text, key.to_owned()).into_iter();
+    let named = Scanner::all(text, key.to_owned(), false).into_iter();
     named
         .filter(|found| found.apart && found.key.eq_ignore_ascii_case(key))
         .collect()
@@ -57,16 +36,26 @@ struct Scanner {
     sets: usize,
     /// The sets of brackets, by where they open.
     brackets: Vec<(usize, usize)>,
+    /// Within a comment that has an end.
+    in_comment: bool,
+    newline: &'static str,
+    /// The line of the table of a document that is being read.
+    table: usize,
+    /// What is read are labels, not the keys of a document.
+    reads_labels: bool,
 }
 
 impl Scanner {
-    fn all(text: &str, prefix: String) -> Vec<Found> {
+    fn all(text: &str, prefix: String, reads_labels: bool) -> Vec<Found> {
         let mut scanner = Self {
             prefix,
+            reads_labels,
+            newline: if text.contains("\r\n") { "\r\n" } else { "\n" },
             ..Self::default()
         };
-        let mut at = 0;
-        for (number, line) in text.split_inclusive('\n').enumerate() {
+        let content = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut at = text.len() - content.len();
+        for (number, line) in content.split_inclusive('\n').enumerate() {
             scanner.line(text, at, line.trim_end_matches(['\n', '\r']), number + 1);
             at += line.len();
         }
@@ -89,39 +78,123 @@ impl Scanner {
         }) {
             self.run = None;
         }
+        if !self.reads_labels && content.starts_with('[') && self.open.is_empty() {
+            self.table = number;
+        }
         let mut quote = None;
         let mut before = ' ';
         let mut skip_to = 0;
+        // What is neither a label nor a comment.
+        let mut rest = String::new();
         for (at, c) in line.char_indices() {
+            let tail = line.get(at..).unwrap_or_default();
             if at < skip_to {
                 continue;
             }
-            let begins = before.is_whitespace() || "\"'[,{".contains(before);
-            if begins && let Some(mut found) = self.label(text, start, line, at) {
-                found.line = number;
-                found.set = self.set(column, is_pair(line, at));
-                let is_here = found.value_span.end <= start + line.len();
-                let end = if is_here {
-                    found.value_span.end
-                } else {
-                    found.span.end
-                };
-                skip_to = end.max(found.span.end) - start;
-                quote = line.get(skip_to..).and_then(|rest| rest.chars().next());
-                quote = quote.filter(|c| "\"'".contains(*c));
-                found.separator = self.separator(line, column, at, found.quote);
-                self.found.push(found);
-                before = 'x';
+            if let Some(length) = self.comment(tail, c, quote) {
+                (skip_to, before) = (at + length, ' ');
                 continue;
             }
-            before = c;
+            let is_apart = before.is_whitespace() || ",]}\"'".contains(before);
+            if quote.is_none() && is_apart && (c == '#' || (self.reads_labels && tail.starts_with("//"))) {
+                break;
+            }
+            let begins = before.is_whitespace() && quote.is_none() || "\"'[,{".contains(before);
+            if begins && let Some(found) = self.label(text, start, line, at) {
+                skip_to = self.take(found, start, line, (at, column, number)) - start;
+                quote = line.get(skip_to..).and_then(|rest| rest.chars().next());
+                quote = quote.filter(|c| "\"'".contains(*c));
+                before = 'x';
+                rest.push(' ');
+                continue;
+            }
             match (quote, c) {
-                (None, '"' | '\'' | '`') => quote = Some(c),
+                (None, '"' | '\'' | '`') if !before.is_alphanumeric() => quote = Some(c),
                 (Some(open), c) if open == c => quote = None,
                 (None, '[' | '{') => self.open.push(start + at),
                 (None, ']' | '}') => drop(self.open.pop()),
                 _ => {}
             }
+            before = c;
+            rest.push(c);
+        }
+        self.buried(&rest, start, column, number);
+    }
+
+    /// How much at the beginning of `tail` belongs to a comment that has an end.
+    fn comment(&mut self, tail: &str, c: char, quote: Option<char>) -> Option<usize> {
+        let begins = quote.is_none() && self.reads_labels && tail.starts_with("/*");
+        if !self.in_comment && !begins {
+            return None;
+        }
+        let ends = self.in_comment && tail.starts_with("*/");
+        let length = if ends || !self.in_comment { 2 } else { c.len_utf8() };
+        self.in_comment = !ends;
+        Some(length)
+    }
+
+    /// Keeps a label, and says where what follows it begins.
+    fn take(&mut self, mut found: Found, start: usize, line: &str, place: (usize, usize, usize)) -> usize {
+        let (at, column, number) = place;
+        found.line = number;
+        found.set = self.set(column, is_pair(line, at));
+        found.home = found.set;
+        let is_here = found.value_span.end <= start + line.len() && found.value_span.start >= start + at;
+        let end = if is_here {
+            found.value_span.end
+        } else {
+            found.span.end
+        };
+        let end = end.max(found.span.end);
+        found.flow = found.quote.is_none() && !self.open.is_empty();
+        found.separator = self.separator(line, column, at, found.quote);
+        if found.apart && !is_pair(line, at) {
+            found.beside = Some(self.beside(line, at, end - start));
+        }
+        self.found.push(found);
+        end
+    }
+
+    /// A label within something else is told, for nobody translates it.
+    fn buried(&mut self, rest: &str, start: usize, column: usize, number: usize) {
+        if !self.reads_labels {
+            return;
+        }
+        if let Some((_, key)) = buried(rest, &self.prefix) {
+            let set = self.set(column, false);
+            let mut found = blank(start..start, None);
+            (found.key, found.line, found.set, found.home) = (key, number, set, set);
+            found.unreadable = Some(BURIED);
+            self.found.push(found);
+        }
+    }
+
+    /// How an entry is written beside the one whose key begins at `at`, and that ends at `end`.
+    fn beside(&self, line: &str, at: usize, end: usize) -> Beside {
+        let head = line.get(..at).unwrap_or_default();
+        let key = line.get(at..end).unwrap_or_default();
+        let sign = if key.split(['"', '\'']).next().is_some_and(|key| key.contains('='))
+            || key
+                .split_once(['"', '\''])
+                .is_some_and(|(_, rest)| rest.trim_start().starts_with('='))
+        {
+            " = "
+        } else {
+            ": "
+        };
+        let lead = head.trim_end_matches(['"', '\'']);
+        let is_alone = lead.trim().is_empty() && (self.open.is_empty() || sign == " = ");
+        Beside {
+            between: match is_alone {
+                true => format!("{}{lead}", self.newline),
+                false => ", ".to_owned(),
+            },
+            quote: match head.chars().next_back() {
+                Some('"') => "\"",
+                Some('\'') => "'",
+                _ => "",
+            },
+            sign,
         }
     }
 
@@ -132,28 +205,22 @@ impl Scanner {
             let head = rest.get(..prefix.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
         };
-        let is_fabio = begins_with(FABIO);
-        if !is_fabio && !begins_with(&self.prefix) {
+        let is_fabio = self.reads_labels && begins_with(FABIO);
+        let is_ours = self.reads_labels && begins_with(OURS) && is_our_key(rest);
+        if !is_fabio && !is_ours && !begins_with(&self.prefix) {
             return None;
         }
         let quote = line.get(..at)?.chars().next_back().filter(|c| "\"'".contains(*c));
+        let closed = quote.map(|quote| closing(rest, quote));
         let end = at
-            + match quote {
-                Some(quote) => closing(rest, quote)?,
+            + match closed {
+                Some(closed) => closed.unwrap_or(rest.len()),
                 None => self.bare(rest),
             };
-        let mut found = Found {
-            span: start + at..start + end,
-            key: String::new(),
-            value: String::new(),
-            value_span: start + end..start + end,
-            apart: false,
-            quote,
-            separator: String::new(),
-            line: 0,
-            set: 0,
-            unreadable: None,
-        };
+        let mut found = blank(start + at..start + end, quote);
+        if closed == Some(None) {
+            found.unreadable = Some(TOO_LONG);
+        }
         let whole = line.get(at..end)?;
         if is_fabio {
             found.key = unescaped(whole, quote);
@@ -161,7 +228,13 @@ impl Scanner {
         }
         if is_pair(line, at) && !whole.contains('=') {
             found.key = unescaped(whole, quote);
-            self.other_of_pair(text, start + end + usize::from(quote.is_some()), &mut found)?;
+            let behind = start + end + usize::from(quote.is_some());
+            if self.other_of_pair(text, behind, &mut found).is_none() {
+                // Much has a name; a key of this form is a label in any case.
+                buried(&found.key, &self.prefix)?;
+                found.apart = true;
+                found.unreadable = Some(NO_VALUE);
+            }
             return Some(found);
         }
         let cut = whole.find(|c: char| c == '=' || (quote.is_none() && (c == ':' || c.is_whitespace())));
@@ -170,6 +243,9 @@ impl Scanner {
                 found.key = whole.get(..cut)?.trim().to_owned();
                 found.value = unescaped(whole.get(cut + 1..)?, quote);
                 found.value_span = start + at + cut + 1..start + end;
+                if quote.is_none() && buried(&found.value, &self.prefix).is_some() {
+                    found.unreadable = Some(SEVERAL);
+                }
             }
             None => {
                 let cut = cut.unwrap_or(whole.len());
@@ -191,33 +267,57 @@ impl Scanner {
         let at = line.len() - value.len();
         let quote = value.chars().next().filter(|c| "\"'".contains(*c));
         let (from, to) = match quote {
-            Some(quote) => (at + 1, at + 1 + closing(value.get(1..)?, quote)?),
+            Some(quote) => {
+                let end = closing(value.get(1..)?, quote);
+                if end.is_none() {
+                    found.unreadable = Some(TOO_LONG);
+                }
+                (at + 1, end.map_or(line.len(), |end| at + 1 + end))
+            }
             None => (at, at + self.bare(value)),
         };
         let raw = line.get(from..to)?;
-        if quote.is_none() && (raw.is_empty() || raw.starts_with(['|', '>', '&', '*', '{', '['])) {
-            found.unreadable = Some("its value is no text on the same line");
+        if quote.is_none() && (raw.is_empty() || raw.starts_with(['|', '>', '&', '*', '{', '[', '<', '!'])) {
+            found.unreadable = Some(NO_TEXT);
+        }
+        let is_expression = quote.is_none() && sign == '=' && found.quote.is_some();
+        if is_expression && raw != "true" && raw != "false" && raw.parse::<f64>().is_err() {
+            found.unreadable = Some(EXPRESSION);
         }
         found.quote = quote;
         found.value = unescaped(raw, quote);
+        // Brackets of expressions count.
+        let to = if found.unreadable == Some(EXPRESSION) {
+            from
+        } else {
+            to
+        };
         found.value_span = start + from..start + to;
         Some(())
     }
 
-    /// Reads the value of a pair `{"key": …, "value": …}`, which stands behind its key, mostly on the next line.
+    /// Reads the value of a pair `{"key": …, "value": …}`, which stands behind its key or before it.
     fn other_of_pair(&self, text: &str, behind: usize, found: &mut Found) -> Option<()> {
-        let rest = text
-            .get(behind..)?
-            .trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
-        let head = rest.get(.."value".len())?;
-        let rest = rest
-            .get(head.len()..)
-            .filter(|_| head.eq_ignore_ascii_case("value"))?;
-        let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
-        let start = text.len() - rest.len();
+        let rest = text.get(behind..)?;
+        let (from, to) = match self.open.last() {
+            Some(open) => (*open, behind + closing_bracket(rest)?),
+            None => {
+                let end = rest.match_indices('\n').nth(1).map_or(rest.len(), |(at, _)| at);
+                (behind, behind + end)
+            }
+        };
+        let region = text.get(from..to)?.to_ascii_lowercase();
+        let start = region.match_indices("value").find_map(|(at, word)| {
+            let before = region.get(..at)?.chars().next_back();
+            let rest = region.get(at + word.len()..)?;
+            let signed = rest.strip_prefix(['"', '\'']).unwrap_or(rest).trim_start();
+            let is_key = before.is_none_or(|c| !c.is_alphanumeric() && !"_-.".contains(c));
+            (is_key && signed.starts_with([':', '='])).then(|| {
+                from + at + word.len() + rest.len() - rest.strip_prefix(['"', '\'']).unwrap_or(rest).len()
+            })
+        })?;
         found.apart = true;
-        let line = rest.split(['\n', '\r']).next()?;
+        let line = text.get(start..)?.split(['\n', '\r']).next()?;
         self.value(start, line, 0, found)
     }
 
@@ -237,6 +337,10 @@ impl Scanner {
         let mut open = self.open.iter().rev();
         let own = open.next();
         let bracket = if is_pair { open.next().or(own) } else { own }.copied();
+        if !self.reads_labels {
+            // The same for all keys of a table, whichever is looked for.
+            return bracket.map_or(2 * self.table, |open| 2 * open + 1);
+        }
         let known = match bracket {
             Some(open) => self
                 .brackets
@@ -265,8 +369,14 @@ impl Scanner {
             line.get(..at).unwrap_or_default().contains("- "),
         ) {
             (false, _) => ", ".to_owned(),
-            (true, true) => format!("\n{}- ", " ".repeat(column)),
-            (true, false) => "\n".to_owned(),
+            (true, true) => {
+                let lead = line.get(..column).unwrap_or_default();
+                format!("{}{lead}- ", self.newline)
+            }
+            (true, false) => {
+                let lead = line.get(..column).unwrap_or_default();
+                format!("{}{lead}", self.newline)
+            }
         };
         format!("{quote}{between}{quote}")
     }
@@ -284,19 +394,64 @@ fn is_pair(line: &str, at: usize) -> bool {
     };
     let name = name.trim_end().trim_end_matches(['"', '\'']);
     let word = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
-    word.is_some_and(|word| word.eq_ignore_ascii_case("key"))
+    word.is_some_and(|word| word.eq_ignore_ascii_case("key") || word.eq_ignore_ascii_case("name"))
+}
+
+/// A label at `span` of which nothing else is known.
+fn blank(span: std::ops::Range<usize>, quote: Option<char>) -> Found {
+    Found {
+        value_span: span.end..span.end,
+        span,
+        key: String::new(),
+        value: String::new(),
+        apart: false,
+        quote,
+        flow: false,
+        separator: String::new(),
+        beside: None,
+        line: 0,
+        set: 0,
+        home: 0,
+        unreadable: None,
+    }
+}
+
+/// Where the bracket that is open ends.
+fn closing_bracket(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    text.char_indices().find_map(|(at, c)| {
+        match (quote, c) {
+            (None, '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '{' | '[') => depth += 1,
+            (None, '}' | ']') if depth == 0 => return Some(at),
+            (None, '}' | ']') => depth -= 1,
+            _ => {}
+        }
+        None
+    })
 }
 
 /// Where the quote that is open ends.
 fn closing(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
-    let mut skip = false;
+    let mut skip_to = 0;
     text.char_indices().find_map(|(at, c)| {
-        if std::mem::take(&mut skip) {
+        if at < skip_to {
             return None;
         }
-        if quote == '\'' && c == quote && text.get(at + 1..)?.starts_with(quote) {
-            skip = true;
+        let rest = text.get(at + c.len_utf8()..)?;
+        if quote == '\'' && c == quote && rest.starts_with(quote) {
+            skip_to = at + 2;
+            return None;
+        }
+        // Expressions within a text may hold quotes.
+        if quote == '"'
+            && c == '$'
+            && let Some(end) = rest.strip_prefix('{').and_then(super::words::closing)
+        {
+            skip_to = at + end + 3;
             return None;
         }
         let ends = c == quote && !escaped;
@@ -313,15 +468,6 @@ fn unescaped(raw: &str, quote: Option<char>) -> String {
             text.unwrap_or_else(|_| raw.replace("\\\\", "\\"))
         }
         None => raw.to_owned(),
-    }
-}
-
-/// `text` as it is written within `quote`.
-pub(super) fn escaped(text: &str, quote: Option<char>) -> String {
-    match quote {
-        Some('\'') => text.replace('\'', "''"),
-        Some(_) => text.replace('\\', "\\\\").replace('"', "\\\""),
-        None => text.to_owned(),
     }
 }
 

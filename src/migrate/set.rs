@@ -7,8 +7,11 @@ use mesh_config::{
 };
 
 use super::{
-    closed, fabio, rule,
-    scan::{FABIO, Found},
+    closed, fabio,
+    found::{FABIO, Found},
+    order,
+    rule::{self, Syntax},
+    words,
 };
 
 /// What becomes of a label.
@@ -16,6 +19,8 @@ use super::{
 pub(super) enum Outcome {
     /// Written as these.
     Translated(Vec<(String, String)>),
+    /// Is a label of Mesh already.
+    Ours(String, String),
     /// Means nothing to Mesh, and nothing is lost with it.
     LeftOut,
     /// Stays as it was, and so counts for nothing.
@@ -56,91 +61,219 @@ const VARIABLES: &str = "variables stay as they are: look at what becomes of the
 /// What is said of labels that are refused with another.
 const BELONGS: &str = "belongs to what does not translate";
 
+/// Said of labels of the first version.
+const VERSION_1: &str = "a label of version 1, which is not translated";
+
+/// Said of labels that a file has twice, under the prefix of either.
+const TWICE: &str = "is a label of Mesh here already";
+
+/// Said of a value of `enable` that is none.
+const ENABLE: &str = "neither true nor false: closed";
+
 /// Translates the labels of one service.
-pub(super) fn translate(set: Vec<Found>) -> Vec<Judged> {
-    let v2 = set
-        .iter()
-        .any(|found| found.key.to_ascii_lowercase().ends_with(".rulesyntax") && found.value == "v2");
-    let mut routes = fabio::Service::default();
-    let judged = set.into_iter().map(|found| {
-        let (outcome, note) = match found.unreadable {
-            Some(reason) => (Outcome::Refused, reason.to_owned()),
-            None if found.key.starts_with(FABIO) => routes.translate(&found.key),
-            None => label(&found, v2),
-        };
-        Judged {
-            found,
-            outcome,
-            note,
-            closes: false,
-        }
-    });
-    let mut judged: Vec<Judged> = judged.collect();
+pub(super) fn translate(set: Vec<Found>, names: &mut fabio::Names) -> Vec<Judged> {
+    let syntaxes = Syntaxes::of(&set);
+    let ours = set.iter().filter(|found| found.is_ours());
+    let mut routes = fabio::Service::beside(ours);
+    let mut judged: Vec<Judged> = set
+        .into_iter()
+        .map(|found| {
+            let (outcome, note) = judge(&found, &syntaxes, &mut routes, names);
+            Judged {
+                found,
+                outcome,
+                note,
+                closes: false,
+            }
+        })
+        .collect();
+    if !problems(&decoded(&only_ours(&judged))).is_empty() {
+        judged.retain(|one| !one.found.is_ours());
+    }
+    refuse_twice(&mut judged);
+    order::keep(&mut judged);
     // Each round refuses something, or is the last.
     for _ in 0..=judged.len() {
         take_along(&mut judged);
-        let declaration = decoded(&judged);
-        let problems = problems(&declaration);
+        let problems = problems(&decoded(&judged));
         if problems.is_empty() {
-            closed::close(&mut judged, v2);
-            let declaration = decoded(&judged);
-            keep_closed(&mut judged, &declaration);
-            return judged;
+            break;
         }
         for (object, problem) in problems {
             refuse(&mut judged, &object, &problem);
         }
     }
+    closed::close(&mut judged, &syntaxes, names);
+    say_how_to_speak(&mut judged, &routes);
+    keep_closed(&mut judged);
     judged
 }
 
-pub(super) fn label(found: &Found, v2: bool) -> (Outcome, String) {
+fn judge(
+    found: &Found,
+    syntaxes: &Syntaxes,
+    routes: &mut fabio::Service,
+    names: &mut fabio::Names,
+) -> (Outcome, String) {
+    if found.is_ours() {
+        let outcome = match found.unreadable {
+            Some(_) => Outcome::LeftOut,
+            None => Outcome::Ours(found.key.clone(), found.value.clone()),
+        };
+        return (outcome, String::new());
+    }
+    let (outcome, note) = match found.unreadable {
+        Some(reason) => (Outcome::Refused, reason.to_owned()),
+        None if found.is_fabio() => routes.translate(&found.key, names),
+        None => label(found, syntaxes),
+    };
+    match &outcome {
+        Outcome::Translated(labels) if !found.has_room(labels.len()) => {
+            let note = "becomes several labels, and there is no list to hold them";
+            (Outcome::Refused, note.to_owned())
+        }
+        _ => (outcome, note),
+    }
+}
+
+fn only_ours(judged: &[Judged]) -> Vec<Judged> {
+    judged.iter().filter(|one| one.found.is_ours()).cloned().collect()
+}
+
+/// What a file has as a label of Mesh already is not written once more.
+fn refuse_twice(judged: &mut [Judged]) {
+    let ours: Vec<_> = judged
+        .iter()
+        .filter_map(|one| match &one.outcome {
+            Outcome::Ours(key, _) => Some((one.found.home, key.to_ascii_lowercase())),
+            _ => None,
+        })
+        .collect();
+    let missing = |one: &Judged| matches!(&one.outcome, Outcome::Ours(_, value) if value == closed::MISSING);
+    let kept_closed: Vec<_> = judged
+        .iter()
+        .filter(|one| missing(one))
+        .filter_map(|one| object_of(&one.found.key))
+        .collect();
+    for one in judged.iter_mut() {
+        let home = one.found.home;
+        let is_kept_closed = object_of(&one.found.key).is_some_and(|object| kept_closed.contains(&object));
+        if is_kept_closed && matches!(one.outcome, Outcome::Translated(_)) {
+            one.outcome = Outcome::Refused;
+            BELONGS.clone_into(&mut one.note);
+        }
+        let is_twice = matches!(&one.outcome, Outcome::Translated(labels)
+            if labels.iter().any(|(key, _)| ours.contains(&(home, key.to_ascii_lowercase()))));
+        if is_twice {
+            one.outcome = Outcome::Refused;
+            TWICE.clone_into(&mut one.note);
+        }
+    }
+}
+
+/// The scheme of a service goes with the first route of Fabio that is written, whichever that is.
+fn say_how_to_speak(judged: &mut [Judged], routes: &fabio::Service) {
+    let mut all = judged.iter_mut().filter(|one| one.found.is_fabio());
+    let first = all.find_map(|one| match &mut one.outcome {
+        Outcome::Translated(labels) | Outcome::Closed(labels) => Some(labels),
+        _ => None,
+    });
+    let Some(labels) = first else { return };
+    let name = labels
+        .first()
+        .and_then(|(key, _)| key.split('.').nth(3))
+        .map(str::to_owned);
+    labels.extend(routes.speaks(&name.unwrap_or_default()));
+}
+
+/// In which syntax each router has its rule.
+#[derive(Debug, Default)]
+pub(super) struct Syntaxes(Vec<(String, Syntax)>);
+
+impl Syntaxes {
+    fn of(set: &[Found]) -> Self {
+        let said = set
+            .iter()
+            .filter(|found| option(&found.key).as_deref() == Some("rulesyntax"));
+        Self(
+            said.filter_map(|found| Some((object_of(&found.key)?, Syntax::named(&found.value))))
+                .collect(),
+        )
+    }
+
+    fn syntax(&self, key: &str) -> Syntax {
+        let object = object_of(key).unwrap_or_default();
+        let mut said = self.0.iter();
+        said.find(|(router, _)| *router == object)
+            .map(|(_, syntax)| *syntax)
+            .unwrap_or_default()
+    }
+}
+
+pub(super) fn label(found: &Found, syntaxes: &Syntaxes) -> (Outcome, String) {
     let path = found.key.split_once('.').map_or("", |(_, path)| path);
     let lower = path.to_ascii_lowercase();
     if let Some((_, why)) = LEFT_OUT.iter().find(|(key, _)| is_of(&lower, key)) {
         return (Outcome::LeftOut, (*why).to_owned());
     }
-    let (mut key, mut value, mut note) = (format!("mesh.{path}"), found.value.clone(), String::new());
+    if ["frontend", "frontends", "backend"]
+        .iter()
+        .any(|first| lower.split('.').any(|name| name == *first))
+    {
+        return (Outcome::Refused, VERSION_1.to_owned());
+    }
+    let (mut key, mut value, mut notes) = (format!("mesh.{path}"), found.value.clone(), Vec::new());
     if is_of(&lower, "http.routers.*.rule") {
-        match rule::convert(&value, v2) {
-            Ok(None) => {}
+        let syntax = syntaxes.syntax(&found.key);
+        match rule::convert(&value, syntax) {
+            Ok(None) => notes.extend(rule::doubt(&value, syntax).map(str::to_owned)),
             Ok(Some(rule)) => {
-                note = format!("rule rewritten: {rule}");
+                notes.push(format!("rule rewritten: {rule}"));
                 value = rule;
             }
             Err(reason) => return (Outcome::Refused, reason),
         }
-        if value.contains("${") {
-            note = [note.as_str(), VARIABLES]
-                .join("; ")
-                .trim_start_matches("; ")
-                .to_owned();
-        }
+    }
+    if words::has_variable(&value) {
+        notes.push(VARIABLES.to_owned());
     }
     if is_of(&lower, "http.middlewares.*.ipwhitelist.") {
         key = renamed(&key, "ipwhitelist", "ipallowlist");
-        "renamed".clone_into(&mut note);
+        notes.push("renamed".to_owned());
     }
     if lower.ends_with(".tls.certresolver") {
-        "Mesh gets no certificates by itself yet: give them in a file".clone_into(&mut note);
+        notes.push("Mesh gets no certificates by itself yet: give them in a file".to_owned());
     }
-    let other = value
-        .split([',', ' '])
-        .find_map(|word| word.split_once('@'))
-        .map(|(_, other)| other);
-    match other {
-        Some("file") | None => {}
-        Some(_)
-            if !(lower.ends_with(".middlewares")
-                || lower.ends_with(".service")
-                || lower.ends_with(".options")) => {}
-        Some("docker" | "swarm") => {
-            let why = "names Docker, which is no provider of Mesh: what this provider declares goes by its name alone";
-            return (Outcome::Refused, why.to_owned());
+    match references(&lower, &value) {
+        Err(why) => return (Outcome::Refused, why),
+        Ok(note) => notes.extend(note),
+    }
+    (Outcome::Translated(vec![(key, value)]), notes.join("; "))
+}
+
+/// What is said of the providers that a value names.
+fn references(lower: &str, value: &str) -> Result<Option<String>, String> {
+    let refers = [".middlewares", ".service", ".options"];
+    if !refers.iter().any(|end| lower.ends_with(end)) {
+        return Ok(None);
+    }
+    let names = value.split([',', ' ']).filter_map(|word| word.split_once('@'));
+    let mut note = None;
+    for (_, other) in names {
+        match other {
+            "file" => {}
+            "docker" | "swarm" => {
+                let why = "names Docker, which is no provider of Mesh: what this provider declares goes by its name alone";
+                return Err(why.to_owned());
+            }
+            other => {
+                note = Some(format!(
+                    "names another provider: its own must list `{other}` in `references`"
+                ));
+            }
         }
-        Some(other) => note = format!("names another provider: its own must list `{other}` in `references`"),
     }
-    (Outcome::Translated(vec![(key, value)]), note)
+    Ok(note)
 }
 
 /// Refuses all of an object of which one label is refused: a router without its rule would get the default one.
@@ -156,6 +289,15 @@ fn take_along(judged: &mut [Judged]) {
             BELONGS.clone_into(&mut judged.note);
         }
     }
+}
+
+/// What a label of a router says: `tls.options` of `traefik.http.routers.shop.tls.options`.
+pub(super) fn option(key: &str) -> Option<String> {
+    let lower = key.to_ascii_lowercase();
+    let mut names = lower.split('.').skip(1);
+    (names.next() == Some("http") && names.next() == Some("routers")).then_some(())?;
+    names.next()?;
+    Some(names.collect::<Vec<_>>().join("."))
 }
 
 /// The object that a label belongs to: `http.routers.shop`; of simple labels all are one.
@@ -194,10 +336,14 @@ fn renamed(key: &str, from: &str, to: &str) -> String {
 pub(super) fn decoded(judged: &[Judged]) -> Declaration {
     let labels = judged.iter().flat_map(|judged| match &judged.outcome {
         Outcome::Translated(labels) | Outcome::Closed(labels) => labels.clone(),
+        Outcome::Ours(key, value) => vec![(key.clone(), value.clone())],
         Outcome::LeftOut | Outcome::Refused => Vec::new(),
     });
-    let labels = labels.map(|(key, value)| match key.ends_with(".rule") {
-        true => (key, rule::Variables::taken(&value).0),
+    let labels = labels.map(|(key, value)| match words::is_variable(&value) {
+        true => {
+            let value = filled_in(&key).unwrap_or(value);
+            (key, value)
+        }
         false => (key, value),
     });
     let set = LabelSet {
@@ -205,6 +351,16 @@ pub(super) fn decoded(judged: &[Judged]) -> Declaration {
         labels: labels.collect(),
     };
     decode(&[set], &["mesh".to_owned()])
+}
+
+/// What may stand in the place of a variable that is a whole value, where that is no text.
+fn filled_in(key: &str) -> Option<String> {
+    let last = key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    match last.as_str() {
+        "port" | "priority" | "weight" => Some("1".to_owned()),
+        "enable" | "tls" => Some("true".to_owned()),
+        _ => None,
+    }
 }
 
 /// Where what is refused begins, and why.
@@ -254,8 +410,24 @@ fn refuse(judged: &mut [Judged], object: &str, problem: &Problem) {
             (Some(help), true) => format!("{}: {help}", problem.message),
             (None, true) => problem.message.clone(),
         };
-        judged.outcome = Outcome::Refused;
+        judged.outcome = match is_enable(&judged.found) {
+            // By default it may be enabled.
+            true => Outcome::Closed(vec![disabled()]),
+            false => Outcome::Refused,
+        };
+        if is_enable(&judged.found) {
+            ENABLE.clone_into(&mut judged.note);
+        }
     }
+}
+
+fn is_enable(found: &Found) -> bool {
+    let path = found.key.split_once('.').map_or("", |(_, path)| path);
+    path.eq_ignore_ascii_case("enable")
+}
+
+fn disabled() -> (String, String) {
+    ("mesh.enable".to_owned(), "false".to_owned())
 }
 
 fn is_below(key: &str, object: &str) -> bool {
@@ -268,178 +440,70 @@ fn is_below(key: &str, object: &str) -> bool {
 }
 
 /// A service that has lost its routers gets none by default either: that one would lack what the lost ones had.
-fn keep_closed(judged: &mut [Judged], declaration: &Declaration) {
-    let lost = judged.iter().any(|judged| judged.outcome == Outcome::Refused);
-    if !lost || !declaration.routers.is_empty() || declaration.enable == Some(false) {
-        return;
+fn keep_closed(judged: &mut [Judged]) {
+    let mut homes: Vec<usize> = judged.iter().map(|one| one.found.home).collect();
+    homes.sort_unstable();
+    homes.dedup();
+    let is_one = homes.len() == 1;
+    let whole = decoded(judged);
+    for home in homes {
+        let own: Vec<Judged> = judged
+            .iter()
+            .filter(|one| one.found.home == home)
+            .cloned()
+            .collect();
+        let lost = |one: &Judged| {
+            let is_router = one.found.is_fabio()
+                || option(&one.found.key).is_some()
+                || !matches!(object_of(&one.found.key), Some(object) if object.starts_with("http."));
+            one.outcome == Outcome::Refused && (is_one || is_router)
+        };
+        let is_hidden = own
+            .iter()
+            .any(|one| is_enable(&one.found) && one.found.unreadable.is_some());
+        let declaration = decoded(&own);
+        let is_routed = !declaration.routers.is_empty() || (!is_one && !whole.routers.is_empty());
+        if (own.iter().any(lost) && !is_routed && declaration.enable != Some(false)) || is_hidden {
+            disable(judged, home);
+        }
     }
-    let enables = |judged: &Judged| judged.found.key.to_ascii_lowercase().ends_with(".enable");
-    let readable = |judged: &Judged| judged.found.unreadable.is_none();
-    let at = judged
-        .iter()
-        .position(|judged| enables(judged) && readable(judged));
-    let Some(at) = at.or_else(|| judged.iter().position(readable)) else {
+}
+
+/// Writes `mesh.enable=false` among the labels of `home`.
+fn disable(judged: &mut [Judged], home: usize) {
+    const CLOSED: &str = "closed by mesh.enable=false, for no router is left";
+    const OPEN: &str =
+        "nothing can be written here that closes it: by default the service is routed to by its name";
+    let is_there = |one: &Judged| one.found.home == home && one.found.unreadable.is_none();
+    let mut places = [
+        judged
+            .iter()
+            .position(|one| is_there(one) && is_enable(&one.found)),
+        judged
+            .iter()
+            .position(|one| is_there(one) && one.outcome == Outcome::Refused),
+        judged.iter().position(is_there),
+    ]
+    .into_iter()
+    .flatten();
+    let at = places.next();
+    let told = at.or_else(|| judged.iter().position(|one| one.found.home == home));
+    let Some(place) = told.and_then(|at| judged.get_mut(at)) else {
         return;
     };
-    let Some(place) = judged.get_mut(at) else { return };
-    let note = "closed by mesh.enable=false, for no router is left";
+    let note = if at.is_some() { CLOSED } else { OPEN };
     place.note = match place.note.as_str() {
         "" => note.to_owned(),
         before => format!("{before}; {note}"),
     };
-    let labels = vec![("mesh.enable".to_owned(), "false".to_owned())];
-    match enables(place) {
-        true => place.outcome = Outcome::Translated(labels),
+    if at.is_none() {
+        return;
+    }
+    match is_enable(&place.found) {
+        true => place.outcome = Outcome::Translated(vec![disabled()]),
         false => place.closes = true,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::migrate::scan::scan;
-
-    /// What is written for `text`, and the notes.
-    fn migrated(text: &str) -> (Vec<String>, String) {
-        let judged = translate(scan(text, "traefik"));
-        let written = judged.iter().flat_map(|judged| match &judged.outcome {
-            Outcome::Translated(labels) | Outcome::Closed(labels) => labels
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect(),
-            Outcome::LeftOut | Outcome::Refused => Vec::new(),
-        });
-        let notes = judged
-            .iter()
-            .map(|judged| format!("{}: {}\n", judged.found.key, judged.note));
-        (written.collect(), notes.collect())
-    }
-
-    #[test]
-    fn labels_keep_their_names_below_another_prefix() {
-        let (written, _) = migrated(
-            "traefik.enable=true\ntraefik.http.routers.a.rule=Host(`a.com`,`b.com`)\ntraefik.http.routers.a.rulesyntax=v2\n\
-             traefik.http.middlewares.w.ipwhitelist.sourcerange=10.0.0.0/8\n",
-        );
-        assert_eq!(
-            written,
-            [
-                "mesh.enable=true",
-                "mesh.http.routers.a.rule=(Host(`a.com`) || Host(`b.com`))",
-                "mesh.http.middlewares.w.ipallowlist.sourcerange=10.0.0.0/8",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_object_with_a_key_that_does_not_translate_is_left_whole() {
-        let (written, notes) = migrated(
-            "traefik.http.routers.a.rule=Host(`a.com`)\ntraefik.http.middlewares.p.plugin.demo.x=1\n\
-             traefik.http.routers.b.rule=Host(`b.com`)\ntraefik.http.routers.b.nonsense=1\n",
-        );
-        assert_eq!(written, ["mesh.http.routers.a.rule=Host(`a.com`)"], "{notes}");
-        assert!(
-            notes.contains("traefik.http.routers.b.nonsense: unknown key"),
-            "{notes}"
-        );
-    }
-
-    #[test]
-    fn a_service_that_loses_its_last_router_is_closed() {
-        let lost = "traefik.http.routers.a.rule=Hots(`a.com`)\n";
-        let (written, notes) = migrated(&format!("traefik.enable=true\n{lost}"));
-        assert_eq!(written, ["mesh.enable=false"], "{notes}");
-        assert!(
-            translate(scan(lost, "traefik"))
-                .iter()
-                .any(|judged| judged.closes)
-        );
-    }
-
-    #[test]
-    fn no_router_is_left_without_its_rule_or_its_middlewares() {
-        let (written, notes) = migrated(
-            "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.rule=Hots(`a.com`)\ntraefik.http.routers.b.rule=Host(`b.com`)\n",
-        );
-        assert_eq!(written, ["mesh.http.routers.b.rule=Host(`b.com`)"], "{notes}");
-        let (written, notes) = migrated(
-            "traefik.http.routers.a.entrypoints=web\ntraefik.http.routers.a.middlewares=auth@docker\ntraefik.http.routers.b.rule=Host(`b.com`)\n",
-        );
-        assert!(written.is_empty(), "{written:?} {notes}");
-    }
-
-    #[test]
-    fn what_is_not_served_is_refused_beside_what_is() {
-        let (written, notes) = migrated(
-            "traefik.http.routers.a.rule=Host(`a.com`)\ntraefik.tcp.routers.t.rule=HostSNI(`*`)\ntraefik.frontend.rule=Host:a\n",
-        );
-        assert_eq!(written.len(), 1, "{notes}");
-        assert!(
-            notes.contains("traefik.tcp.routers.t.rule: not served"),
-            "{notes}"
-        );
-    }
-
-    fn keys() -> impl Strategy<Value = String> {
-        let names = [
-            "http",
-            "tcp",
-            "routers",
-            "services",
-            "middlewares",
-            "a",
-            "rule",
-            "rulesyntax",
-            "service",
-            "enable",
-            "loadbalancer",
-            "server",
-            "port",
-            "stripprefix",
-            "prefixes",
-            "ipwhitelist",
-            "sourcerange",
-            "frontend",
-            "tls",
-            "domains[0]",
-            "main",
-            "",
-            "healthcheck",
-            "path",
-            "host",
-            "canary",
-            "weight",
-        ];
-        prop::collection::vec(prop::sample::select(names.to_vec()), 1..6).prop_map(|names| names.join("."))
-    }
-
-    fn texts() -> impl Strategy<Value = String> {
-        prop_oneof![
-            Just("true".to_owned()),
-            Just("8080".to_owned()),
-            Just("Host(`a.com`,`b.com`)".to_owned()),
-            Just("HostRegexp(`{x:[a-z]+}.com`)".to_owned()),
-            "[ -~]{0,12}",
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_written_is_accepted(labels in prop::collection::vec((keys(), texts()), 0..12)) {
-            let text: String = labels.iter().map(|(key, value)| format!("traefik.{key}={value}\n")).collect();
-            let judged = translate(scan(&text, "traefik"));
-            let declaration = decoded(&judged);
-            prop_assert!(declaration.problems.is_empty() && declaration.set_aside.is_empty(), "{declaration:?}");
-        }
-
-        #[test]
-        fn tags_of_fabio_are_written_so_that_they_are_accepted(tags in prop::collection::vec(
-            "urlprefix-[a-z*.:/-]{0,12}( (strip|prepend|proto|host|redirect|allow|deny|weight|auth)=[a-z0-9/:.,$]{0,12}){0,3}", 0..5)) {
-            let text = tags.join("\n");
-            let declaration = decoded(&translate(scan(&text, "traefik")));
-            prop_assert!(declaration.problems.is_empty() && declaration.set_aside.is_empty(), "{declaration:?}");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,8 @@
 //! `mesh migrate` as its users call it.
 
+mod files;
+mod guards;
+
 use std::{fs, io::Write as _, process::Stdio};
 
 use crate::mesh::Place;
