@@ -161,9 +161,9 @@ fn url(own: &Queue, arn: &str) -> String {
     format!("{base}/{name}")
 }
 
-/// The ARN of the queue at `found`, if it is one of our kind.
+/// The ARN of the queue at `found`, if it is one of our kind. Lists have queues of our account and region alone.
 fn arn(own: &Queue, found: &str) -> Option<String> {
     let base = own.arn.as_deref()?.rsplit_once(':')?.0;
     let arn = format!("{base}:{}", found.rsplit('/').next()?);
-    (is_of_our_kind(&arn, own) && url(own, &arn) == found).then_some(arn)
+    is_of_our_kind(&arn, own).then_some(arn)
 }
