@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mesh_discovery::Provider;
 use mesh_provider_ecs::QueueAction;
+use serde_json::json;
 
 use crate::{
     events::{SOON, begun, event, listening, web},
@@ -89,23 +90,20 @@ async fn what_others_left_is_removed_by_one_that_cannot_subscribe() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_was_changed_or_lost_is_set_again_and_what_was_missed_is_read() {
-    let (world, [task, other]) = web();
+    let (world, [task, _]) = web();
     let provider = provider(&world, &listening());
     let mut watch = Watch::new(&provider);
     begun(&mut watch).await;
     let policy = |world: &World| world.state().mail.queues.values().next().unwrap().policy.clone();
     let right = policy(&world);
-    for (task, wrong) in [
-        (task, String::new()),
-        (other, right.replace("SendMessage", "GetQueueUrl")),
-    ] {
+    let other = right.replace("SendMessage", "GetQueueUrl");
+    for (wrong, desired, left) in [(String::new(), "STOPPED", 1), (other, "RUNNING", 2)] {
         world.state().mail.queues.values_mut().next().unwrap().policy = wrong;
         // Nobody hears of it.
-        world.stop(&task);
-        let before = watch.of("web").len();
+        world.set(&task, "desiredStatus", json!(desired));
         watch.pass(BEAT).await;
         assert_eq!(policy(&world), right);
-        assert_eq!(watch.of("web").len(), before - 1);
+        assert_eq!(watch.of("web").len(), left);
     }
     assert!(watch.failed.is_empty());
 }
