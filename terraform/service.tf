@@ -61,9 +61,10 @@ locals {
     stopTimeout = var.drain_seconds + 10
 
     portMappings = [for port in concat(values(local.ports), [local.admin]) : { containerPort = port, hostPort = port, protocol = "tcp" }]
-    environment  = [for name, value in local.environment : { name = name, value = value }]
-    secrets      = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
-    mountPoints  = [for name, directory in local.directories : { sourceVolume = name, containerPath = "/${name}", readOnly = directory.read_only }]
+    # ECS takes a name once.
+    environment = [for name, value in local.environment : { name = name, value = value } if !contains(keys(var.secrets), name)]
+    secrets     = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
+    mountPoints = [for name, directory in local.directories : { sourceVolume = name, containerPath = "/${name}", readOnly = directory.read_only }]
 
     healthCheck = {
       command     = ["CMD", "/usr/local/bin/mesh", "healthcheck"]

@@ -82,6 +82,36 @@ run "fargate_without_storage_and_events" {
   }
 }
 
+run "keys_of_secrets" {
+  variables {
+    secrets = {
+      CONSUL_HTTP_TOKEN = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:mesh/all-AbCdEf:consul::"
+      NOMAD_TOKEN       = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:mesh/all-AbCdEf:nomad:AWSCURRENT:"
+      MESH_LOG_LEVEL    = "arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter/mesh/level"
+    }
+  }
+
+  assert {
+    condition     = toset([for secret in local.container.secrets : secret.valueFrom]) == toset(values(var.secrets))
+    error_message = "ECS is told the key of each."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Sid => statement.Resource if statement.Sid != "Log"
+      } == {
+      Secrets    = ["arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:mesh/all-AbCdEf"]
+      Parameters = ["arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter/mesh/level"]
+    }
+    error_message = "The execution role reads the secret itself, once, and the parameter."
+  }
+
+  assert {
+    condition     = !contains([for variable in local.container.environment : variable.name], "MESH_LOG_LEVEL")
+    error_message = "A variable that is a secret is no other one as well: ECS refuses it twice."
+  }
+}
+
 run "settings_and_secrets_of_ones_own" {
   variables {
     settings              = { MESH_LOG_LEVEL = "DEBUG", MESH_WORKERS = "2" }

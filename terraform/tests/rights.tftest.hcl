@@ -55,7 +55,7 @@ run "roles" {
   assert {
     condition = sort(flatten([for statement in jsondecode(aws_iam_role_policy.events[0].policy).Statement : statement.Action])) == sort([
       "sns:ListSubscriptionsByTopic", "sns:Subscribe", "sns:Unsubscribe", "sqs:CreateQueue", "sqs:DeleteMessage", "sqs:DeleteQueue",
-      "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ReceiveMessage", "sqs:SetQueueAttributes", "sqs:TagQueue",
+      "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListQueues", "sqs:ReceiveMessage", "sqs:SetQueueAttributes", "sqs:TagQueue",
     ])
     error_message = "The policy for events is the one in docs/ecs.md."
   }
@@ -117,7 +117,13 @@ run "several_clusters_and_machines_elsewhere" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_policy.events[0].policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] != [] && jsondecode(aws_sns_topic_policy.events[0].policy).Statement[0].Principal.Service == "events.amazonaws.com"
-    error_message = "Only these rules publish."
+    condition = jsondecode(aws_sns_topic_policy.events[0].policy).Statement == [{
+      Sid       = "Rules"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.events[0].arn
+    }]
+    error_message = "EventBridge publishes, on no condition: it would meet none."
   }
 }

@@ -256,6 +256,40 @@ async fn a_queue_that_is_deleted_is_made_again_and_all_is_read_that_it_missed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_gets_back_what_somebody_took_from_it_and_one_that_nobody_subscribed_is_removed() {
+    let Some(shop) = Shop::open("1h").await else {
+        return;
+    };
+    let left = json!({"QueueName": "mesh-events-00000000000000aa", "tags": {"mesh-heartbeat": "0"}});
+    shop.aws.sqs("CreateQueue", left).await;
+    let queues = shop.aws.queues().await;
+    let url = queues.iter().find(|url| !url.ends_with("00aa")).unwrap();
+    assert_eq!(queues.len(), 2);
+    let none = json!({"QueueUrl": url, "Attributes": {"Policy": ""}});
+    shop.aws.sqs("SetQueueAttributes", none).await;
+    // Of this no event tells.
+    shop.aws
+        .says(&shop.tasks[0], json!({"desiredStatus": "STOPPED"}))
+        .await;
+    until("the topic may send again", async || {
+        let asked = json!({"QueueUrl": url, "AttributeNames": ["Policy"]});
+        let answer = shop.aws.sqs("GetQueueAttributes", asked).await;
+        let policy = answer["Attributes"]["Policy"].as_str().unwrap_or_default();
+        policy.contains(&shop.topic)
+    })
+    .await;
+    until("it is left out", async || {
+        shop.mesh.all("web.example.com").await == ["two"]
+    })
+    .await;
+    until("what nobody subscribed is removed", async || {
+        shop.aws.queues().await == [url.clone()]
+    })
+    .await;
+    shop.moves(false, 12, &["one", "two"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_replica_hears_every_event_and_leaves_nothing_behind() {
     let Some(mut shop) = Shop::open("1h").await else {
         return;

@@ -311,13 +311,15 @@ impl<C: Client> Reader<'_, C> {
     /// All has been said: when is the next read.
     fn finish(&mut self) {
         let pace = &self.followed.pace;
-        let wait = match &self.turn.failed {
+        let Turn { is_look, failed, .. } = &self.turn;
+        self.looks.finished(*is_look, failed.as_ref());
+        let wait = match failed {
             Some(error) if error.is_throttle() => {
                 pace.throttled();
                 pace.pause(self.known.len()) + self.backoff.wait_after(error)
             }
             Some(error) => self.backoff.wait_after(error),
-            None if self.turn.is_look => return,
+            None if *is_look => return,
             None => {
                 pace.well();
                 self.backoff.reset();
@@ -326,8 +328,10 @@ impl<C: Client> Reader<'_, C> {
         };
         let due = Instant::now() + wait;
         // What a look could not tell the next read does, and soon.
-        self.due = if self.turn.is_look { self.due.min(due) } else { due };
-        self.looks.finished(self.turn.is_look);
+        self.due = match is_look {
+            true => self.due.min(due.max(self.looks.read_again())),
+            false => due,
+        };
     }
 
     /// The scope of the lists.

@@ -22,11 +22,19 @@ const FEW_SERVICES: usize = 100;
 /// Above, a service is described again after this time.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
+/// Descriptions that are older than what is known come soon, if they come: after this time nothing is held against them.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// Most tasks whose end is remembered.
+const MAX_ENDED: usize = 10_000;
+
 /// One cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     tasks: BTreeMap<String, KnownTask>,
     services: BTreeMap<String, KnownService>,
+    /// Tasks that were described as stopped: the version that said so, and when.
+    ended: BTreeMap<String, (u64, Instant)>,
     round: u64,
 }
 
@@ -70,27 +78,65 @@ impl Known {
         gone.chain(listed.iter().filter(is_due)).cloned().collect()
     }
 
-    /// Takes in what was described. A task that is not listed is believed to be gone when its description says so.
+    /// Takes in what was described in a read of everything. A task that is not listed is gone when it is described as
+    /// stopped, or not known any more.
     pub(crate) fn described(&mut self, listed: &BTreeSet<String>, described: Described<Task>) {
         for task in described.found {
-            let arn = task.task_arn.clone();
-            let goes = task.desired_status == "STOPPED" || task.last_status == "STOPPED";
-            if goes && !listed.contains(&arn) {
-                self.tasks.remove(&arn);
-                continue;
-            }
-            let created = self.tasks.get(&arn).and_then(|known| known.created);
-            let known = KnownTask {
-                task,
-                created,
-                round: self.round,
-                doubted: false,
-            };
-            self.tasks.insert(arn, known);
+            self.take(task, |arn| listed.contains(arn));
         }
         for arn in described.missing.iter().filter(|arn| !listed.contains(*arn)) {
             self.tasks.remove(arn);
         }
+    }
+
+    /// Takes in what a look described, without a list to hold it against: a task that is described as stopped is gone.
+    /// One that ECS says it does not know is left as it is, for that may come of an answer that lags behind.
+    pub(crate) fn looked_at(&mut self, described: Described<Task>) {
+        for task in described.found {
+            self.take(task, |_| false);
+        }
+    }
+
+    /// Takes in a description, unless a later one is known: answers of ECS may lag behind those before them.
+    fn take(&mut self, task: Task, is_listed: impl Fn(&str) -> bool) {
+        let arn = task.task_arn.clone();
+        if task.version > 0 && task.version < self.version(&arn) {
+            return;
+        }
+        let goes = task.desired_status == "STOPPED" || task.last_status == "STOPPED";
+        let ended = self.ended.get(&arn).map(|(version, _)| *version);
+        if goes && (!is_listed(&arn) || ended == Some(task.version)) {
+            self.tasks.remove(&arn);
+            self.remember_end(arn, task.version);
+            return;
+        }
+        let created = self.tasks.get(&arn).and_then(|known| known.created);
+        let known = KnownTask {
+            task,
+            created,
+            round: self.round,
+            doubted: false,
+        };
+        self.tasks.insert(arn, known);
+    }
+
+    fn remember_end(&mut self, arn: String, version: u64) {
+        let now = Instant::now();
+        if self.ended.len() >= MAX_ENDED {
+            self.ended.clear();
+        }
+        self.ended
+            .retain(|_, (_, since)| now.duration_since(*since) < MEMORY);
+        // Without a version nothing can be told to be older.
+        if version > 0 {
+            self.ended.insert(arn, (version, now));
+        }
+    }
+
+    /// The version by which a task was described last; 0 where there is none.
+    pub(crate) fn version(&self, arn: &str) -> u64 {
+        let ended = self.ended.get(arn).map_or(0, |(version, _)| *version);
+        self.tasks.get(arn).map_or(ended, |known| known.task.version)
     }
 
     /// The services to describe: those with a deployment that is not known yet, and those not read for a while.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mesh_discovery::ProviderError;
+use mesh_discovery::{ProviderError, retry::Backoff};
 use tokio::time::{Instant, sleep_until};
 
 use super::{News, Reader, Turn, whole};
@@ -22,10 +22,11 @@ const APART: Duration = Duration::from_millis(250);
 /// The same in a storm, where looks follow each other.
 const APART_IN_A_STORM: Duration = Duration::from_secs(1);
 
-/// Shortest time from one read of everything to one that events ask for.
+/// Shortest time from one read of everything to one that events ask for, and from a look that failed to the next one.
 const READS_APART: Duration = Duration::from_secs(5);
 
-/// How often a task is looked at that ECS still describes as it was before an event.
+/// How often a task is looked at again that ECS still describes as it was before an event, or does not know, and how
+/// often what could not be read.
 const MAX_LOOKS: u8 = 3;
 
 /// Most subjects whose last version is remembered.
@@ -42,6 +43,8 @@ pub(super) struct Looks {
     read: Option<Instant>,
     /// The version of each subject that needs no further look.
     seen: BTreeMap<Subject, u64>,
+    /// Since looks fail.
+    backoff: Backoff,
 }
 
 impl Looks {
@@ -52,6 +55,7 @@ impl Looks {
             apart: APART,
             read: None,
             seen: BTreeMap::new(),
+            backoff: Backoff::new(),
         }
     }
 
@@ -70,43 +74,42 @@ impl Looks {
         waiting.take()
     }
 
-    /// A read of everything or a look has ended.
-    pub(super) fn finished(&mut self, is_look: bool) {
-        if !is_look {
-            self.read = Some(Instant::now());
+    /// A read of everything or a look has ended. After one that failed events wait: they come whether AWS answers or not.
+    pub(super) fn finished(&mut self, is_look: bool, failed: Option<&ProviderError>) {
+        let now = Instant::now();
+        match failed {
+            _ if !is_look => self.read = Some(now),
+            Some(error) => self.next = now + self.backoff.wait_after(error).max(READS_APART),
+            None => self.backoff.reset(),
         }
     }
 
     /// When everything may be read because events ask for it.
-    fn read_again(&self) -> Instant {
+    pub(super) fn read_again(&self) -> Instant {
         let now = Instant::now();
         self.read.map_or(now, |read| now.max(read + READS_APART))
     }
 
     /// False for an event that tells what is known already, because it came twice or late.
     fn is_news(&self, known: &Known, subject: &Subject, version: u64) -> bool {
-        let described = match subject {
-            Subject::Task(arn) => known.task(arn).map_or(0, |(task, _)| task.version),
-            Subject::Service(_) | Subject::Machine(_) => 0,
-        };
-        let seen = self.seen.get(subject).copied().unwrap_or(0).max(described);
-        version == 0 || version > seen
+        let seen = self.seen.get(subject).copied().unwrap_or(0);
+        version == 0 || version > seen.max(described(known, subject))
     }
 
-    /// Notes what was looked at. A task that is still described as it was before its event is looked at once more.
-    fn looked(&mut self, known: &Known, subjects: BTreeMap<Subject, Expected>) {
+    /// Notes what was looked at. A task that is not described yet as its event says is looked at once more; gives those
+    /// that were looked at often enough.
+    fn looked(
+        &mut self,
+        known: &Known,
+        missing: &BTreeSet<String>,
+        subjects: BTreeMap<Subject, Expected>,
+    ) -> BTreeMap<Subject, Expected> {
+        let mut lagging = BTreeMap::new();
         for (subject, expected) in subjects {
-            let described = match &subject {
-                Subject::Task(arn) => known.task(arn).map_or(0, |(task, _)| task.version),
-                Subject::Service(_) | Subject::Machine(_) => 0,
-            };
-            let is_early = described > 0 && described < expected.version;
-            if is_early
-                && expected.looks < MAX_LOOKS
-                && let Some(waiting) = &self.waiting
-            {
-                let looks = expected.looks + 1;
-                waiting.tell(subject, Expected { looks, ..expected });
+            let described = described(known, &subject);
+            let is_missing = matches!(&subject, Subject::Task(arn) if missing.contains(arn));
+            if is_missing || (described > 0 && described < expected.version) {
+                lagging.insert(subject, expected);
                 continue;
             }
             if self.seen.len() >= MAX_SEEN {
@@ -115,6 +118,31 @@ impl Looks {
             }
             self.seen.insert(subject, expected.version);
         }
+        self.again(lagging)
+    }
+
+    /// Has `subjects` looked at once more; gives those that were looked at often enough. Their events are not noted:
+    /// one that tells of a version that never comes hides no other.
+    fn again(&self, subjects: BTreeMap<Subject, Expected>) -> BTreeMap<Subject, Expected> {
+        let Some(waiting) = &self.waiting else {
+            return subjects;
+        };
+        let is_enough = |_: &Subject, expected: &mut Expected| expected.looks >= MAX_LOOKS;
+        let mut subjects = subjects;
+        let enough = subjects.extract_if(.., is_enough).collect();
+        for (subject, expected) in subjects {
+            let looks = expected.looks + 1;
+            waiting.tell(subject, Expected { looks, ..expected });
+        }
+        enough
+    }
+}
+
+/// The version of a subject that is described; 0 where there is none.
+fn described(known: &Known, subject: &Subject) -> u64 {
+    match subject {
+        Subject::Task(arn) => known.version(arn),
+        Subject::Service(_) | Subject::Machine(_) => 0,
     }
 }
 
@@ -150,12 +178,14 @@ impl<C: Client> Reader<'_, C> {
     pub(super) async fn look(&mut self, told: Told) -> Vec<News> {
         self.turn = Turn::new(true);
         let news = match self.read(&told.subjects).await {
-            Ok(groups) => {
-                self.looks.looked(&self.known, told.subjects);
+            Ok((groups, missing)) => {
+                let unsettled = self.looks.looked(&self.known, &missing, told.subjects);
+                self.leave_to_a_read(&unsettled);
                 self.lay_out(&groups)
             }
             Err(error) => {
                 self.doubt(&told.subjects);
+                self.looks.again(told.subjects);
                 self.turn.failed = Some(error);
                 Vec::new()
             }
@@ -164,11 +194,21 @@ impl<C: Client> Reader<'_, C> {
         news
     }
 
-    /// Reads `subjects`; gives the groups of tasks of which there may be news.
+    /// What ECS does not show as events say, a read of everything settles, and soon.
+    fn leave_to_a_read(&mut self, unsettled: &BTreeMap<Subject, Expected>) {
+        let is_known =
+            |subject: &Subject| matches!(subject, Subject::Task(arn) if self.known.task(arn).is_some());
+        if unsettled.keys().any(is_known) {
+            self.doubt(unsettled);
+            self.due = self.due.min(self.looks.read_again());
+        }
+    }
+
+    /// Reads `subjects`; gives the groups of tasks of which there may be news, and the tasks that ECS does not know.
     async fn read(
         &mut self,
         subjects: &BTreeMap<Subject, Expected>,
-    ) -> Result<BTreeSet<String>, ProviderError> {
+    ) -> Result<(BTreeSet<String>, BTreeSet<String>), ProviderError> {
         let (mut tasks, mut services, mut machines) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for subject in subjects.keys() {
             match subject {
@@ -187,17 +227,16 @@ impl<C: Client> Reader<'_, C> {
         let calls = &self.followed.calls;
         let is_meant = |arn: &String| tasks.binary_search(arn).is_ok();
         let mut groups = self.known.groups_of(|task| is_meant(&task.task_arn));
-        // None of them is listed: what is said of each is believed.
-        let none = BTreeSet::new();
         self.known.look();
         let described = calls.describe_tasks(&self.cluster, &tasks).await?;
-        self.known.described(&none, described);
+        let missing = described.missing.iter().cloned().collect();
+        self.known.looked_at(described);
         services.extend(self.known.unknown_services(&tasks));
         let names: Vec<String> = services.iter().cloned().collect();
         let described = calls.describe_services(&self.cluster, &names).await?;
         let changed = self.known.services_described(described);
         let described = calls.describe_tasks(&self.cluster, &changed).await?;
-        self.known.described(&none, described);
+        self.known.looked_at(described);
         self.known.settle();
         groups.extend(self.known.groups_of(|task| {
             let is_of = |name: &str| services.contains(name);
@@ -205,7 +244,7 @@ impl<C: Client> Reader<'_, C> {
                 || service_name(&task.group).is_some_and(is_of)
                 || machines.contains(task.container_instance_arn.as_str())
         }));
-        Ok(groups)
+        Ok((groups, missing))
     }
 
     /// False for a task of another account or region, which has a cluster of this name, too.

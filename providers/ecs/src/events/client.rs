@@ -17,6 +17,8 @@ pub enum QueueAction {
     SetQueueAttributes,
     /// `sqs:TagQueue`
     TagQueue,
+    /// `sqs:ListQueues`
+    ListQueues,
     /// `sqs:ListQueueTags`
     ListQueueTags,
     /// `sqs:ReceiveMessage`
@@ -41,6 +43,7 @@ impl QueueAction {
             Self::GetQueueAttributes => "sqs:GetQueueAttributes",
             Self::SetQueueAttributes => "sqs:SetQueueAttributes",
             Self::TagQueue => "sqs:TagQueue",
+            Self::ListQueues => "sqs:ListQueues",
             Self::ListQueueTags => "sqs:ListQueueTags",
             Self::ReceiveMessage => "sqs:ReceiveMessage",
             Self::DeleteMessage => "sqs:DeleteMessage",
@@ -72,7 +75,7 @@ pub struct Subscription {
 
 /// SQS and SNS as this provider needs them. `None` says that there is no such queue.
 pub trait Queues: Send + Sync + 'static {
-    /// Makes a queue and gives its URL.
+    /// Makes a queue and gives its URL; the same one where there is a queue of this name and these attributes.
     fn create_queue(
         &self,
         name: &str,
@@ -82,6 +85,9 @@ pub trait Queues: Send + Sync + 'static {
 
     /// The ARN of a queue.
     fn queue_arn(&self, url: &str) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send;
+
+    /// Who may do what with a queue; empty where nobody said so.
+    fn queue_policy(&self, url: &str) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send;
 
     /// Says who may do what with a queue.
     fn set_policy(
@@ -102,6 +108,13 @@ pub trait Queues: Send + Sync + 'static {
         &self,
         url: &str,
     ) -> impl Future<Output = Result<Option<BTreeMap<String, String>>, ProviderError>> + Send;
+
+    /// The URLs of the queues whose names begin with `prefix`.
+    fn queues(
+        &self,
+        prefix: &str,
+        page: Option<String>,
+    ) -> impl Future<Output = Result<Page<String>, ProviderError>> + Send;
 
     /// Waits for messages, up to the time and number that the provider's settings say.
     fn receive(&self, url: &str) -> impl Future<Output = Result<Option<Vec<Message>>, ProviderError>> + Send;

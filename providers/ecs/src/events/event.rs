@@ -85,7 +85,7 @@ fn hint(arn: &str, cluster: Option<&str>, version: u64) -> Option<Hint> {
         None => (cluster?, first),
     };
     let subject = match kind {
-        "task" => Subject::Task(arn.to_owned()),
+        "task" if is_task_id(name) => Subject::Task(arn.to_owned()),
         "service" => Subject::Service(name.to_owned()),
         "container-instance" => Subject::Machine(arn.to_owned()),
         _ => return None,
@@ -95,6 +95,16 @@ fn hint(arn: &str, cluster: Option<&str>, version: u64) -> Option<Hint> {
         subject,
         version,
     })
+}
+
+/// 32 hexadecimal digits, or a UUID in old ones. ECS refuses all tasks that it is asked for together with another one.
+fn is_task_id(name: &str) -> bool {
+    let is_hex = |char: char| char.is_ascii_hexdigit();
+    match name.len() {
+        32 => name.chars().all(is_hex),
+        36 => name.chars().all(|char| is_hex(char) || char == '-'),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_event_tells_what_it_is_about() {
-        let task = format!("{ECS}:task/shop/0123abcd");
+        let task = format!("{ECS}:task/shop/0123456789abcdef0123456789abcdef");
         let detail = json!({"clusterArn": format!("{ECS}:cluster/shop"), "taskArn": task, "version": 3});
         let expected = Some(("shop".to_owned(), Subject::Task(task.clone()), 3));
         assert_eq!(one(&event("aws.ecs", &task, &detail)), expected);
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_arn_without_its_cluster_is_in_the_cluster_that_the_event_names() {
-        let task = format!("{ECS}:task/0123abcd");
+        let task = format!("{ECS}:task/01234567-89ab-cdef-0123-456789abcdef");
         let detail = json!({"clusterArn": format!("{ECS}:cluster/shop")});
         let expected = Some(("shop".to_owned(), Subject::Task(task.clone()), 0));
         assert_eq!(one(&event("aws.ecs", &task, &detail)), expected);
@@ -178,6 +188,9 @@ mod tests {
             "arn:aws:ecs:eu-central-1:123456789012:task/shop/a/b",
             "arn:aws:ecs:eu-central-1:123456789012:task/shop/a b",
             "arn:aws:ecs:eu-central-1:123456789012:cluster/shop",
+            "arn:aws:ecs:eu-central-1:123456789012:task/shop/0123",
+            "arn:aws:ecs:eu-central-1:123456789012:task/shop/0123456789abcdef0123456789abcdeg",
+            "arn:aws:ecs:eu-central-1:123456789012:task/shop/0123456789abcdef0123456789abcdef0",
         ] {
             assert_eq!(one(&event("aws.ecs", arn, &json!({}))), None, "{arn}");
         }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mesh_discovery::ProviderError;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
     client::{Queues, Subscription},
@@ -26,6 +26,8 @@ pub(super) struct Leftovers {
     seen: BTreeMap<String, Seen>,
     /// The queue that was looked at last.
     last: String,
+    /// Queues could not be listed.
+    is_blind: bool,
 }
 
 /// The sign of life of a queue; `None` where the queue itself is gone.
@@ -36,15 +38,18 @@ struct Seen {
 }
 
 impl Leftovers {
-    /// Looks at some of the queues of `topic` beside `own`, and removes those without a sign of life for `expiry`.
+    /// Looks at some of the queues of `topic`, and of those whose names begin with `prefix`, beside `own`; and removes
+    /// those without a sign of life for `expiry`.
     pub(super) async fn clear(
         &mut self,
         client: &impl Queues,
-        topic: &str,
+        (topic, prefix): (&str, &str),
         own: &Queue,
         expiry: Duration,
     ) -> Result<(), ProviderError> {
-        let others = others(client, topic, own).await?;
+        let subscribed = subscribed(client, topic, own).await?;
+        let mut others = self.unsubscribed(client, prefix, own).await;
+        others.extend(subscribed);
         self.seen.retain(|queue, _| others.contains_key(queue));
         let is_past = |queue: &str| queue <= self.last.as_str();
         let (past, turn): (Vec<_>, Vec<_>) = others.iter().partition(|(queue, _)| is_past(queue));
@@ -60,13 +65,47 @@ impl Leftovers {
                 },
             };
             if self.is_dead(queue, sign, expiry) {
-                client.unsubscribe(subscription).await?;
+                // A queue that stays is found by its subscription.
                 client.delete_queue(&url).await?;
+                if let Some(subscription) = subscription {
+                    client.unsubscribe(subscription).await?;
+                }
                 self.seen.remove(queue);
                 info!(queue = url, "removed a queue of events whose owner is gone");
             }
         }
         Ok(())
+    }
+
+    /// Queues of our kind by their names: one may have been made and never subscribed. Without the right to list them
+    /// these stay.
+    async fn unsubscribed(
+        &mut self,
+        client: &impl Queues,
+        prefix: &str,
+        own: &Queue,
+    ) -> BTreeMap<String, Option<String>> {
+        let (mut others, mut next) = (BTreeMap::new(), None);
+        for _ in 0..MAX_PAGES {
+            let page = match client.queues(prefix, next).await {
+                Ok(page) => page,
+                Err(error) => {
+                    if !self.is_blind {
+                        debug!(prefix, %error, "cannot list queues; those that were never subscribed stay");
+                    }
+                    self.is_blind = true;
+                    break;
+                }
+            };
+            self.is_blind = false;
+            let arns = page.items.iter().filter_map(|found| arn(own, found));
+            others.extend(arns.map(|arn| (arn, None)));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        others
     }
 
     fn is_dead(&mut self, queue: &str, sign: Option<String>, expiry: Duration) -> bool {
@@ -82,16 +121,20 @@ impl Leftovers {
 }
 
 /// Queues of our kind that the topic sends to: their ARNs and subscriptions.
-async fn others(
+async fn subscribed(
     client: &impl Queues,
     topic: &str,
     own: &Queue,
-) -> Result<BTreeMap<String, String>, ProviderError> {
+) -> Result<BTreeMap<String, Option<String>>, ProviderError> {
     let (mut others, mut next) = (BTreeMap::new(), None);
     for _ in 0..MAX_PAGES {
         let page = client.subscriptions(topic, next).await?;
-        let ours = page.items.into_iter().filter(|one| is_of_our_kind(one, own));
-        others.extend(ours.map(|one| (one.endpoint, one.arn)));
+        // A subscription that waits to be confirmed has no ARN.
+        let ours = page
+            .items
+            .into_iter()
+            .filter(|one: &Subscription| one.arn.starts_with("arn:") && is_of_our_kind(&one.endpoint, own));
+        others.extend(ours.map(|one| (one.endpoint, Some(one.arn))));
         next = page.next;
         if next.is_none() {
             break;
@@ -100,16 +143,15 @@ async fn others(
     Ok(others)
 }
 
-/// In the same account and region, with a name like ours; and not ours.
-fn is_of_our_kind(subscription: &Subscription, own: &Queue) -> bool {
-    let Some(arn) = own.arn.as_deref() else {
+/// The ARN of a queue in the same account and region, with a name like ours; and not ours.
+fn is_of_our_kind(arn: &str, own: &Queue) -> bool {
+    let Some(own) = own.arn.as_deref() else {
         return false;
     };
-    let stem = arn.len().checked_sub(RANDOM).and_then(|at| arn.get(..at));
-    let random = stem.and_then(|stem| subscription.endpoint.strip_prefix(stem));
+    let stem = own.len().checked_sub(RANDOM).and_then(|at| own.get(..at));
+    let random = stem.and_then(|stem| arn.strip_prefix(stem));
     let is_random = |text: &str| text.len() == RANDOM && text.chars().all(|char| char.is_ascii_hexdigit());
-    // A subscription that waits to be confirmed has no ARN.
-    subscription.arn.starts_with("arn:") && subscription.endpoint != arn && random.is_some_and(is_random)
+    arn != own && random.is_some_and(is_random)
 }
 
 /// The URL of a queue beside ours.
@@ -117,4 +159,11 @@ fn url(own: &Queue, arn: &str) -> String {
     let base = own.url.rsplit_once('/').map_or("", |(base, _)| base);
     let name = arn.rsplit(':').next().unwrap_or_default();
     format!("{base}/{name}")
+}
+
+/// The ARN of the queue at `found`, if it is one of our kind. Lists have queues of our account and region alone.
+fn arn(own: &Queue, found: &str) -> Option<String> {
+    let base = own.arn.as_deref()?.rsplit_once(':')?.0;
+    let arn = format!("{base}:{}", found.rsplit('/').next()?);
+    is_of_our_kind(&arn, own).then_some(arn)
 }

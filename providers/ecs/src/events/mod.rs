@@ -26,13 +26,17 @@ pub(crate) use settings::region;
 
 use hints::Hints;
 use leftovers::Leftovers;
-use queue::{Own, Queue};
+use queue::{Beat, Own, Queue};
 
 /// The scope that tells whether events are heard.
 pub(crate) const SCOPE: &str = "events";
 
 /// How often it is told that they are.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+/// Shortest time from a question for events that nothing answered to the next one: not everything that speaks as SQS
+/// does waits for them.
+const APART: Duration = Duration::from_millis(100);
 
 /// Signs of life within the time after which a queue without one is removed.
 const SIGNS: u32 = 4;
@@ -73,6 +77,7 @@ impl Events {
             client,
             backoff: Backoff::new(),
             wait: Duration::ZERO,
+            is_deaf: true,
             told: None,
         };
         stream::unfold(listener, async |mut listener| {
@@ -97,12 +102,25 @@ impl Events {
         }
     }
 
+    /// Does what can be done; gives the first failure.
     async fn keep_once<C: Queues>(&self, client: &C, leftovers: &mut Leftovers) -> Result<(), ProviderError> {
-        self.own.beat(client).await?;
-        match self.own.subscribed() {
-            Some(own) => leftovers.clear(client, &self.topic, &own, self.expiry).await,
-            None => Ok(()),
+        let Beat { repaired, kept } = self.own.beat(client).await;
+        if repaired {
+            warn!(
+                topic = self.topic,
+                "somebody kept events from the queue; they come again"
+            );
+            self.hints.tell_everything();
         }
+        // Others have names like that of our own.
+        let cleared = match self.own.known().filter(|own| own.arn.is_some()) {
+            Some(own) => {
+                let names = (self.topic.as_str(), self.own.prefix());
+                leftovers.clear(client, names, &own, self.expiry).await
+            }
+            None => Ok(()),
+        };
+        kept.and(cleared)
     }
 
     /// Removes what was made for events.
@@ -117,7 +135,9 @@ struct Listener<'a, C> {
     client: &'a C,
     backoff: Backoff,
     wait: Duration,
-    /// When it was told last that events are heard; `None` while they are not.
+    /// Events may be missed.
+    is_deaf: bool,
+    /// When it was told last that events are heard; `None` while something fails.
     told: Option<Instant>,
 }
 
@@ -126,7 +146,9 @@ enum Step {
     /// The queue was made: what happened before was not heard.
     Made,
     /// All messages that were there are passed on.
-    Heard,
+    Heard { silence: bool },
+    /// The same, but they will come again.
+    NotDeleted(ProviderError),
     /// There is no queue any more.
     Gone,
 }
@@ -136,6 +158,7 @@ impl<C: Queues> Listener<'_, C> {
     async fn next(&mut self) -> Result<(), ProviderError> {
         loop {
             tokio::time::sleep(self.wait).await;
+            let start = Instant::now();
             match self.step().await {
                 Ok(Step::Gone) => {
                     warn!(
@@ -144,27 +167,54 @@ impl<C: Queues> Listener<'_, C> {
                     );
                     self.events.own.forget(self.client).await;
                     self.wait = self.backoff.wait();
-                    self.told = None;
+                    (self.is_deaf, self.told) = (true, None);
                 }
-                Ok(step) => {
+                Ok(Step::Made) => {
+                    self.is_deaf = true;
                     self.wait = Duration::ZERO;
-                    if matches!(step, Step::Heard) {
-                        self.backoff.reset();
-                    }
-                    if matches!(step, Step::Made) || self.told.is_none() {
-                        self.events.hints.tell_everything();
-                    }
-                    if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
-                        self.told = Some(Instant::now());
+                    if self.hears() {
                         return Ok(());
                     }
                 }
-                Err(error) => {
-                    self.wait = self.backoff.wait_after(&error);
+                Ok(Step::Heard { silence }) => {
+                    self.backoff.reset();
+                    self.wait = match silence {
+                        true => APART.saturating_sub(start.elapsed()),
+                        false => Duration::ZERO,
+                    };
+                    if self.hears() {
+                        return Ok(());
+                    }
+                }
+                Ok(Step::NotDeleted(error)) => {
+                    // What is heard counts: nothing waits for that.
+                    self.wait = Duration::ZERO;
+                    self.catches_up();
                     self.told = None;
                     return Err(ProviderError::Unhurried(Box::new(error)));
                 }
+                Err(error) => {
+                    self.wait = self.backoff.wait_after(&error);
+                    (self.is_deaf, self.told) = (true, None);
+                    return Err(ProviderError::Unhurried(Box::new(error)));
+                }
             }
+        }
+    }
+
+    /// Events are heard: has all read that was missed. True when it is time to tell that they are.
+    fn hears(&mut self) -> bool {
+        self.catches_up();
+        let is_due = self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN);
+        if is_due {
+            self.told = Some(Instant::now());
+        }
+        is_due
+    }
+
+    fn catches_up(&mut self) {
+        if std::mem::take(&mut self.is_deaf) {
+            self.events.hints.tell_everything();
         }
     }
 
@@ -183,16 +233,15 @@ impl<C: Queues> Listener<'_, C> {
                 None => debug!(queue = url, "a message that is no event of ECS is left out"),
             }
         }
-        // One that cannot be deleted comes again, and does no harm.
         let receipts: Vec<String> = messages.into_iter().map(|message| message.receipt).collect();
         if receipts.is_empty() {
-            return Ok(Step::Heard);
+            return Ok(Step::Heard { silence: true });
         }
-        let deleted = self.client.delete_messages(&url, &receipts).await?;
-        Ok(if deleted.is_some() {
-            Step::Heard
-        } else {
-            Step::Gone
+        // One that cannot be deleted comes again, and does no harm.
+        Ok(match self.client.delete_messages(&url, &receipts).await {
+            Ok(Some(())) => Step::Heard { silence: false },
+            Ok(None) => Step::Gone,
+            Err(error) => Step::NotDeleted(error),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use mesh_discovery::ProviderError;
 use rand::Rng as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::{EventsSettings, client::Queues};
@@ -41,7 +41,24 @@ pub(super) struct Own {
     topic: String,
     settings: EventsSettings,
     owner: String,
-    queue: Mutex<Option<Queue>>,
+    made: Mutex<Made>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    /// What the next queue is called. It stays while it is not known whether there is one: asked again, SQS gives the
+    /// queue that there is.
+    name: Option<String>,
+    queue: Option<Queue>,
+}
+
+/// What came of a sign of life.
+#[derive(Debug)]
+pub(super) struct Beat {
+    /// Events did not come, and do again.
+    pub(super) repaired: bool,
+    /// The first failure.
+    pub(super) kept: Result<(), ProviderError>,
 }
 
 impl Own {
@@ -50,21 +67,30 @@ impl Own {
             topic: topic.to_owned(),
             settings: settings.clone(),
             owner: owner(provider),
-            queue: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 
     /// The queue, once events come to it.
     pub(super) fn subscribed(&self) -> Option<Queue> {
-        let queue = self.locked().clone();
+        let queue = self.known();
         queue.filter(|queue| queue.subscription.is_some())
+    }
+
+    /// The queue, whatever there is of it.
+    pub(super) fn known(&self) -> Option<Queue> {
+        self.locked().queue.clone()
+    }
+
+    /// First part of the names of queues like it.
+    pub(super) fn prefix(&self) -> &str {
+        &self.settings.queue_prefix
     }
 
     /// Makes the queue, or what is missing of it. What was made is remembered step by step, so that the next try goes on
     /// from there and an end in between leaves nothing behind.
-    pub(super) async fn make(&self, client: &impl Queues) -> Result<Queue, ProviderError> {
-        let known = self.locked().clone();
-        let mut queue = match known {
+    pub(super) async fn make(&self, client: &impl Queues) -> Result<(), ProviderError> {
+        let queue = match self.known() {
             Some(queue) => queue,
             None => self.create(client).await?,
         };
@@ -72,25 +98,25 @@ impl Own {
             Some(arn) => arn.clone(),
             None => {
                 let arn = self.allow(client, &queue.url).await?;
-                self.remember(|queue| queue.arn = Some(arn.clone()));
+                self.remember(&queue.url, |queue| queue.arn = Some(arn.clone()));
                 arn
             }
         };
         let subscription = client.subscribe(&self.topic, &arn).await?;
-        self.remember(|queue| queue.subscription = Some(subscription.clone()));
+        self.remember(&queue.url, |queue| queue.subscription = Some(subscription));
         info!(
             queue = queue.url,
             topic = self.topic,
             "listening to events of ECS"
         );
-        (queue.arn, queue.subscription) = (Some(arn), Some(subscription));
-        Ok(queue)
+        Ok(())
     }
 
     async fn create(&self, client: &impl Queues) -> Result<Queue, ProviderError> {
         let settings = &self.settings;
         let random: u64 = rand::rng().random();
         let name = format!("{}{random:0width$x}", settings.queue_prefix, width = RANDOM);
+        let name = self.locked().name.get_or_insert(name).clone();
         let attributes = [
             ("MessageRetentionPeriod", settings.retention.as_secs().to_string()),
             (
@@ -102,12 +128,21 @@ impl Own {
         ];
         let tags = [(OWNER, self.owner.as_str()), (HEARTBEAT, "0")];
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let url = client.create_queue(&name, &attributes, &tags.into()).await?;
+        let created = client.create_queue(&name, &attributes, &tags.into()).await;
+        let url = created.inspect_err(|error| {
+            // SQS refused the name, perhaps: there is no queue of ours that has it.
+            if matches!(error, ProviderError::Refused { status, .. } if *status < 500) {
+                self.locked().name.take();
+            }
+        })?;
         let queue = Queue {
             url,
             ..Queue::default()
         };
-        *self.locked() = Some(queue.clone());
+        *self.locked() = Made {
+            name: None,
+            queue: Some(queue.clone()),
+        };
         Ok(queue)
     }
 
@@ -118,7 +153,13 @@ impl Own {
             reason: format!("it does not know {url}, which it has just made"),
         };
         let arn = client.queue_arn(url).await?.ok_or_else(|| self.lost(lost()))?;
-        let policy = json!({
+        let set = client.set_policy(url, &self.policy(&arn).to_string()).await?;
+        set.ok_or_else(|| self.lost(lost()))?;
+        Ok(arn)
+    }
+
+    fn policy(&self, arn: &str) -> Value {
+        json!({
             "Version": "2012-10-17",
             "Statement": [{
                 "Sid": "Topic",
@@ -128,20 +169,17 @@ impl Own {
                 "Resource": arn,
                 "Condition": {"ArnEquals": {"aws:SourceArn": self.topic}},
             }],
-        });
-        let set = client.set_policy(url, &policy.to_string()).await?;
-        set.ok_or_else(|| self.lost(lost()))?;
-        Ok(arn)
+        })
     }
 
     fn lost(&self, error: ProviderError) -> ProviderError {
-        self.locked().take();
+        self.locked().queue.take();
         error
     }
 
     /// The queue is gone: ends its subscription, so that the topic does not go on in vain.
     pub(super) async fn forget(&self, client: &impl Queues) {
-        let queue = self.locked().take();
+        let queue = self.locked().queue.take();
         if let Some(subscription) = queue.and_then(|queue| queue.subscription)
             && let Err(error) = client.unsubscribe(&subscription).await
         {
@@ -149,39 +187,74 @@ impl Own {
         }
     }
 
-    /// Shows that the owner lives, and subscribes again where somebody ended that.
-    pub(super) async fn beat(&self, client: &impl Queues) -> Result<(), ProviderError> {
-        let Some(queue) = self.subscribed() else {
-            return Ok(());
+    /// Shows that the owner lives, whatever else fails; and has the topic send, where somebody ended that.
+    pub(super) async fn beat(&self, client: &impl Queues) -> Beat {
+        let Some(queue) = self.known() else {
+            return Beat {
+                repaired: false,
+                kept: Ok(()),
+            };
         };
         let beats = queue.beats + 1;
+        // At once: each sign differs from the one before, also where nobody knows what became of that.
+        self.remember(&queue.url, |known| known.beats = beats);
         let tags = BTreeMap::from([(HEARTBEAT.to_owned(), beats.to_string())]);
-        // Where it is gone, who listens notices.
-        if client.tag_queue(&queue.url, &tags).await?.is_none() {
-            return Ok(());
+        let tagged = client.tag_queue(&queue.url, &tags).await.map(drop);
+        let (Some(arn), Some(subscription)) = (&queue.arn, &queue.subscription) else {
+            // It is being made.
+            return Beat {
+                repaired: false,
+                kept: tagged,
+            };
+        };
+        let allowed = self.allow_again(client, &queue.url, arn).await;
+        let subscribed = self.subscribe_again(client, &queue.url, arn, subscription).await;
+        let repaired = |done: &Result<bool, ProviderError>| matches!(done, Ok(true));
+        Beat {
+            repaired: repaired(&allowed) || repaired(&subscribed),
+            kept: tagged.and(allowed.map(drop)).and(subscribed.map(drop)),
         }
-        let arn = queue.arn.unwrap_or_default();
-        let subscription = client.subscribe(&self.topic, &arn).await?;
-        self.remember(|known| {
-            if known.url == queue.url {
-                known.beats = beats;
-                known.subscription = Some(subscription);
-            }
-        });
-        Ok(())
     }
 
-    /// Removes the queue and its subscription.
+    /// Sets the policy where it is another one. True where it was.
+    async fn allow_again(&self, client: &impl Queues, url: &str, arn: &str) -> Result<bool, ProviderError> {
+        let policy = self.policy(arn);
+        match client.queue_policy(url).await? {
+            Some(found) if serde_json::from_str(&found).ok().as_ref() != Some(&policy) => {
+                Ok(client.set_policy(url, &policy.to_string()).await?.is_some())
+            }
+            // Where it is gone, who listens notices.
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Subscribes where that has ended. True where it had.
+    async fn subscribe_again(
+        &self,
+        client: &impl Queues,
+        url: &str,
+        arn: &str,
+        known: &str,
+    ) -> Result<bool, ProviderError> {
+        let subscription = client.subscribe(&self.topic, arn).await?;
+        let is_new = subscription != known;
+        self.remember(url, |queue| queue.subscription = Some(subscription));
+        Ok(is_new)
+    }
+
+    /// Removes the queue and its subscription. A queue that stays keeps its subscription: others find it by that.
     pub(super) async fn remove(&self, client: &impl Queues) {
-        let Some(queue) = self.locked().take() else {
+        let Some(queue) = self.locked().queue.take() else {
             return;
         };
-        let unsubscribed = match &queue.subscription {
-            Some(subscription) => client.unsubscribe(subscription).await,
-            None => Ok(()),
+        let removed = async {
+            client.delete_queue(&queue.url).await?;
+            match &queue.subscription {
+                Some(subscription) => client.unsubscribe(subscription).await,
+                None => Ok(()),
+            }
         };
-        let deleted = client.delete_queue(&queue.url).await.map(drop);
-        match unsubscribed.and(deleted) {
+        match removed.await {
             Ok(()) => debug!(queue = queue.url, "removed the queue of events"),
             Err(error) => warn!(
                 queue = queue.url,
@@ -191,14 +264,16 @@ impl Own {
         }
     }
 
-    fn remember(&self, change: impl FnOnce(&mut Queue)) {
-        if let Some(queue) = &mut *self.locked() {
+    /// Notes something of the queue, if it is still this one.
+    fn remember(&self, url: &str, change: impl FnOnce(&mut Queue)) {
+        let mut made = self.locked();
+        if let Some(queue) = made.queue.as_mut().filter(|queue| queue.url == url) {
             change(queue);
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Option<Queue>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

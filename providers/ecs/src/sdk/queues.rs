@@ -16,6 +16,9 @@ use crate::{
     events::{EventsSettings, Message, QueueAction, Queues, Subscription, region},
 };
 
+/// Entries on a page of queues: the most there may be.
+const QUEUES_PAGE: i32 = 1000;
+
 /// The configuration for queues: in the region of the topic, and with time to wait for messages.
 pub(super) fn configuration(config: &SdkConfig, events: &EventsSettings) -> SdkConfig {
     let mut builder = config.clone().into_builder();
@@ -93,6 +96,17 @@ impl Queues for SdkClient {
         asked.there("QueueArn", arn).map(Some)
     }
 
+    async fn queue_policy(&self, url: &str) -> Result<Option<String>, ProviderError> {
+        let (services, asked) = self.asks_queues(QueueAction::GetQueueAttributes).await?;
+        let call = services.sqs.get_queue_attributes().queue_url(url);
+        let call = call.attribute_names(QueueAttributeName::Policy);
+        let answer = of_a_queue(asked, call.send().await)?;
+        Ok(answer.map(|answer| {
+            let mut attributes = answer.attributes.unwrap_or_default();
+            attributes.remove(&QueueAttributeName::Policy).unwrap_or_default()
+        }))
+    }
+
     async fn set_policy(&self, url: &str, policy: &str) -> Result<Option<()>, ProviderError> {
         let (services, asked) = self.asks_queues(QueueAction::SetQueueAttributes).await?;
         let call = services.sqs.set_queue_attributes().queue_url(url);
@@ -118,6 +132,17 @@ impl Queues for SdkClient {
         let call = services.sqs.list_queue_tags().queue_url(url);
         let answer = of_a_queue(asked, call.send().await)?;
         Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+    }
+
+    async fn queues(&self, prefix: &str, page: Option<String>) -> Result<Page<String>, ProviderError> {
+        let (services, asked) = self.asks_queues(QueueAction::ListQueues).await?;
+        let call = services.sqs.list_queues().queue_name_prefix(prefix);
+        let call = call.max_results(QUEUES_PAGE).set_next_token(page);
+        let answer = call.send().await.map_err(|error| asked.failed(&error))?;
+        Ok(Page {
+            items: answer.queue_urls.unwrap_or_default(),
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
     }
 
     async fn receive(&self, url: &str) -> Result<Option<Vec<Message>>, ProviderError> {

@@ -12,12 +12,15 @@ use crate::{
     world::{Fate, World},
 };
 
-const ECS: &str = "arn:aws:ecs:eu-central-1:123456789012";
+pub(crate) const ECS: &str = "arn:aws:ecs:eu-central-1:123456789012";
+
+/// The last part of an ARN that nothing here has.
+const OTHER: &str = "0123456789abcdef0123456789abcdef";
 
 /// Far less than the time between two reads.
-const SOON: Duration = Duration::from_millis(1000);
+pub(crate) const SOON: Duration = Duration::from_millis(1000);
 
-fn listening() -> Settings {
+pub(crate) fn listening() -> Settings {
     Settings {
         refresh_seconds: Duration::from_secs(3600),
         events: EventsSettings {
@@ -28,14 +31,14 @@ fn listening() -> Settings {
     }
 }
 
-fn web() -> (World, [String; 2]) {
+pub(crate) fn web() -> (World, [String; 2]) {
     let world = World::new();
     world.service("web", "awsvpc", &[("mesh.host", "web.example")]);
     let tasks = [world.run("web"), world.run("web")];
     (world, tasks)
 }
 
-fn event(arn: &str, version: u64) -> String {
+pub(crate) fn event(arn: &str, version: u64) -> String {
     json!({
         "source": "aws.ecs", "resources": [arn],
         "detail": {"clusterArn": format!("{ECS}:cluster/shop"), "version": version},
@@ -44,7 +47,7 @@ fn event(arn: &str, version: u64) -> String {
 }
 
 /// Waits until everything was read, and once more when events began to be heard.
-async fn begun(watch: &mut Watch<'_>) {
+pub(crate) async fn begun(watch: &mut Watch<'_>) {
     watch.pass(Duration::from_secs(30)).await;
     assert_eq!(watch.of("web").len(), 2);
     assert!(watch.listed.as_ref().unwrap().contains("events"));
@@ -155,8 +158,15 @@ async fn garbage_and_events_about_others_do_nothing() {
     for message in ["", "{", "null", r#"{"source":"aws.s3"}"#] {
         world.publish(message);
     }
-    world.publish(&event(&format!("{ECS}:task/blog/0123"), 3));
-    world.publish(&event("arn:aws:ecs:us-east-1:123456789012:task/shop/0123", 3));
+    world.publish(&event(&format!("{ECS}:task/blog/{OTHER}"), 3));
+    world.publish(&event(
+        &format!("arn:aws:ecs:us-east-1:123456789012:task/shop/{OTHER}"),
+        3,
+    ));
+    // ECS would refuse whatever it is asked for together with these.
+    for name in ["0123", "nobody", &format!("{OTHER}0")] {
+        world.publish(&event(&format!("{ECS}:task/shop/{name}"), 3));
+    }
     world.publish(&event(
         "arn:aws:ecs:eu-central-1:123456789012:service/shop/lost",
         0,

@@ -2,12 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use mesh_discovery::ProviderError;
 use mesh_provider_ecs::{Message, Page, QueueAction, Queues, Subscription};
-use tokio::time::Instant;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::world::World;
 
@@ -27,7 +31,10 @@ pub(crate) struct Mail {
     /// What fails.
     pub(crate) denied: BTreeSet<QueueAction>,
     pub(crate) called: BTreeSet<QueueAction>,
+    /// Queues that are made still without the caller getting to know.
+    pub(crate) lost_answers: usize,
     made: usize,
+    arrived: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +61,7 @@ impl World {
                 queue.messages.push(message.to_owned());
             }
         }
+        state.mail.arrived.notify_waiters();
     }
 
     fn call<T>(&self, action: QueueAction, act: impl FnOnce(&mut Mail) -> T) -> Result<T, ProviderError> {
@@ -75,6 +83,17 @@ fn arn_of(url: &str) -> String {
     format!("{QUEUES}:{}", url.rsplit('/').next().unwrap())
 }
 
+/// A page of two.
+fn page_of<T: Clone>(all: &[T], page: Option<String>) -> Page<T> {
+    let at: usize = page.map_or(0, |page| page.parse().unwrap());
+    let items: Vec<_> = all.iter().skip(at).take(2).cloned().collect();
+    let next = at + items.len();
+    Page {
+        items,
+        next: (next < all.len()).then(|| next.to_string()),
+    }
+}
+
 impl Queues for World {
     async fn create_queue(
         &self,
@@ -92,14 +111,31 @@ impl Queues for World {
                 tags: tags.clone(),
                 ..Queue::default()
             };
-            mail.queues.insert(url.clone(), queue);
+            mail.queues.entry(url.clone()).or_insert(queue);
             url
+        })
+        .and_then(|url| {
+            let mut state = self.state();
+            if state.mail.lost_answers == 0 {
+                return Ok(url);
+            }
+            state.mail.lost_answers -= 1;
+            Err(ProviderError::Unreachable {
+                endpoint: "aws.test".to_owned(),
+                reason: "timeout".to_owned(),
+            })
         })
     }
 
     async fn queue_arn(&self, url: &str) -> Result<Option<String>, ProviderError> {
         self.call(QueueAction::GetQueueAttributes, |mail| {
             mail.queues.contains_key(url).then(|| arn_of(url))
+        })
+    }
+
+    async fn queue_policy(&self, url: &str) -> Result<Option<String>, ProviderError> {
+        self.call(QueueAction::GetQueueAttributes, |mail| {
+            mail.queues.get(url).map(|queue| queue.policy.clone())
         })
     }
 
@@ -127,9 +163,19 @@ impl Queues for World {
         })
     }
 
+    async fn queues(&self, prefix: &str, page: Option<String>) -> Result<Page<String>, ProviderError> {
+        self.call(QueueAction::ListQueues, |mail| {
+            let begins = |url: &&String| url.rsplit('/').next().unwrap().starts_with(prefix);
+            let all: Vec<String> = mail.queues.keys().filter(begins).cloned().collect();
+            page_of(&all, page)
+        })
+    }
+
     async fn receive(&self, url: &str) -> Result<Option<Vec<Message>>, ProviderError> {
         let start = Instant::now();
+        let arrived = self.state().mail.arrived.clone();
         loop {
+            let news = arrived.notified();
             let received = self.call(QueueAction::ReceiveMessage, |mail| {
                 let queue = mail.queues.get_mut(url)?;
                 let count = queue.messages.len().min(10);
@@ -147,7 +193,8 @@ impl Queues for World {
                 };
                 return Ok(Some(messages.into_iter().map(message).collect()));
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            // Queues go without a word.
+            let _: Result<(), _> = timeout(Duration::from_secs(1), news).await;
         }
     }
 
@@ -181,19 +228,11 @@ impl Queues for World {
         page: Option<String>,
     ) -> Result<Page<Subscription>, ProviderError> {
         self.call(QueueAction::ListSubscriptionsByTopic, |mail| {
-            let at: usize = page.map_or(0, |page| page.parse().unwrap());
-            let all = mail.subscriptions.iter().skip(at).take(2);
-            let items: Vec<_> = all
-                .map(|(arn, endpoint)| Subscription {
-                    arn: arn.clone(),
-                    endpoint: endpoint.clone(),
-                })
-                .collect();
-            let next = at + items.len();
-            Page {
-                items,
-                next: (next < mail.subscriptions.len()).then(|| next.to_string()),
-            }
+            let all = mail.subscriptions.iter().map(|(arn, endpoint)| Subscription {
+                arn: arn.clone(),
+                endpoint: endpoint.clone(),
+            });
+            page_of(&all.collect::<Vec<_>>(), page)
         })
     }
 

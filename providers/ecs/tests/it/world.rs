@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// What comes of the next calls; then of all others.
     pub(crate) fates: VecDeque<Fate>,
     pub(crate) always: BTreeMap<Action, Fate>,
+    /// A task that is asked for alone is refused.
+    pub(crate) refused_alone: bool,
     pub(crate) reads: Vec<Read>,
     /// Tasks that are replaced before each read but the first.
     pub(crate) churn: usize,
@@ -124,6 +126,9 @@ impl World {
             state.turn();
         }
         *state.reads.last_mut().unwrap().entry(action).or_default() += 1;
+        if state.refused_alone && action == Action::DescribeTasks && body["tasks"][1].is_null() {
+            return Err((400, "InvalidParameterException"));
+        }
         let next = state.fates.pop_front();
         let fate = next.or_else(|| state.always.get(&action).copied());
         match fate {
@@ -209,7 +214,10 @@ impl State {
     pub(crate) fn run(&mut self, service: &str, revision: &str, deployment: usize) -> String {
         self.born += 1;
         // Names are spread as real ones are.
-        let name = format!("{:016x}", (self.born as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let name = format!(
+            "{:032x}",
+            (self.born as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+        );
         let arn = format!("{ACCOUNT}:task/shop/{name}");
         let revision = format!("{ACCOUNT}:task-definition/{revision}");
         let (high, low) = (self.born / 250 % 250, self.born % 250 + 1);
