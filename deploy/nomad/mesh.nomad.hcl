@@ -16,9 +16,10 @@ job "mesh" {
   type     = "system"
   priority = 90
 
-  # One node at a time, and on only once it answers.
+  # One node at a time. From Nomad 1.11 on it has to answer first; before, system jobs wait for stagger and nothing else.
   update {
     max_parallel     = 1
+    stagger          = "60s"
     min_healthy_time = "10s"
     healthy_deadline = "2m"
     auto_revert      = true
@@ -64,7 +65,7 @@ job "mesh" {
     task "mesh" {
       driver = "docker"
 
-      # Its own token, which Nomad renews; and the Task API, through which it reads.
+      # Its own token, and with it the Task API, through which it reads.
       identity {
         env  = true
         file = true

@@ -29,6 +29,13 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
+    /// True if all that it reports is the names of further providers. What an earlier run knew under its name is then of
+    /// other settings, with which it was a provider itself: kept, it would never be confirmed, and would stand before what
+    /// the further ones say of the same services.
+    fn finds(&self) -> bool {
+        false
+    }
+
     /// Gives back what it holds outside of this process. Asked for once, when Mesh ends and its stream is dropped; it has
     /// a few seconds.
     fn end(&self) -> BoxFuture<'_, ()> {

@@ -63,6 +63,8 @@ fn mesh_runs_on_every_node_with_an_identity_of_its_own() {
     let job = text("deploy/nomad/mesh.nomad.hcl");
     for words in [
         "type     = \"system\"",
+        // All that Nomad before 1.11 waits for.
+        "stagger          = \"60s\"",
         "identity {\n        env  = true\n        file = true\n      }",
         "readonly_rootfs = true",
         "path     = \"/ready\"",

@@ -89,6 +89,10 @@ impl<C: Client> Provider for Namespaces<C> {
         paced(reports).boxed()
     }
 
+    fn finds(&self) -> bool {
+        true
+    }
+
     fn member(&self, name: &ProviderName) -> Option<Registration> {
         let namespace = name
             .as_str()

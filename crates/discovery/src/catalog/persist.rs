@@ -71,6 +71,18 @@ impl CatalogSnapshot {
     pub fn providers(&self) -> impl Iterator<Item = &ProviderName> {
         self.providers.keys()
     }
+
+    /// Leaves out what a provider held: of one that holds nothing, all that counts is when it was last read.
+    pub(crate) fn leave_out(&mut self, provider: &ProviderName) {
+        let Some(saved) = self.providers.get_mut(provider) else {
+            return;
+        };
+        saved
+            .scopes
+            .retain(|saved| matches!(saved.content, ContentSnapshot::Nothing));
+        saved.units.clear();
+        saved.owners.clear();
+    }
 }
 
 impl Catalog {

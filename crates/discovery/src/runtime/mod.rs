@@ -93,7 +93,13 @@ pub fn start(
 ) -> Discovery {
     let (events, receiver) = mpsc::channel(BACKLOG);
     let file = SnapshotFile::locate(&settings.snapshot);
-    let snapshot = file.as_ref().and_then(SnapshotFile::load);
+    let mut snapshot = file.as_ref().and_then(SnapshotFile::load);
+    for finder in registrations.iter().filter(|one| one.provider.finds()) {
+        let snapshot = snapshot.as_mut();
+        snapshot
+            .into_iter()
+            .for_each(|snapshot| snapshot.leave_out(finder.provider.name()));
+    }
     let mut followers = Followers::new(events, tracker.clone(), stop.clone());
     let mut catalog = Catalog::new(&settings);
     let members = members(&registrations, snapshot.as_ref());

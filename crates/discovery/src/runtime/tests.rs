@@ -78,6 +78,10 @@ impl Provider for Finder {
         said.chain(stream::pending()).boxed()
     }
 
+    fn finds(&self) -> bool {
+        true
+    }
+
     fn member(&self, name: &ProviderName) -> Option<Registration> {
         let lives = if self.blind { vec![] } else { vec![list(&[1])] };
         (name.as_str() == "consul").then(|| scripted(vec![lives]))
@@ -307,6 +311,29 @@ async fn what_says_the_same_again_publishes_nothing() {
     configurations.mark_unchanged();
     run.end().await;
     assert!(!configurations.has_changed().unwrap_or(false));
+}
+
+#[tokio::test]
+async fn a_provider_that_now_finds_others_holds_nothing_of_what_it_was_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = run(directory.path(), vec![vec![list(&[1])]]);
+    first
+        .until(|configuration| servers(configuration) == Some(1))
+        .await;
+    first.end().await;
+    let finder = Registration {
+        provider: Arc::new(Finder {
+            name: ProviderName::new("consul"),
+            blind: true,
+        }),
+        required: true,
+        exposure: Some(ExposureSettings::default().build().unwrap()),
+    };
+    let second = run_one(directory.path(), finder);
+    assert_eq!(second.servers(), None, "of settings that are no more");
+    let status = second.discovery.status();
+    assert!(status[0].scopes.is_empty() && !status[0].synced, "{status:?}");
+    second.end().await;
 }
 
 #[tokio::test]

@@ -75,6 +75,20 @@ async fn a_namespace_without_services_is_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn to_a_tasks_own_token_without_a_policy_an_empty_namespace_is_a_failure_that_names_the_right() {
+    let world = two();
+    world.add_namespace("empty");
+    world.set_rights(Rights::Task);
+    let provider = provider(&world, &named(&["empty"]));
+    let mut reports = Reports::of(&*provider);
+    let (scope, error) = reports.failure().await;
+    assert_eq!(scope, "services");
+    assert!(error.to_string().contains("read-job"), "{error}");
+    world.set_rights(Rights::JobsOf("empty"));
+    reports.until_scopes(&["allocations"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_loses_its_rights_loses_no_service() {
     for rights in [
         Rights::Nothing,
