@@ -50,26 +50,29 @@ pub(crate) async fn check(plan: &Plan, files: &[PathBuf]) -> Exit {
 fn problems(offline: &Offline) -> Vec<Problem> {
     let runtime = offline.table.runtime();
     let routers = runtime.routers.iter().flat_map(|(name, info)| {
-        of_object("http.routers", name, Some(&info.entry), info.status, &info.errors)
+        let errors = but(&info.errors, &info.warnings);
+        of_object("http.routers", name, Some(&info.entry), info.status, &errors)
     });
     let services = runtime.services.iter().flat_map(|(name, info)| {
-        let entry = info.entry.as_ref();
-        let warnings = entry.map(|entry| entry.value.warnings()).unwrap_or_default();
-        let errors = info.errors.iter().filter(|error| !warnings.contains(error));
-        let errors: Vec<_> = errors.cloned().collect();
-        of_object("http.services", name, entry, info.status, &errors)
+        let errors = but(&info.errors, &info.warnings);
+        of_object("http.services", name, info.entry.as_ref(), info.status, &errors)
     });
     let middlewares = runtime.middlewares.iter().flat_map(|(name, info)| {
-        of_object(
-            "http.middlewares",
-            name,
-            Some(&info.entry),
-            info.status,
-            &info.errors,
-        )
+        let entry = &info.entry;
+        let problems = of_object("http.middlewares", name, Some(entry), info.status, &info.errors);
+        problems
+            .into_iter()
+            .map(|problem| match problem.origin == entry.origin.alone() {
+                true => Problem {
+                    origin: entry.place_of(&problem.message),
+                    ..problem
+                },
+                false => problem,
+            })
     });
     let tls_options = runtime.tls_options.iter().flat_map(|(name, info)| {
-        of_object("tls.options", name, Some(&info.entry), info.status, &info.errors)
+        let errors = but(&info.errors, &info.warnings);
+        of_object("tls.options", name, Some(&info.entry), info.status, &errors)
     });
     let general = offline.unreadable.iter().chain(offline.configuration.unusable());
     let general = general.cloned().chain(certificates(&offline.configuration));
@@ -88,15 +91,44 @@ fn problems(offline: &Offline) -> Vec<Problem> {
     problems
 }
 
+/// The errors that are no warnings.
+fn but(errors: &[String], warnings: &[String]) -> Vec<String> {
+    let errors = errors.iter().filter(|error| !warnings.contains(error));
+    errors.cloned().collect()
+}
+
 /// What somebody should look at although it serves.
 fn warnings(offline: &Offline) -> Vec<Problem> {
-    let services = &offline.configuration.services;
-    let warnings = services.iter().flat_map(|(name, entry)| {
-        let key = format!("http.services.{}", name.name);
-        let warnings = entry.value.warnings().into_iter();
-        warnings.map(move |warning| Problem::new(entry.origin.clone(), key.clone(), warning))
+    let runtime = offline.table.runtime();
+    let routers = runtime.routers.iter().flat_map(|(name, info)| {
+        told("http.routers", name, &info.warnings, |_| {
+            info.entry.origin.clone()
+        })
     });
-    warnings.collect()
+    let services = runtime.services.iter().flat_map(|(name, info)| {
+        let entry = info.entry.as_ref();
+        let place = |warning: &str| entry.map_or_else(Origin::default, |entry| entry.place_of(warning));
+        told("http.services", name, &info.warnings, place)
+    });
+    let tls_options = runtime
+        .tls_options
+        .iter()
+        .flat_map(|(name, info)| told("tls.options", name, &info.warnings, |_| info.entry.origin.clone()));
+    routers.chain(services).chain(tls_options).collect()
+}
+
+/// The warnings of one object, each with its place.
+fn told(
+    section: &str,
+    name: &QualifiedName,
+    warnings: &[String],
+    place: impl Fn(&str) -> Origin,
+) -> Vec<Problem> {
+    let key = format!("{section}.{}", name.name);
+    let problems = warnings.iter();
+    problems
+        .map(|warning| Problem::new(place(warning), key.clone(), warning))
+        .collect()
 }
 
 /// What is wrong with the files of certificates.

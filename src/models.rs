@@ -78,8 +78,16 @@ impl Models {
             }
             self.made.insert(name.clone(), (entry.clone(), made));
         }
+        let mut closed = BTreeMap::new();
+        for (name, entry) in &configuration.closed {
+            for (wanted, router) in self.rewrite(name, entry) {
+                let is_free = |wanted: &_| !(routers.contains_key(wanted) || closed.contains_key(wanted));
+                closed.insert(free_name(&wanted, is_free), router);
+            }
+        }
         Arc::new(Configuration {
             routers,
+            closed,
             ..configuration.as_ref().clone()
         })
     }

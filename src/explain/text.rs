@@ -10,6 +10,13 @@ pub(crate) fn render(method: &str, url: &str, explanation: &Value) -> String {
     for (label, key) in [("entrypoint", "entryPoint"), ("host", "host"), ("path", "path")] {
         line(&mut text, label, &word(explanation, key));
     }
+    if let Some(options) = explanation.get("tlsOptions") {
+        let told = match word(options, "kind").as_str() {
+            "named" => word(options, "name"),
+            _ => "none: clients that ask for this host get no handshake".to_owned(),
+        };
+        line(&mut text, "tls options", &told);
+    }
     let refused = explanation.get("refused");
     if let Some(refused) = refused {
         let told = format!("with {}: {}", word(refused, "status"), word(refused, "reason"));
@@ -99,6 +106,10 @@ fn reason(reason: Option<&Value>) -> String {
         "refused" => format!("{} does not match", word(reason, "matcher")),
         "shadowed" => format!("matches, but goes second: {}", word(reason, "by")),
         "otherEntryPoint" => format!("matches, but listens on {}", words(reason, "using")),
+        "otherProtocol" => match reason.get("tls").and_then(Value::as_bool) {
+            Some(true) => "matches, but has tls: it sees requests over TLS only".to_owned(),
+            _ => "matches, but has no tls: it sees requests in the clear only".to_owned(),
+        },
         "disabled" => format!("matches, but is disabled: {}", words(reason, "errors")),
         other => other.to_owned(),
     }

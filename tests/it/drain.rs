@@ -200,3 +200,46 @@ fn a_stop_sends_goaway_over_http2_and_lets_streams_complete() {
     while next_frame(&mut client).is_some() {}
     stand.ends_well();
 }
+
+#[test]
+fn a_request_whose_body_is_on_its_way_as_http2_says_goaway_is_served_whole() {
+    let stand = Stand::new(&[]);
+    // POST http://one.test/ with a body that has not begun.
+    let head = [b"\x83", &HEAD[1..]].concat();
+    let request = frame(HEADERS, END_HEADERS, 1, &head);
+    let (mut client, mut server) = stand.send([PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat());
+    client.write_all(&frame(DATA, 0, 1, b"first ")).unwrap();
+    stand.stop();
+    let goaway = loop {
+        let frame = next_frame(&mut client).unwrap();
+        if frame.kind == GOAWAY {
+            break frame;
+        }
+    };
+    assert_eq!(goaway.payload[4..8], [0; 4], "not without an error");
+    client.write_all(&frame(DATA, 0, 1, b"second ")).unwrap();
+    client.write_all(&frame(DATA, END_STREAM, 1, b"last")).unwrap();
+    let mut body = String::new();
+    while !body.contains("0\r\n\r\n") {
+        body.push_str(&read_until(&mut server, "\r\n"));
+    }
+    let data: Vec<_> = body.split("\r\n").skip(1).step_by(2).collect();
+    assert_eq!(data.concat(), "first second last", "{body:?}");
+    server.write_all(OK.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let is_whole = loop {
+        match next_frame(&mut client) {
+            Some(frame) if frame.kind == DATA => {
+                answer.extend(frame.payload);
+                if frame.flags & END_STREAM != 0 {
+                    break true;
+                }
+            }
+            Some(_) => {}
+            None => break false,
+        }
+    };
+    assert!(is_whole && answer == b"hello", "{answer:?}");
+    while next_frame(&mut client).is_some() {}
+    stand.ends_well();
+}

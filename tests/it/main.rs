@@ -9,6 +9,7 @@
 )]
 
 mod activation;
+mod advice;
 mod canaries;
 mod commands;
 mod demo;

@@ -195,3 +195,83 @@ fn an_old_server_does_not_make_the_answer_to_a_client_old() {
     let answer = mesh.eventually("one.test", "/", |answer| answer.body == "old");
     assert!(answer.head.starts_with("HTTP/1.1 200"), "{answer:?}");
 }
+
+/// A router for one path, broken in one way or another, beside one for the whole host.
+fn guarded(broken: &str, url: &str) -> String {
+    format!(
+        "http:
+  routers:
+    wide: {{rule: \"Host(`one.test`)\", service: one}}
+    admin: {broken}
+  middlewares:
+    bad: {{basicAuth: {{usrs: [a]}}}}
+  services:
+    one: {{loadBalancer: {{servers: [{{url: \"{url}\"}}]}}}}
+"
+    )
+}
+
+#[test]
+fn what_a_broken_router_guards_is_closed_and_not_open_to_a_wider_one() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let rule = "rule: \"Host(`one.test`) && PathPrefix(`/admin`)\"";
+    for broken in [
+        "{RULE, service: one, middlewares: [bad]}",
+        "{RULE, service: one, middlewares: [nowhere]}",
+        "{RULE, service: nowhere}",
+        "{RULE, service: one, middlewars: [bad]}",
+        "{RULE, service: one, priority: high}",
+        "{RULE, service: one, timeouts: {request: soon}}",
+        "{RULE, middlewares: [bad]}",
+    ] {
+        let text = guarded(&broken.replace("RULE", rule), &a.url());
+        let flags = flags(&place.write("routes.yml", &text));
+        let mesh = place.start(&words(&flags));
+        mesh.eventually("one.test", "/", |answer| answer.body == "a");
+        assert_eq!(mesh.get("one.test", "/admin").status, 503, "{broken}");
+        let router = mesh.ask("/api/http/routers/admin@file").json();
+        assert_eq!(router["status"], "disabled", "{broken}: {router}");
+        // A good one serves from now on, and goes on when it breaks.
+        let good = guarded(&format!("{{{rule}, service: one}}"), &a.url());
+        place.write("routes.yml", &good);
+        mesh.eventually("one.test", "/admin", |answer| answer.body == "a");
+        place.write("routes.yml", &text);
+        eventually("the problem", || {
+            let router = mesh.ask("/api/http/routers/admin@file").json();
+            (router["status"] == "warning").then_some(())
+        });
+        assert_eq!(mesh.get("one.test", "/admin").body, "a", "{broken}");
+    }
+}
+
+#[test]
+fn a_broken_router_is_no_match_for_a_good_one_of_the_same_priority() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let text = guarded("{rule: \"Host(`one.test`)\", nonsense: 1}", &a.url());
+    let mesh = place.start(&words(&flags(&place.write("routes.yml", &text))));
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+}
+
+#[test]
+fn a_broken_router_is_closed_in_the_clear_and_over_tls_as_it_says() {
+    let (place, a) = (Place::new(), Server::named("a"));
+    let broken = "{rule: \"Host(`one.test`) && PathPrefix(`/admin`)\", middlewars: [bad], service: one}";
+    let flags = flags(&place.write("routes.yml", &guarded(broken, &a.url())));
+    let mut words = words(&flags);
+    words.extend([
+        "--entryPoints.secure.address=127.0.0.1:0",
+        "--entryPoints.secure.http.tls=true",
+    ]);
+    let mesh = place.start(&words);
+    mesh.eventually("one.test", "/", |answer| answer.body == "a");
+    assert_eq!(mesh.get("one.test", "/admin").status, 503);
+    let explained = mesh
+        .ask("/api/explain?url=https://one.test/admin&entryPoint=secure")
+        .json();
+    let chosen = &explained["chosen"];
+    assert_eq!(chosen["target"]["kind"], "unavailable", "{explained}");
+    assert!(
+        chosen["router"].as_str().unwrap().contains("admin@file"),
+        "{explained}"
+    );
+}

@@ -37,8 +37,9 @@ pub(crate) fn explain(views: &Views, query: &Query) -> Answer {
         return answer::message(StatusCode::BAD_REQUEST, "there is no entrypoint");
     };
     let (client, had_fragment) = (request.client, request.had_fragment);
+    let from = (client, request.uri.scheme_str() == Some("https"));
     let explanation =
-        (views.table)().try_request(entry_point, settings, request.into_head(), client, had_fragment);
+        (views.table)().try_request(entry_point, settings, request.into_head(), from, had_fragment);
     answer::json(StatusCode::OK, json!(explanation))
 }
 

@@ -253,11 +253,17 @@ impl Listed for MiddlewareView<'_> {
     }
 
     fn render(&self) -> Value {
-        let mut object = object(&self.1.entry.value);
-        state(&mut object, self.1.status, &self.1.errors);
+        let entry = &self.1.entry;
+        let mut object = object(&entry.value);
+        // Where an option stands on a line of its own, that is where its user has to look.
+        let errors = self.1.errors.iter().map(|error| match entry.place_of(error) {
+            place if place == entry.origin.alone() => error.clone(),
+            place => format!("{place}: {error}"),
+        });
+        state(&mut object, self.1.status, &errors.collect::<Vec<_>>());
         put_list(&mut object, "usedBy", &self.1.used_by);
-        object.insert("origin".to_owned(), json!(self.1.entry.origin));
-        identity(object, self.0, Some(self.1.entry.value.kind().to_lowercase()))
+        object.insert("origin".to_owned(), json!(entry.origin));
+        identity(object, self.0, Some(entry.value.kind().to_lowercase()))
     }
 }
 

@@ -23,6 +23,22 @@ pub struct Entry<T> {
     pub problems: Vec<Problem>,
 }
 
+impl Entry<Service> {
+    /// Where the option stands that `warning` is about: warnings of services begin with their option, if it is one.
+    pub fn place_of(&self, warning: &str) -> Origin {
+        let option = warning.split([' ', ':']).next().unwrap_or_default();
+        self.origin.below(&format!("{}.{option}", self.value.kind.name()))
+    }
+}
+
+impl Entry<Middleware> {
+    /// Where the option stands that `error` is about: errors of middlewares begin with their option.
+    pub fn place_of(&self, error: &str) -> Origin {
+        let option = error.split([' ', ':']).next().unwrap_or_default();
+        self.origin.below(&format!("{}.{option}", self.value.kind()))
+    }
+}
+
 /// Everything that routing needs, merged from all providers. Immutable; a change makes a new one that shares
 /// every unchanged [`Entry`], so that pointer equality means "did not change".
 #[derive(Debug, Clone, Default)]
@@ -42,6 +58,8 @@ pub struct Configuration {
     /// Objects that cannot be used and never had a good version, under names that none of those above has. They
     /// are shown, and serve nothing.
     pub set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
+    /// Those of them that are routers and say what they match: their requests get 503.
+    pub closed: BTreeMap<QualifiedName, Arc<Entry<Router>>>,
     /// Problems that belong to no object above, such as a source that could not be read.
     pub problems: Vec<Problem>,
 }

@@ -12,7 +12,7 @@ use crate::{
     layer::{Format, KeyPath, Layer, Layers, Lists, Merged, Parts, suggestion},
     model::Router,
     origin::Problem,
-    outline::Outline,
+    outline::{Outline, readable},
 };
 
 mod tls;
@@ -89,19 +89,20 @@ impl<'a> Reader<'a> {
             let path = KeyPath::Key(path, &key);
             match section {
                 "routers" => {
-                    let mut routers = self.objects(Kind::Router, value, &path, router_is_complete);
+                    let closing = (router_is_complete, with_rule);
+                    let mut routers = self.objects_closing(Kind::Router, value, &path, closing);
                     self.fragment.routers.append(&mut routers);
                 }
                 "services" => {
-                    let mut services = self.objects(Kind::Service, value, &path, |_| Ok(()));
+                    let mut services = self.objects(Kind::Service, value, &path);
                     self.fragment.services.append(&mut services);
                 }
                 "middlewares" => {
-                    let mut middlewares = self.objects(Kind::Middleware, value, &path, |_| Ok(()));
+                    let mut middlewares = self.objects(Kind::Middleware, value, &path);
                     self.fragment.middlewares.append(&mut middlewares);
                 }
                 _ => {
-                    let mut transports = self.objects(Kind::ServersTransport, value, &path, |_| Ok(()));
+                    let mut transports = self.objects(Kind::ServersTransport, value, &path);
                     self.fragment.servers_transports.append(&mut transports);
                 }
             }
@@ -157,7 +158,20 @@ impl<'a> Reader<'a> {
         kind: Kind,
         value: Value,
         path: &KeyPath<'_>,
-        check: impl Fn(&T) -> Result<(), &'static str>,
+    ) -> BTreeMap<String, Declared<T>> {
+        self.objects_closing(kind, value, path, (|_: &T| Ok(()), |_, _: &_, _: &_| None))
+    }
+
+    /// The same, where `check` says what is incomplete, and `close` what stays of a broken one.
+    fn objects_closing<T: DeserializeOwned>(
+        &mut self,
+        kind: Kind,
+        value: Value,
+        path: &KeyPath<'_>,
+        (check, close): (
+            impl Fn(&T) -> Result<(), &'static str>,
+            impl Fn(Option<T>, &[Problem], &KeyPath<'_>) -> Option<Router>,
+        ),
     ) -> BTreeMap<String, Declared<T>> {
         let mut objects = Vec::new();
         for (name, value) in self.block(value, path, &[kind]).into_iter().flatten() {
@@ -167,18 +181,24 @@ impl<'a> Reader<'a> {
                 Some((value, merged)) => (value, merged),
                 None => (&value, self.merged),
             };
-            let origin = merged.origin(value, &path.place());
-            let problem = |message: &str| vec![Problem::new(origin.clone(), path.to_string(), message)];
-            let decoded = name_is_free(&name).map_err(problem).and_then(|()| {
-                let object: T = merged.decode_part(value, &path, Lists::Commas)?;
-                check(&object).map_err(problem)?;
-                Ok(object)
-            });
-            match decoded {
-                Ok(value) => objects.push((name, Declared { value, origin })),
-                Err(problems) => {
+            let origin = merged.origin_with_options(value, &path, options_depth(kind));
+            let decoded = merged.read_part::<T>(value, &path, Lists::Commas);
+            let (object, mut problems) = (decoded.readable, decoded.problems);
+            let complete = || {
+                object
+                    .as_ref()
+                    .filter(|_| problems.is_empty())
+                    .map_or(Ok(()), &check)
+            };
+            if let Err(message) = name_is_free(&name).and_then(|()| complete()) {
+                problems.insert(0, Problem::new(origin.clone(), path.to_string(), message));
+            }
+            match object {
+                Some(value) if problems.is_empty() => objects.push((name, Declared { value, origin })),
+                object => {
                     let outline = Outline::read(kind, merged, value, &path, Lists::Commas);
-                    let set_aside = SetAside::new(kind, name, outline, problems);
+                    let closed = close(object, &problems, &path);
+                    let set_aside = SetAside::new(kind, name, outline, problems).closing(closed);
                     self.fragment.set_aside.push(set_aside);
                 }
             }
@@ -210,6 +230,21 @@ fn name_is_free(name: &str) -> Result<(), &'static str> {
         _ if name.contains('@') => Err("a name holds no @: that is how other providers are meant"),
         _ => Ok(()),
     }
+}
+
+/// How far down the places of options are kept: what of an object is checked when others are there, too.
+fn options_depth(kind: Kind) -> usize {
+    match kind {
+        Kind::Middleware => 6,
+        // Not those of every server.
+        Kind::Service => 2,
+        Kind::Router | Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => 0,
+    }
+}
+
+/// A router whose rule can be read keeps its match.
+fn with_rule(router: Option<Router>, problems: &[Problem], path: &KeyPath<'_>) -> Option<Router> {
+    readable(router, problems, path).filter(|router| router.rule.is_some())
 }
 
 fn router_is_complete(router: &Router) -> Result<(), &'static str> {

@@ -63,7 +63,7 @@ pub struct Declared<T> {
 }
 
 /// An object that exists but cannot be used as written. Its previous good version goes on serving.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetAside {
     /// What it is.
     pub kind: Kind,
@@ -74,6 +74,23 @@ pub struct SetAside {
     pub outline: Outline,
     /// Why, and where.
     pub problem: Problem,
+    /// Of a router whose rule can be read: what it matches. Its requests get 503; they would go on to a wider router,
+    /// past the middlewares of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Box<Router>>,
+}
+
+/// Without the rule of what is closed, which may compare secrets: the outline has what is shown of it.
+impl std::fmt::Debug for SetAside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetAside")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("outline", &self.outline)
+            .field("problem", &self.problem)
+            .field("closed", &self.closed.is_some())
+            .finish()
+    }
 }
 
 impl SetAside {
@@ -92,7 +109,15 @@ impl SetAside {
             name: name.into(),
             outline,
             problem,
+            closed: None,
         }
+    }
+
+    /// The same of a router of which `readable` is what can be read.
+    #[must_use]
+    pub fn closing(mut self, readable: Option<Router>) -> Self {
+        self.closed = readable.map(|router| Box::new(router.closed()));
+        self
     }
 }
 

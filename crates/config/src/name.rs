@@ -12,6 +12,9 @@ impl ProviderName {
     /// The provider of objects that Mesh makes itself: `api@internal`, `ping@internal`.
     pub const INTERNAL: &'static str = "internal";
 
+    /// The provider of objects in files.
+    pub const FILE: &'static str = "file";
+
     /// Wraps `name` as it is.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())

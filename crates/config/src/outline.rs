@@ -7,6 +7,7 @@ use crate::{
     fragment::Kind,
     layer::{KeyPath, Lists, Merged},
     model::Router,
+    origin::Problem,
     redact::Shown,
 };
 
@@ -80,6 +81,21 @@ impl Outline {
             Kind::Certificate | Kind::TlsOptions => Self::default(),
         }
     }
+}
+
+/// The router at `path` as far as it can be read, with `problems` in the rest. What is unclear about TLS is no reason to
+/// see requests in the clear.
+pub(crate) fn readable(router: Option<Router>, problems: &[Problem], path: &KeyPath<'_>) -> Option<Router> {
+    let mut router = router?;
+    let tls = format!("{path}.tls");
+    let is_about_tls = |problem: &Problem| {
+        let (own, below) = problem.key.split_at_checked(tls.len()).unwrap_or_default();
+        own.eq_ignore_ascii_case(&tls) && (below.is_empty() || below.starts_with('.'))
+    };
+    if problems.iter().any(is_about_tls) {
+        router.tls.get_or_insert_default();
+    }
+    Some(router)
 }
 
 /// Reads what can be read of an object.

@@ -121,6 +121,10 @@ impl Exchange {
         for name in &route.secret_parameters {
             self.trail.hide_parameter(name.clone());
         }
+        if matches!(route.target, Target::Unavailable { .. }) {
+            // The middleware that knows which parameter is a key may be what is broken.
+            self.trail.hide_query();
+        }
     }
 
     /// Its body is on its way to a server.

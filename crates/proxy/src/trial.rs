@@ -14,13 +14,14 @@ use crate::{
 
 impl RoutingTable {
     /// What becomes of `request` at an entrypoint with `settings`: checked and rewritten, routed, and led
-    /// through middlewares as if it had come from `client`. `had_fragment` says that its target was cut at a `#`.
+    /// through middlewares as if it had come from `client`, over TLS where `secure`. `had_fragment` says that its target
+    /// was cut at a `#`.
     pub fn try_request(
         &self,
         entry_point: usize,
         settings: &EntryPoint,
         request: Request<()>,
-        client: IpAddr,
+        (client, secure): (IpAddr, bool),
         had_fragment: bool,
     ) -> Explanation {
         let peer = Peer::new(
@@ -28,7 +29,7 @@ impl RoutingTable {
             HeaderValue::from_static("mesh"),
             &settings.forwarded_headers,
         );
-        if request.uri().scheme_str() == Some("https") {
+        if secure {
             peer.secure();
         }
         let (mut head, ()) = request.into_parts();

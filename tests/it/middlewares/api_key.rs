@@ -97,3 +97,57 @@ fn a_key_in_clear_is_refused_and_not_told_on() {
         "{told}"
     );
 }
+
+/// Lines of an access log for requests that carry the key `s3cret` in their queries.
+fn logged(middlewares: &[(&str, serde_json::Value)], broken: Option<&str>) -> (u16, String) {
+    let place = Place::new();
+    let server = Noting::new(|_| ok("hello"));
+    let mut document = document(middlewares, &server);
+    if let Some(key) = broken {
+        document["http"]["routers"]["all"][key] = json!("nonsense");
+    }
+    let log = place.path("access.log");
+    let mut flags = flags(&place.write("dynamic.json", &document.to_string()));
+    flags.push(format!("--accessLog.filePath={}", log.display()));
+    let mesh = place.start(&words(&flags));
+    let asked = || {
+        let request = b"GET /?a=1&api_key=s3cret HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+        super::exchange(mesh.address("web"), request).unwrap().status
+    };
+    let status = eventually("a router", || Some(asked()).filter(|status| *status != 404));
+    let lines = eventually("the log", || {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        log.contains(&format!(" {status} ")).then_some(log)
+    });
+    // What came before there was a router shows what the test would see of a key.
+    let lines: Vec<_> = lines.lines().filter(|line| !line.contains(" 404 ")).collect();
+    (status, lines.join("\n"))
+}
+
+#[test]
+fn a_key_in_a_query_is_in_no_log_whoever_refuses_the_request() {
+    let guard = json!({"apiKey": {"query": "api_key", "keys": [{"id": "shop", "hash": HASH}]}});
+    let everybody = json!({"ipDenyList": {"sourceRange": ["127.0.0.0/8"]}});
+    let (status, log) = logged(&[("deny", everybody), ("guard", guard.clone())], None);
+    assert_eq!(status, 403);
+    assert!(
+        log.contains("api_key=REDACTED") && !log.contains("s3cret"),
+        "{log}"
+    );
+
+    let misspelt = json!({"apiKey": {"qurey": "api_key", "keys": [{"id": "shop", "hash": HASH}]}});
+    let unusable = json!({"apiKey": {"query": "api_key", "keys": [{"id": "shop", "hash": "s3cret"}]}});
+    for (guard, broken) in [
+        (misspelt, None),
+        (unusable, None),
+        (guard.clone(), Some("service")),
+        (guard, Some("priority")),
+    ] {
+        let (status, log) = logged(&[("guard", guard)], broken);
+        assert_eq!(status, 503, "{broken:?}");
+        assert!(
+            log.contains("api_key=REDACTED") && !log.contains("s3cret"),
+            "{log}"
+        );
+    }
+}

@@ -33,7 +33,7 @@ impl Reader<'_> {
                 "certificates" => self.certificates(value, &path),
                 "stores" => self.stores(value, &path),
                 _ => {
-                    let mut options = self.objects(Kind::TlsOptions, value, &path, |_| Ok(()));
+                    let mut options = self.objects(Kind::TlsOptions, value, &path);
                     self.fragment.tls_options.append(&mut options);
                 }
             }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     fragment::Kind,
     instance::LabelSet,
-    layer::{ITSELF, KeyPath, Layer, Lists, Merged, flag, suggestion},
+    layer::{Decoded, ITSELF, KeyPath, Layer, Lists, Merged, flag, suggestion},
     origin::{Origin, Problem},
 };
 
@@ -212,7 +212,7 @@ impl<'a> Decoder<'a> {
     fn broken_text(&mut self, path: &str, message: &str, origin: &Origin) {
         let problem = Problem::new(origin.clone(), format!("{}.{path}", self.prefix), message);
         match owner_of(path) {
-            Some((kind, name)) => self.spoil(kind, name, problem),
+            Some((kind, name, key)) => self.spoil(kind, name, key, problem),
             None => {
                 if path.eq_ignore_ascii_case("enable") {
                     self.closed = true;
@@ -263,6 +263,11 @@ impl<'a> Decoder<'a> {
         self.merged.decode_part(value, path, Lists::CommasAndBlanks)
     }
 
+    /// The same, with what can be read of it where it is broken.
+    pub(super) fn read<T: DeserializeOwned>(&self, value: &Value, path: &KeyPath<'_>) -> Decoded<T> {
+        self.merged.read_part(value, path, Lists::CommasAndBlanks)
+    }
+
     pub(super) fn origin(&self, value: &Value, path: &KeyPath<'_>) -> Origin {
         self.merged.origin(value, &path.place())
     }
@@ -282,18 +287,19 @@ fn is_in(keys: &[&str], key: &str) -> bool {
     keys.contains(&key)
 }
 
-/// The object to which the value at `path` belongs.
-fn owner_of(path: &str) -> Option<(Kind, &str)> {
+/// The object to which the value at `path` belongs, with the option of it.
+fn owner_of(path: &str) -> Option<(Kind, &str, &str)> {
     let lower = path.to_ascii_lowercase();
     let mut known = lower.split('.');
     let mut written = path.split('.');
-    match (known.next()?, known.next()) {
-        ("http", Some("routers")) => Some((Kind::Router, written.nth(2)?)),
-        ("http", Some("services")) => Some((Kind::Service, written.nth(2)?)),
-        ("http", Some("middlewares")) => Some((Kind::Middleware, written.nth(2)?)),
-        ("routers", Some(_)) => Some((Kind::Router, written.nth(1)?)),
-        (key, _) if is_in(&ROUTER_KEYS, key) => Some((Kind::Router, "")),
-        (key, _) if is_in(&SERVICE_KEYS, key) => Some((Kind::Service, "")),
-        _ => None,
-    }
+    let (kind, name) = match (known.next()?, known.next()) {
+        ("http", Some("routers")) => (Kind::Router, written.nth(2)?),
+        ("http", Some("services")) => (Kind::Service, written.nth(2)?),
+        ("http", Some("middlewares")) => (Kind::Middleware, written.nth(2)?),
+        ("routers", Some(_)) => (Kind::Router, written.nth(1)?),
+        (key, _) if is_in(&ROUTER_KEYS, key) => (Kind::Router, ""),
+        (key, _) if is_in(&SERVICE_KEYS, key) => (Kind::Service, ""),
+        _ => return None,
+    };
+    Some((kind, name, written.next().unwrap_or_default()))
 }

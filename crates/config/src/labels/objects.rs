@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     fragment::{Declared, Kind, SetAside},
-    layer::{ITSELF, KeyPath, Lists},
+    layer::{Decoded, ITSELF, KeyPath, Lists},
     model::Router,
     origin::Problem,
-    outline::Outline,
+    outline::{Outline, readable},
     tag_rule,
 };
 
@@ -24,8 +24,8 @@ impl<'a> Decoder<'a> {
         for (name, value) in self.block(value, path) {
             let path = KeyPath::Key(path, name);
             let router = match with_full_rule(value) {
-                Ok(value) => self.object(&value, &path),
-                Err(message) => Err(self.wrong(value, &path, "rule", &message)),
+                Ok(value) => self.read(&value, &path),
+                Err(message) => Decoded::of(Err(self.wrong(value, &path, "rule", &message))),
             };
             self.declare_router(name, value, &path, router);
         }
@@ -80,33 +80,46 @@ impl<'a> Decoder<'a> {
         self.declare_service("", &value, path, service);
     }
 
-    fn simple_router_of(&self, value: &Value, path: &KeyPath<'_>) -> Result<Router, Vec<Problem>> {
-        let router = self.object::<SimpleRouter>(value, path)?.router();
-        router.map_err(|(key, message)| self.wrong(value, path, key, &message))
+    fn simple_router_of(&self, value: &Value, path: &KeyPath<'_>) -> Decoded<Router> {
+        let Decoded {
+            readable,
+            mut problems,
+            left_out,
+        } = self.read::<SimpleRouter>(value, path);
+        let router = readable.map(SimpleRouter::router).transpose();
+        let readable = router.unwrap_or_else(|(key, message)| {
+            problems.extend(self.wrong(value, path, key, &message));
+            None
+        });
+        Decoded {
+            readable,
+            problems,
+            left_out,
+        }
     }
 
     fn wrong(&self, value: &Value, path: &KeyPath<'_>, key: &str, message: &str) -> Vec<Problem> {
         vec![self.problem_of(value, &KeyPath::Key(path, key), message)]
     }
 
-    fn declare_router(
-        &mut self,
-        name: &str,
-        value: &Value,
-        path: &KeyPath<'_>,
-        router: Result<Router, Vec<Problem>>,
-    ) {
+    fn declare_router(&mut self, name: &str, value: &Value, path: &KeyPath<'_>, router: Decoded<Router>) {
         let mut known = self.declaration.routers.keys();
         if known.any(|known| known.eq_ignore_ascii_case(name)) {
             let problem = self.problem_of(value, path, "declared in the full form too, which counts");
             self.declaration.problems.push(problem);
             return;
         }
-        match self.declared(name, value, path, router) {
+        let is_good = router.problems.is_empty() && !name.contains('@');
+        let closed = (!is_good).then(|| readable(router.readable.clone(), &router.problems, path));
+        match self.declared(name, value, path, router.whole()) {
             Ok(router) => drop(self.declaration.routers.insert(name.to_owned(), router)),
             Err(problems) => {
                 let outline = self.outline(Kind::Router, value, path);
-                self.set_aside(Kind::Router, name, outline, problems);
+                // Without a rule it has the default one; with one that cannot be read nobody knows what it matches.
+                let closed = closed.flatten();
+                let closed = closed.filter(|router| router.rule.is_some() || !says_what_matches(value));
+                let set_aside = SetAside::new(Kind::Router, name, outline, problems).closing(closed);
+                self.declaration.set_aside.push(set_aside);
             }
         }
     }
@@ -154,16 +167,55 @@ impl<'a> Decoder<'a> {
         self.declaration.set_aside.push(set_aside);
     }
 
-    /// Sets aside an object, even one that decodes well without what is broken.
-    pub(super) fn spoil(&mut self, kind: Kind, name: &str, problem: Problem) {
+    /// Sets aside an object, even one that decodes well without what is broken: the option `key`.
+    pub(super) fn spoil(&mut self, kind: Kind, name: &str, key: &str, problem: Problem) {
         match kind {
-            Kind::Router => forget(&mut self.declaration.routers, name),
+            Kind::Router => {
+                let mut closed = self.readable_router(name);
+                if key.eq_ignore_ascii_case("tls") {
+                    closed.tls.get_or_insert_default();
+                }
+                let closed = Some(closed).filter(|_| !is_about_matching(key));
+                forget(&mut self.declaration.routers, name);
+                let set_aside = SetAside::new(kind, name, Outline::default(), vec![problem]);
+                self.declaration.set_aside.push(set_aside.closing(closed));
+                return;
+            }
             Kind::Service => forget(&mut self.declaration.services, name),
             Kind::Middleware => forget(&mut self.declaration.middlewares, name),
             Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => {}
         }
         self.set_aside(kind, name, Outline::default(), vec![problem]);
     }
+}
+
+impl Decoder<'_> {
+    /// What could be read of the router called `name`.
+    fn readable_router(&self, name: &str) -> Router {
+        let mut routers = self.declaration.routers.iter();
+        let whole = routers.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut broken = self.declaration.set_aside.iter().rev();
+        let broken = || {
+            let object = broken
+                .find(|object| object.kind == Kind::Router && object.name.eq_ignore_ascii_case(name))?;
+            object.closed.as_deref()
+        };
+        let found = whole.map(|(_, declared)| &declared.value).or_else(broken);
+        found.cloned().unwrap_or_default()
+    }
+}
+
+/// True if a router says itself what it matches.
+fn says_what_matches(router: &Value) -> bool {
+    match router {
+        Value::Dict(_, dict) => dict.keys().any(|key| is_about_matching(key)),
+        _ => false,
+    }
+}
+
+fn is_about_matching(key: &str) -> bool {
+    let keys = ["rule", "host", "path"];
+    keys.iter().any(|known| known.eq_ignore_ascii_case(key))
 }
 
 fn forget<T>(objects: &mut BTreeMap<String, T>, name: &str) {

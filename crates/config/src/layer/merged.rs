@@ -1,6 +1,6 @@
 //! Layers over each other.
 
-use std::{fmt, sync::OnceLock};
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use figment::{
     Figment, Provider,
@@ -70,7 +70,9 @@ impl Layers {
 
     /// Decodes into `T`, and tells which keys of [tolerant](Layer::tolerant) layers were left out as unknown.
     pub fn decode_noting<T: DeserializeOwned>(&self) -> (Result<T, Vec<Problem>>, Vec<Problem>) {
-        let Decoded { result, left_out } = self.merged().decode(Lists::Commas);
+        let mut decoded = self.merged().decode(Lists::Commas);
+        let left_out = std::mem::take(&mut decoded.left_out);
+        let result = decoded.whole();
         if left_out.is_empty() {
             return (result, Vec::new());
         }
@@ -226,13 +228,58 @@ impl Merged {
         path: &KeyPath<'_>,
         lists: Lists,
     ) -> Result<T, Vec<Problem>> {
-        decode::decode(self, value, path, lists).result
+        self.read_part(value, path, lists).whole()
+    }
+
+    /// The same, with what can be read of it where it is broken.
+    pub(crate) fn read_part<T: DeserializeOwned>(
+        &self,
+        value: &Value,
+        path: &KeyPath<'_>,
+        lists: Lists,
+    ) -> Decoded<T> {
+        decode::decode(self, value, path, lists)
     }
 
     /// Where `value`, which lies at `place`, was written.
     pub(crate) fn origin(&self, value: &Value, place: &str) -> Origin {
         self.layer_of(value)
             .map_or_else(Origin::default, |layer| layer.places.of(&layer.written_at(place)))
+    }
+
+    /// The same of an object at `path`, with the places of its options down to `depth` blocks below it.
+    pub(crate) fn origin_with_options(&self, value: &Value, path: &KeyPath<'_>, depth: usize) -> Origin {
+        let place = path.place();
+        let mut places = Vec::new();
+        self.places_below(value, (&place, ""), depth, &mut places);
+        self.origin(value, &place).knowing(places)
+    }
+
+    fn places_below(
+        &self,
+        value: &Value,
+        (object, key): (&str, &str),
+        depth: usize,
+        places: &mut Vec<(String, Origin)>,
+    ) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        let entries: Vec<(Cow<'_, str>, &Value)> = match value {
+            Value::Dict(_, dict) => dict.iter().map(|(key, value)| (key.into(), value)).collect(),
+            Value::Array(_, items) => {
+                let numbered = items.iter().enumerate();
+                numbered
+                    .map(|(number, value)| (number.to_string().into(), value))
+                    .collect()
+            }
+            _ => return,
+        };
+        for (name, value) in entries {
+            let separator = if key.is_empty() { "" } else { "." };
+            let key = format!("{key}{separator}{}", name.to_ascii_lowercase());
+            self.places_below(value, (object, &key), depth, places);
+            let place = self.origin(value, &format!("{object}.{key}"));
+            places.push((key, place));
+        }
     }
 
     /// True if an unknown key with this value is no error.

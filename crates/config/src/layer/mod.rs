@@ -21,7 +21,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-pub(crate) use decode::{flag, suggestion};
+pub(crate) use decode::{Decoded, flag, suggestion};
 pub use merged::Layers;
 pub(crate) use merged::{Lists, Merged};
 pub(crate) use pairs::ITSELF;

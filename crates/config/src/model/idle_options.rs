@@ -4,6 +4,7 @@ use super::{
     Hash, HealthCheck, HealthCheckMode, LoadBalancer, PassiveHealthCheck, Retry, SameSite, Service,
     ServiceKind, Sticky, Strategy,
 };
+use crate::name::ProviderName;
 
 impl Service {
     /// What its user should look at although it serves, by the name of the option.
@@ -26,6 +27,26 @@ impl Service {
             }
             ServiceKind::Mirroring(_) | ServiceKind::Failover(_) => Vec::new(),
         }
+    }
+}
+
+impl Service {
+    /// The same for one of `provider` in a Mesh whose own zone is `zone`. Where servers are discovered, it is no mistake of
+    /// a definition that it has none.
+    pub fn warnings_within(&self, provider: &ProviderName, zone: &str) -> Vec<String> {
+        let mut warnings = self.warnings();
+        let ServiceKind::LoadBalancer(balancer) = &self.kind else {
+            return warnings;
+        };
+        if balancer.servers.is_empty() && provider.as_str() == ProviderName::FILE {
+            warnings.push("servers has no entry: all of its requests are answered 503".to_owned());
+        }
+        if balancer.zone_preference.is_some() && zone.is_empty() {
+            let text = "zonePreference has no effect: nobody says which zone Mesh itself is in; set zone in the static \
+                        settings (tasks of ECS know theirs)";
+            warnings.push(text.to_owned());
+        }
+        warnings
     }
 }
 

@@ -37,6 +37,21 @@ pub struct Router {
     pub observability: Observability,
 }
 
+impl Router {
+    /// What it matches and nothing of what it does: for one that cannot be used.
+    #[must_use]
+    pub fn closed(self) -> Self {
+        Self {
+            entry_points: self.entry_points,
+            rule: self.rule,
+            priority: self.priority,
+            tls: self.tls,
+            observability: self.observability,
+            ..Self::default()
+        }
+    }
+}
+
 /// TLS of a router.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]

@@ -73,6 +73,56 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// A group that `replacement` names and the expression does not have; `None` when it has them all.
+    pub fn unknown_group<'r>(&self, replacement: &'r str) -> Option<&'r str> {
+        named_groups(replacement).find(|name| match name.parse::<usize>() {
+            Ok(number) => number >= self.regex.captures_len(),
+            Err(_) => !self.regex.capture_names().flatten().any(|known| known == *name),
+        })
+    }
+
+    /// The groups of the expression as replacements name them: `$1, ${name}`. All have `$0`, which is the whole match.
+    pub fn groups(&self) -> String {
+        let groups = self
+            .regex
+            .capture_names()
+            .enumerate()
+            .map(|(number, name)| match name {
+                Some(name) => format!("${{{name}}}"),
+                None => format!("${number}"),
+            });
+        groups.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The groups that a replacement names, as [`Pattern::replaced`] reads it: `$$` is a dollar sign, and so is one that
+/// no name follows.
+fn named_groups(replacement: &str) -> impl Iterator<Item = &str> {
+    let mut rest = replacement;
+    std::iter::from_fn(move || {
+        loop {
+            rest = rest.split_once('$')?.1;
+            if let Some(after) = rest.strip_prefix('$') {
+                rest = after;
+            } else if let Some(braced) = rest.strip_prefix('{') {
+                if let Some((name, after)) = braced.split_once('}') {
+                    rest = after;
+                    return Some(name);
+                }
+            } else {
+                let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+                let (name, after) =
+                    rest.split_at_checked(rest.find(|c| !is_of_name(c)).unwrap_or(rest.len()))?;
+                rest = after;
+                if !name.is_empty() {
+                    return Some(name);
+                }
+            }
+        }
+    })
+}
+
 impl FromStr for Pattern {
     type Err = PatternError;
 
@@ -136,6 +186,33 @@ mod tests {
             pattern.replace_all(text, replacement)
         );
         replaced
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_found_as_replacing_reads_it() {
+        let pattern: Pattern = "^/(a)(?P<id>b)?".parse().unwrap();
+        assert_eq!(pattern.groups(), "$0, $1, ${id}");
+        for (replacement, unknown) in [
+            ("$0 $1 $2 ${1} ${id} $id", None),
+            ("$$3 $$$$nope $ ${ $-", None),
+            ("/$3", Some("3")),
+            ("/${nope}/$1", Some("nope")),
+            ("$1x", Some("1x")),
+            ("$id_", Some("id_")),
+            ("$$$9", Some("9")),
+            ("${}", Some("")),
+            ("${ $1x}", Some(" $1x")),
+            ("${1", None),
+            ("$99999999999999999999", Some("99999999999999999999")),
+        ] {
+            assert_eq!(pattern.unknown_group(replacement), unknown, "{replacement}");
+            // Text without unknown groups is as it would be with empty ones.
+            let found = regex::Regex::new("^/(a)(?P<id>b)?").unwrap();
+            let found = found.captures("/ab").unwrap();
+            let mut text = String::new();
+            found.expand(replacement, &mut text);
+            assert!(unknown.is_some() || !text.is_empty(), "{replacement}");
+        }
     }
 
     #[test]

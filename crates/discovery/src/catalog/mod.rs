@@ -33,6 +33,7 @@ use self::{
     addresses::{Addresses, InstanceKey},
     provider::{ProviderState, Rebuilt},
     timers::{Timer, Timers},
+    unit::closed,
 };
 use crate::{
     exposure::Exposure,
@@ -136,7 +137,13 @@ impl Catalog {
         for (name, object) in self.providers.values().flat_map(ProviderState::set_aside) {
             let serves = configuration.serves(object.kind, &name);
             match configuration.set_aside.entry((object.kind, name)) {
-                Entry::Vacant(free) if !serves => drop(free.insert(object.clone())),
+                Entry::Vacant(free) if !serves => {
+                    if let Some(router) = object.closed.as_deref() {
+                        let router = closed(router, &object.problem);
+                        configuration.closed.insert(free.key().1.clone(), router);
+                    }
+                    free.insert(object.clone());
+                }
                 // Somebody else has the name, and what is wrong here must not be taken for his.
                 _ => configuration.problems.push(object.problem.clone()),
             }

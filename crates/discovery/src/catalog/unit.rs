@@ -78,6 +78,15 @@ impl Objects {
     }
 }
 
+/// A router that cannot be used for `problem`, as far as it says what it matches.
+pub(crate) fn closed(router: &Router, problem: &Problem) -> Arc<Entry<Router>> {
+    Arc::new(Entry {
+        value: router.clone(),
+        origin: problem.origin.clone(),
+        problems: vec![problem.clone()],
+    })
+}
+
 fn share<T: PartialEq>(new: &mut Entries<T>, old: &Entries<T>) {
     for (name, entry) in new {
         if let Some(known) = old.get(name)

@@ -134,15 +134,7 @@ fn fill(
     };
     for mut aside in declaration.set_aside {
         aside.name = named(aside.name);
-        let (name, aside) = (aside.name.clone(), Arc::new(aside));
-        match aside.kind {
-            Kind::Router => drop(completed.routers.insert(name, Err(aside))),
-            Kind::Service => drop(completed.services.insert(name, Err(aside))),
-            Kind::Middleware => drop(completed.middlewares.insert(name, Err(aside))),
-            Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => {
-                completed.problems.push(aside.problem.clone());
-            }
-        }
+        set_aside(completed, aside, instance, exposure);
     }
     for (name, service) in declaration.services {
         completed.services.insert(named(name), Ok(service));
@@ -166,6 +158,23 @@ fn fill(
     for (name, router) in routers {
         let finished = finish(&name, router, completed, instance, exposure);
         completed.routers.insert(name, finished);
+    }
+}
+
+/// Notes an object that is broken. A router among them that says no rule is closed by the default one.
+fn set_aside(completed: &mut Completed, mut aside: SetAside, instance: &Instance, exposure: &Exposure) {
+    aside.closed = aside.closed.take().and_then(|mut router| {
+        with_rule(&mut router, completed, instance, exposure).ok()?;
+        Some(router)
+    });
+    let (name, aside) = (aside.name.clone(), Arc::new(aside));
+    match aside.kind {
+        Kind::Router => drop(completed.routers.insert(name, Err(aside))),
+        Kind::Service => drop(completed.services.insert(name, Err(aside))),
+        Kind::Middleware => drop(completed.middlewares.insert(name, Err(aside))),
+        Kind::ServersTransport | Kind::Certificate | Kind::TlsOptions => {
+            completed.problems.push(aside.problem.clone());
+        }
     }
 }
 
@@ -195,6 +204,7 @@ fn finish(
     instance: &Instance,
     exposure: &Exposure,
 ) -> Claim<Router> {
+    let ruled = with_rule(&mut router.value, completed, instance, exposure);
     if router.value.service.is_none() {
         let mut services = balancers(completed);
         router.value.service = match (services.next(), services.next()) {
@@ -207,27 +217,35 @@ fn finish(
             }
         };
     }
-    if router.value.rule.is_none() {
-        match default_rule(completed.unit.name(), instance, exposure) {
-            Ok(rule) => router.value.rule = Some(rule),
-            Err(message) => {
-                let help = "give the router a rule, or mend defaultRule of the provider";
-                return Err(unfinished(name, &router, "rule", &message, help));
-            }
+    match ruled {
+        Ok(()) => Ok(router),
+        Err(message) => {
+            let help = "give the router a rule, or mend defaultRule of the provider";
+            Err(unfinished(name, &router, "rule", &message, help))
         }
     }
-    Ok(router)
+}
+
+/// Gives a router without a rule the default one.
+fn with_rule(
+    router: &mut Router,
+    completed: &Completed,
+    instance: &Instance,
+    exposure: &Exposure,
+) -> Result<(), String> {
+    if router.rule.is_none() {
+        router.rule = Some(default_rule(completed.unit.name(), instance, exposure)?);
+    }
+    Ok(())
 }
 
 /// A router that leaves out more than can be filled in.
 fn unfinished(name: &str, router: &Declared<Router>, key: &str, message: &str, help: &str) -> Arc<SetAside> {
     let key = format!("http.routers.{name}.{key}");
-    Arc::new(SetAside {
-        kind: Kind::Router,
-        name: name.to_owned(),
-        outline: Outline::of_router(&router.value),
-        problem: Problem::new(router.origin.clone(), key, message).with_help(help),
-    })
+    let problem = Problem::new(router.origin.clone(), key, message).with_help(help);
+    let outline = Outline::of_router(&router.value);
+    let closed = Some(&router.value).filter(|router| router.rule.is_some());
+    Arc::new(SetAside::new(Kind::Router, name, outline, vec![problem]).closing(closed.cloned()))
 }
 
 fn default_rule(name: &str, instance: &Instance, exposure: &Exposure) -> Result<Rule, String> {

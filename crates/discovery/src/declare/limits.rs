@@ -38,19 +38,26 @@ impl<'a> Limits<'a> {
             if let Ok(router) = claim {
                 self.narrow(&mut router.value);
             }
-            self.check(claim, who, (Kind::Router, name), Outline::of_router, |router| {
+            let aside = |router: &Router| (Outline::of_router(router), Some(router.clone()));
+            self.check(claim, who, (Kind::Router, name), aside, |router| {
                 self.router(router)
             });
+            if let Err(aside) = claim
+                && aside.closed.is_some()
+            {
+                let aside = Arc::make_mut(aside);
+                aside.closed = aside.closed.take().and_then(|router| self.close(router));
+            }
         }
         for (name, claim) in &mut completed.services {
-            let outline = |service: &DeclaredService| Outline::of_variant(service.kind());
-            self.check(claim, who, (Kind::Service, name), outline, |service| {
+            let aside = |service: &DeclaredService| (Outline::of_variant(service.kind()), None);
+            self.check(claim, who, (Kind::Service, name), aside, |service| {
                 self.service(service)
             });
         }
         for (name, claim) in &mut completed.middlewares {
-            let outline = |middleware: &Middleware| Outline::of_variant(middleware.kind());
-            self.check(claim, who, (Kind::Middleware, name), outline, |middleware| {
+            let aside = |middleware: &Middleware| (Outline::of_variant(middleware.kind()), None);
+            self.check(claim, who, (Kind::Middleware, name), aside, |middleware| {
                 self.middleware(middleware)
             });
         }
@@ -76,18 +83,16 @@ impl<'a> Limits<'a> {
         claim: &mut Claim<T>,
         who: &Origin,
         (kind, name): (Kind, &str),
-        outline: impl Fn(&T) -> Outline,
+        aside: impl Fn(&T) -> (Outline, Option<Router>),
         test: impl Fn(&T) -> Result<(), Violation>,
     ) {
         let Ok(declared) = claim else { return };
         if let Err(violation) = test(&declared.value) {
             let key = format!("http.{kind}s.{name}.{}", violation.key);
-            *claim = Err(Arc::new(SetAside {
-                kind,
-                name: name.to_owned(),
-                outline: outline(&declared.value),
-                problem: Problem::new(who.clone(), key, violation.message).with_help(violation.help),
-            }));
+            let problem = Problem::new(who.clone(), key, violation.message).with_help(violation.help);
+            let (outline, router) = aside(&declared.value);
+            let aside = SetAside::new(kind, name, outline, vec![problem]);
+            *claim = Err(Arc::new(aside.closing(router)));
         }
     }
 
@@ -107,6 +112,33 @@ impl<'a> Limits<'a> {
         {
             router.priority = *max;
         }
+    }
+
+    /// What of a router that cannot be used may be answered with 503; `None` where that would be requests that were never
+    /// its own to take.
+    fn close(&self, mut router: Box<Router>) -> Option<Box<Router>> {
+        let Allow {
+            entry_points,
+            max_priority,
+            ..
+        } = &self.exposure.allow;
+        let named = !router.entry_points.is_empty();
+        if !entry_points.is_empty() {
+            router.entry_points.retain(|name| entry_points.contains(name));
+        }
+        if named && router.entry_points.is_empty() {
+            return None;
+        }
+        if let Some(max) = max_priority {
+            router.priority = router.priority.min(*max);
+        }
+        if let Some(tls) = &mut router.tls
+            && self.references("tls.options", &tls.options).is_err()
+        {
+            tls.options = None;
+        }
+        self.narrow(&mut router);
+        self.router(&router).is_ok().then_some(router)
     }
 
     fn router(&self, router: &Router) -> Result<(), Violation> {

@@ -27,6 +27,8 @@ pub(crate) struct Trail {
     user: Option<Arc<str>>,
     /// Parameters of the query whose values nobody is to read.
     hidden: Vec<Arc<str>>,
+    /// Nobody knows which of them those are.
+    hides_query: bool,
     /// A middleware found out who the client is, and servers may go by that.
     is_known: bool,
 }
@@ -58,9 +60,19 @@ impl Trail {
         self.hidden.push(name);
     }
 
+    /// Any parameter of the query may prove who asks: logs have the value of none.
+    pub(crate) fn hide_query(&mut self) {
+        self.hides_query = true;
+    }
+
     /// `uri` as logs may have it.
     pub(crate) fn shown(&self, uri: Uri) -> Uri {
-        self.hidden.iter().fold(uri, |uri, name| without_value(uri, name))
+        match self.hides_query {
+            true => without_values(uri, |_| true),
+            false => self.hidden.iter().fold(uri, |uri, name| {
+                without_values(uri, |key| *percent_decode_str(key).decode_utf8_lossy() == **name)
+            }),
+        }
     }
 
     /// The client said that it is `user`.
@@ -159,10 +171,10 @@ impl Trail {
 /// What separates parameters for some reader or other.
 const SEPARATORS: [char; 2] = ['&', ';'];
 
-/// `uri` without the value of the parameter `name`.
-fn without_value(uri: Uri, name: &str) -> Uri {
+/// `uri` without the values of the parameters whose keys are secret.
+fn without_values(uri: Uri, is_secret: impl Fn(&str) -> bool) -> Uri {
     let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    let is_hidden = |pair: &str| *percent_decode_str(&key(pair)).decode_utf8_lossy() == *name;
+    let is_hidden = |pair: &str| !pair.trim_end_matches(SEPARATORS).is_empty() && is_secret(&key(pair));
     let query = uri.query().unwrap_or_default();
     if !query.split(SEPARATORS).any(is_hidden) {
         return uri;
@@ -206,6 +218,14 @@ mod tests {
             ("/a?x=key", "/a?x=key"),
             ("/key=1", "/key=1"),
             ("*", "*"),
+        ] {
+            assert_eq!(trail.shown(uri.parse().unwrap()).to_string(), shown);
+        }
+        trail.hide_query();
+        for (uri, shown) in [
+            ("/a?b=s3cret;c=&", "/a?b=REDACTED;c=REDACTED&"),
+            ("/a?", "/a?"),
+            ("/a", "/a"),
         ] {
             assert_eq!(trail.shown(uri.parse().unwrap()).to_string(), shown);
         }

@@ -15,6 +15,7 @@ mod change;
 mod circuit_breaker;
 mod compress;
 mod content_type;
+mod cookie_pairs;
 mod credentials;
 mod digest_auth;
 mod directives;

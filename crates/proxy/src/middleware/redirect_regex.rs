@@ -35,14 +35,15 @@ pub(super) struct RedirectRegex {
 }
 
 impl RedirectRegex {
-    pub(super) fn new(settings: &model::RedirectRegex) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(settings: &model::RedirectRegex) -> Result<Self, String> {
         let template = settings.replacement.trim();
         if template.is_empty() {
             return Err(InvalidMiddleware {
                 key: "replacement",
                 found: String::new(),
                 reason: "leads nowhere; write a URL such as https://example.com/$1",
-            });
+            }
+            .into());
         }
         Ok(Self {
             replacement: Replacement::new(&settings.regex, template)?,
@@ -170,10 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_the_expression_does_not_have_is_named_beside_those_it_has() {
+        let error = compile(&by("^(a)(?P<rest>.*)", "https://b.test/$3")).unwrap_err();
+        assert_eq!(
+            error,
+            "replacement \"https://b.test/$3\" names a group that regex does not have, \"3\": there are $0, $1, ${rest}"
+        );
+        let joined = compile(&by("^(a)", "https://b.test/$1x")).unwrap_err();
+        assert!(
+            joined.ends_with("for group 1 followed by \"x\" write ${1}x"),
+            "{joined}"
+        );
+    }
+
+    #[test]
     fn what_cannot_lead_anywhere_is_refused() {
         for replacement in ["", "https://b.test/\nX: y", &"$1".repeat(40)] {
             assert!(
-                compile(&by("a", replacement)).is_err(),
+                compile(&by("(a)", replacement)).is_err(),
                 "{replacement:?} was taken"
             );
         }

@@ -16,14 +16,15 @@ pub(super) struct ReplacePathRegex {
 }
 
 impl ReplacePathRegex {
-    pub(super) fn new(settings: &model::ReplacePathRegex) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(settings: &model::ReplacePathRegex) -> Result<Self, String> {
         let template = settings.replacement.trim();
         if template.contains(['?', '#', ' ']) {
             return Err(InvalidMiddleware {
                 key: "replacement",
                 found: template.to_owned(),
                 reason: "is for the path alone; escape special characters, the query stays as it was",
-            });
+            }
+            .into());
         }
         Ok(Self {
             replacement: Replacement::new(&settings.regex, template)?,
@@ -132,7 +133,9 @@ mod tests {
             "/a#b",
             "/a b",
             "/a\nb",
-            &"$1".repeat(33),
+            "/$1",
+            "/${nope}",
+            &"$0".repeat(33),
             &"a".repeat(2049),
         ] {
             assert!(

@@ -25,20 +25,35 @@ pub(super) struct Replacement {
 pub(super) struct TooLong;
 
 impl Replacement {
-    pub(super) fn new(regex: &Pattern, template: &str) -> Result<Self, InvalidMiddleware> {
+    pub(super) fn new(regex: &Pattern, template: &str) -> Result<Self, String> {
         let invalid = |reason| InvalidMiddleware {
             key: "replacement",
             found: template.chars().take(100).collect(),
             reason,
         };
         if template.len() > MAX_LENGTH {
-            return Err(invalid("is longer than 2048 bytes"));
+            return Err(invalid("is longer than 2048 bytes").into());
         }
         if template.matches('$').count() > MAX_GROUPS {
-            return Err(invalid("names more than 32 groups"));
+            return Err(invalid("names more than 32 groups").into());
         }
         if template.contains(|letter: char| letter.is_control()) {
-            return Err(invalid("holds control characters"));
+            return Err(invalid("holds control characters").into());
+        }
+        if let Some(group) = regex.unknown_group(template) {
+            let digits = group.chars().take_while(char::is_ascii_digit).count();
+            let (number, text) = group.split_at_checked(digits).unwrap_or_default();
+            let instead = match (number.is_empty(), text.is_empty()) {
+                (false, false) => {
+                    format!("; for group {number} followed by {text:?} write ${{{number}}}{text}")
+                }
+                _ => String::new(),
+            };
+            let unknown = invalid("names a group that regex does not have");
+            return Err(format!(
+                "{unknown}, {group:?}: there are {}{instead}",
+                regex.groups()
+            ));
         }
         Ok(Self {
             regex: regex.clone(),

@@ -1,6 +1,10 @@
 //! Why a request takes the route it takes: the code that routes, telling what it sees.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use mesh_config::QualifiedName;
 use serde::Serialize;
@@ -30,9 +34,25 @@ pub struct Explanation {
     pub chosen: Option<Chosen>,
     /// Routers that nearly took it, in the order in which they were tried.
     pub near_misses: Vec<NearMiss>,
+    /// The TLS options that the handshake with its client is made by; `None` in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_options: Option<TlsOptionsExplanation>,
     /// Why Mesh refuses it, before it is routed or in a middleware; `None` when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+}
+
+/// What a handshake is made by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum TlsOptionsExplanation {
+    /// These options.
+    Named {
+        /// Their name.
+        name: QualifiedName,
+    },
+    /// None: clients that ask for its host get no handshake.
+    Refused,
 }
 
 /// How a request is refused.
@@ -176,7 +196,24 @@ impl RoutingTable {
             path: request.path.to_owned(),
             chosen: chosen.map(|route| Chosen::new(route)),
             near_misses: elsewhere.chain(missed).take(MAX_NEAR_MISSES).collect(),
+            tls_options: request.secure.then(|| self.shaken(entry_point, request)),
             refused: None,
+        }
+    }
+
+    /// What the handshake is made by with a client that asks for the host of `request`, or for nobody where that is an
+    /// address.
+    fn shaken(&self, entry_point: usize, request: &RequestView<'_>) -> TlsOptionsExplanation {
+        let address = request.host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let name = Some(request.host).filter(|_| address.is_none());
+        let address = address.unwrap_or(nowhere);
+        let options = self.handshake(entry_point, name, address);
+        match options {
+            Some(options) => TlsOptionsExplanation::Named {
+                name: options.name().clone(),
+            },
+            None => TlsOptionsExplanation::Refused,
         }
     }
 

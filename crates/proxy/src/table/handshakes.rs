@@ -20,6 +20,12 @@ pub(super) struct Handshakes {
 }
 
 impl Handshakes {
+    /// All options that some client may get.
+    pub(super) fn options(&self) -> impl Iterator<Item = &Arc<ServerOptions>> {
+        let named = self.exact.values().chain(self.below.values());
+        named.chain([&self.any]).flatten()
+    }
+
     /// The options for a client that asks for `name`, or for nobody at `address`.
     pub(super) fn find(&self, name: Option<&str>, address: IpAddr) -> Option<&Arc<ServerOptions>> {
         if self.exact.is_empty() && self.below.is_empty() {

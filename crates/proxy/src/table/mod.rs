@@ -23,6 +23,7 @@ use std::{
 pub use compile::{Compiler, CompilerSettings, EntryPointInfo};
 pub use explain::{
     Chosen, Explanation, NearMiss, NearMissReason, Refused, StepExplanation, TargetExplanation,
+    TlsOptionsExplanation,
 };
 pub use request::{RequestView, canonical_host};
 pub use route::{InternalService, InternalServices, Route, Target};

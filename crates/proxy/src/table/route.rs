@@ -52,6 +52,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// It sees requests over TLS, and no others.
     pub secure: bool,
+    /// Its router is broken: it goes second to others that match as well, and has no say in handshakes.
+    pub(super) closed: bool,
     /// What handshakes with its clients are made by; `None` in the clear, and where that cannot be told.
     pub(crate) options: Option<Arc<ServerOptions>>,
     /// What connections have to be for it to serve them.
@@ -98,9 +100,13 @@ pub(super) struct RouteParts {
 
 impl From<RouteParts> for Route {
     fn from(parts: RouteParts) -> Self {
+        let closed = matches!(parts.target, Target::Unavailable { .. });
+        // However somebody came, he gets 503.
+        let guarded = parts.options.as_ref().filter(|_| !closed);
         Self {
             wildcard: has_wildcard(parts.rule.expr()),
             keys: Keys::of(parts.rule.expr()),
+            closed,
             has_around: parts.middlewares.iter().any(|middleware| middleware.is_around()),
             secret_parameters: parts
                 .middlewares
@@ -117,7 +123,7 @@ impl From<RouteParts> for Route {
             observability: parts.observability,
             timeouts: parts.timeouts,
             secure: parts.secure,
-            guard: parts.options.as_ref().map(|options| options.guard()),
+            guard: guarded.map(|options| options.guard()),
             options: parts.options,
             precedence: parts.precedence,
         }
@@ -154,16 +160,24 @@ impl Route {
         }
     }
 
-    /// The order in which routes are tried: higher priority, then earlier provider, then exact before wildcard
-    /// hosts, then by name.
+    /// The order in which routes are tried: higher priority, then those that serve before those that are broken, then
+    /// earlier provider, then exact before wildcard hosts, then by name.
     pub(super) fn order(&self) -> impl Ord {
-        (Reverse(self.priority), self.precedence, self.wildcard, &self.name)
+        (
+            Reverse(self.priority),
+            self.closed,
+            self.precedence,
+            self.wildcard,
+            &self.name,
+        )
     }
 
     /// Why this route is tried before `other`.
     pub(super) fn advantage(&self, other: &Self) -> String {
         if self.priority != other.priority {
             format!("priority {} over {}", self.priority, other.priority)
+        } else if self.closed != other.closed {
+            format!("equal priority, and {} is broken", other.name)
         } else if self.precedence != other.precedence {
             format!(
                 "equal priority, and {} precedes {}",

@@ -57,6 +57,8 @@ pub struct RouterInfo {
     pub status: Status,
     /// What is wrong with it.
     pub errors: Vec<String>,
+    /// Those of the errors that are no more than advice.
+    pub warnings: Vec<String>,
     /// The entrypoints it serves on.
     pub using: Vec<Arc<str>>,
     /// The priority in force.
@@ -72,6 +74,8 @@ pub struct ServiceInfo {
     pub status: Status,
     /// What is wrong with it.
     pub errors: Vec<String>,
+    /// Those of the errors that are no more than advice.
+    pub warnings: Vec<String>,
     /// The routers that use it.
     pub used_by: Vec<QualifiedName>,
     /// The service that serves; `None` for a disabled one and for one inside Mesh.
@@ -108,6 +112,8 @@ pub struct TlsOptionsInfo {
     pub status: Status,
     /// What is wrong with them.
     pub errors: Vec<String>,
+    /// Those of the errors that are no more than advice.
+    pub warnings: Vec<String>,
     /// The routers that want them.
     pub used_by: Vec<QualifiedName>,
 }
@@ -178,6 +184,10 @@ pub(super) struct Verdicts {
     pub(super) services: Vec<Arc<ServiceVerdict>>,
     pub(super) middlewares: Vec<Arc<MiddlewareVerdict>>,
     pub(super) tls_options: Vec<Arc<TlsOptionsVerdict>>,
+    /// TLS options that nobody gets, and why.
+    pub(super) idle_options: BTreeMap<QualifiedName, String>,
+    /// The zone this process is in.
+    pub(super) zone: Arc<str>,
     /// Names of services inside Mesh.
     pub(super) internal: Vec<String>,
     pub(super) set_aside: BTreeMap<(Kind, QualifiedName), Arc<SetAside>>,
@@ -198,7 +208,7 @@ impl Verdicts {
         let uses = self.uses();
         let mut services = BTreeMap::new();
         for verdict in &self.services {
-            let info = verdict.info(used(&uses.services, &verdict.name));
+            let info = verdict.info(used(&uses.services, &verdict.name), &self.zone);
             services.insert(verdict.name.clone(), Arc::new(info));
         }
         for name in &self.internal {
@@ -206,6 +216,7 @@ impl Verdicts {
                 entry: None,
                 status: Status::Enabled,
                 errors: Vec::new(),
+                warnings: Vec::new(),
                 used_by: used(&uses.internal, name.as_str()),
                 service: None,
             };
@@ -229,11 +240,14 @@ impl Verdicts {
         });
         let tls_options = self.tls_options.iter().map(|verdict| {
             let name = &verdict.name;
-            let (status, errors) = judge(verdict.serving.is_some(), verdict.errors.clone(), &verdict.entry);
+            let warnings: Vec<_> = self.idle_options.get(name).cloned().into_iter().collect();
+            let errors = verdict.errors.iter().chain(&warnings).cloned().collect();
+            let (status, errors) = judge(verdict.serving.is_some(), errors, &verdict.entry);
             let info = TlsOptionsInfo {
                 entry: verdict.entry.clone(),
                 status,
                 errors,
+                warnings,
                 used_by: used(&uses.tls_options, name),
             };
             (name.clone(), Arc::new(info))
@@ -302,13 +316,15 @@ impl MiddlewareVerdict {
 }
 
 impl ServiceVerdict {
-    fn info(&self, used_by: Vec<QualifiedName>) -> ServiceInfo {
-        let errors = self.errors.iter().cloned().chain(self.entry.value.warnings());
+    fn info(&self, used_by: Vec<QualifiedName>, zone: &str) -> ServiceInfo {
+        let warnings = self.entry.value.warnings_within(&self.name.provider, zone);
+        let errors = self.errors.iter().chain(&warnings).cloned();
         let (status, errors) = judge(self.serving.is_some(), errors.collect(), &self.entry);
         ServiceInfo {
             entry: Some(self.entry.clone()),
             status,
             errors,
+            warnings,
             used_by,
             service: self.serving.clone(),
         }

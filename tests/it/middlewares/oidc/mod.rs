@@ -1,5 +1,6 @@
 //! Logins at an OpenID provider of few words, as a browser goes through them. `integration/` has a real provider.
 
+mod attacks;
 mod browser;
 mod provider;
 

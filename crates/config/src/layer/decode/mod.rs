@@ -27,9 +27,35 @@ const MAX_RUNS: usize = 500;
 
 /// What became of a decoding.
 pub(crate) struct Decoded<T> {
-    pub(crate) result: Result<T, Vec<Problem>>,
+    /// What the parts say that can be read; `None` where they are too few.
+    pub(crate) readable: Option<T>,
+    /// What is wrong with the others.
+    pub(crate) problems: Vec<Problem>,
     /// Unknown keys of tolerant layers, by their places.
     pub(crate) left_out: Vec<(String, Problem)>,
+}
+
+impl<T> Decoded<T> {
+    /// Of what was read otherwise.
+    pub(crate) fn of(result: Result<T, Vec<Problem>>) -> Self {
+        let (readable, problems) = match result {
+            Ok(value) => (Some(value), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        Self {
+            readable,
+            problems,
+            left_out: Vec::new(),
+        }
+    }
+
+    /// The whole, or what is wrong with it.
+    pub(crate) fn whole(self) -> Result<T, Vec<Problem>> {
+        match self.readable {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(self.problems),
+        }
+    }
 }
 
 /// Decodes `value`, which lies at `path`.
@@ -55,12 +81,9 @@ pub(super) fn decode<T: DeserializeOwned>(
         }
     }
     let notes = context.notes.into_inner();
-    let result = match value_of_last_run {
-        Some(value) if notes.problems.is_empty() => Ok(value),
-        _ => Err(notes.problems),
-    };
     Decoded {
-        result,
+        readable: value_of_last_run,
+        problems: notes.problems,
         left_out: notes.left_out,
     }
 }

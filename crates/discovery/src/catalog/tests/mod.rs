@@ -1,5 +1,6 @@
 //! What the catalog promises, one behaviour each.
 
+mod closed;
 mod conflicts;
 mod declarations;
 mod documents;

@@ -35,6 +35,7 @@ use self::{
 };
 use super::{
     Around, InvalidMiddleware, Next, Visit,
+    cookie_pairs::{keep_pairs, pairs},
     identity::{Told, realm},
     plain,
     watched_file::{Watched, read},
@@ -273,10 +274,13 @@ impl Place {
         let Some(name) = &self.cookie else {
             return Err(Refusal::Missing);
         };
-        let mut found = cookies(headers).filter(|(known, _)| known == name);
+        let mut found = pairs(headers).filter(|pair| pair.name() == Some(name.as_str()));
         match (found.next(), found.next()) {
             (None, _) => Err(Refusal::Missing),
-            (Some((_, token)), None) => Ok(token.trim_matches('"')),
+            (Some(pair), None) => match pair.value() {
+                Some(token) => Ok(token.trim_matches('"')),
+                None => Err(Refusal::Malformed),
+            },
             (Some(_), Some(_)) => Err(Refusal::Malformed),
         }
     }
@@ -287,16 +291,7 @@ impl Place {
             headers.remove(name);
         }
         let Some(name) = &self.cookie else { return };
-        let others: Vec<_> = cookies(headers)
-            .filter(|(known, _)| known != name)
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        headers.remove(header::COOKIE);
-        if let Ok(others) = HeaderValue::try_from(others.join("; "))
-            && !others.is_empty()
-        {
-            headers.insert(header::COOKIE, others);
-        }
+        keep_pairs(headers, |known| known != name);
     }
 }
 
@@ -304,16 +299,6 @@ impl Place {
 fn bearer(line: &str) -> Option<&str> {
     let (scheme, token) = line.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// The algorithms that count, all for secrets or all for public keys: what a public key verifies is never verified by

@@ -1,6 +1,8 @@
 //! Cookies that may be longer than browsers keep: in parts, and put together again.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
+
+use super::super::cookie_pairs::{Pair, keep_pairs, pairs};
 
 /// Browsers keep 4096 bytes of name, value and attributes.
 const MAX_PART: usize = 3800;
@@ -119,16 +121,7 @@ impl CookieRules {
         if !self.names(headers).any(|name| self.is_own(name)) {
             return;
         }
-        let rest: Vec<_> = pairs(headers)
-            .filter(|(name, _)| !self.is_own(name))
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        headers.remove(header::COOKIE);
-        if let Ok(rest) = HeaderValue::try_from(rest.join("; "))
-            && !rest.is_empty()
-        {
-            headers.insert(header::COOKIE, rest);
-        }
+        keep_pairs(headers, |name| !self.is_own(name));
     }
 
     fn part(&self, index: usize) -> String {
@@ -136,7 +129,7 @@ impl CookieRules {
     }
 
     fn names<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
-        pairs(headers).map(|(name, _)| name)
+        pairs(headers).filter_map(Pair::name)
     }
 
     fn sessions<'h>(&'h self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
@@ -147,11 +140,9 @@ impl CookieRules {
         self.is_session(name) || self.is_login(name)
     }
 
+    /// True for the session's cookie and its parts, and for no cookie that another application calls nearly so.
     fn is_session(&self, name: &str) -> bool {
-        let part = name
-            .strip_prefix(&self.name)
-            .map(|rest| rest.strip_prefix('_').unwrap_or(rest));
-        part.is_some_and(|part| name.len() == self.name.len() || part.parse::<u8>().is_ok())
+        name == self.name || (0..MAX_PARTS).any(|index| name == self.part(index))
     }
 
     fn is_login(&self, name: &str) -> bool {
@@ -165,22 +156,14 @@ const LOGIN: &str = "_login_";
 
 /// The value of the first cookie called `name`.
 pub(super) fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    pairs(headers).find_map(|(found, value)| (found == name).then_some(value))
-}
-
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    pairs.filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        Some((name.trim(), value.trim()))
-    })
+    let mut pairs = pairs(headers);
+    pairs.find_map(|pair| pair.value().filter(|_| pair.name() == Some(name)))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn rules() -> CookieRules {
@@ -244,12 +227,29 @@ mod tests {
             ("a=1; s=x; b=2", Some("a=1; b=2")),
             ("s_0=2.x; s_1=y; s_login_abc=z", None),
             ("session=1; s_x=2", Some("session=1; s_x=2")),
+            (
+                "s=x; s2=1; s_6=2; s_+1=3; flag",
+                Some("s2=1; s_6=2; s_+1=3; flag"),
+            ),
         ] {
             let mut headers = headers(cookie);
             rules().strip(&mut headers);
             let found = headers.get(header::COOKIE).map(|value| value.to_str().unwrap());
             assert_eq!(found, left, "{cookie}");
         }
+    }
+
+    #[test]
+    fn cookies_of_others_may_hold_any_bytes() {
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"name=J\xe9r\xf4me; s=x; town=M\xc3\xbcnchen").unwrap();
+        headers.insert(header::COOKIE, line);
+        assert_eq!(rules().session(&headers).as_deref(), Some("x"));
+        rules().strip(&mut headers);
+        assert_eq!(
+            headers[header::COOKIE].as_bytes(),
+            b"name=J\xe9r\xf4me; town=M\xc3\xbcnchen"
+        );
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub(super) fn agree(
         };
     }
     let rules: Vec<_> = routes.iter().map(|route| route.rule.clone()).collect();
-    let wanted = routes.iter().map(|route| route.options.clone());
+    let voice =
+        |closed: bool| move |route: &Arc<Route>| route.options.clone().filter(|_| route.closed == closed);
+    let wanted = routes.iter().map(voice(false));
+    let closed: Vec<_> = routes.iter().map(voice(true)).collect();
     let mut agreement = Agreement::new(&rules, wanted, default);
     agreement.settle();
     for (place, quarrel) in &agreement.quarrels {
@@ -58,7 +61,7 @@ pub(super) fn agree(
             *route = Arc::new(changed);
         }
     }
-    agreement.handshakes()
+    agreement.handshakes(&closed)
 }
 
 static ANY: HostPattern = HostPattern::Any;
@@ -156,13 +159,16 @@ impl<'r> Agreement<'r> {
         }
     }
 
-    fn handshakes(&self) -> Handshakes {
+    /// Where nobody serves a host, `closed` say how their clients get to hear that.
+    fn handshakes(&self, closed: &[Choice]) -> Handshakes {
         let mut handshakes = Handshakes {
             any: self.default.cloned(),
             ..Handshakes::default()
         };
         for (host, users) in &self.users {
-            let choice = users.iter().find_map(|place| self.given(*place)).cloned();
+            let given = users.iter().find_map(|place| self.given(*place));
+            let spare = || users.iter().find_map(|place| closed.get(*place)?.as_ref());
+            let choice = given.or_else(spare).cloned();
             match host {
                 HostPattern::Exact(host) => drop(handshakes.exact.insert(host.as_str().into(), choice)),
                 HostPattern::Wildcard(parent) => {

@@ -15,7 +15,7 @@ use super::{
     super::runtime::{MiddlewareVerdict, Verdict},
     cycle,
     difference::Difference,
-    log::tell,
+    log::tell_places,
     missing::Missing,
 };
 use crate::{
@@ -179,7 +179,13 @@ impl Update<'_> {
             (Ok(chain), _) => (Some(chain), warnings(&entry.value)),
             (Err(error), good) => (good, vec![error]),
         };
-        tell(Kind::Middleware, name, &entry.origin, &known, &errors);
+        tell_places(
+            Kind::Middleware,
+            name,
+            |error| entry.place_of(error),
+            &known,
+            &errors,
+        );
         let verdict = Verdict {
             name: name.clone(),
             entry: entry.clone(),

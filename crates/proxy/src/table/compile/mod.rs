@@ -130,19 +130,19 @@ impl Compiler {
             &self.transports,
             &self.middlewares,
         );
-        self.routers.update(
-            &configuration.routers,
-            &routers::Surroundings {
-                settings: &self.settings,
-                precedence: &self.precedence,
-                missing: &self.missing,
-                tls_options: &self.tls_options,
-                middlewares: &self.middlewares,
-                services: &self.services,
-            },
-        );
+        let surroundings = routers::Surroundings {
+            settings: &self.settings,
+            precedence: &self.precedence,
+            missing: &self.missing,
+            tls_options: &self.tls_options,
+            middlewares: &self.middlewares,
+            services: &self.services,
+        };
+        self.routers.update(&configuration.routers, &surroundings);
+        self.routers.close(&configuration.closed, &surroundings);
         let (entry_points, remarks) = self.entry_points();
         let routers = self.remark(remarks);
+        let idle_options = self.tls_options.idle(&entry_points, &routers);
         let table = Arc::new(RoutingTable {
             entry_points,
             verdicts: Verdicts {
@@ -150,6 +150,8 @@ impl Compiler {
                 services: self.services.verdicts(),
                 middlewares: self.middlewares.verdicts(),
                 tls_options: self.tls_options.verdicts(),
+                idle_options,
+                zone: self.settings.zone.as_str().into(),
                 internal: self.settings.internal.keys().cloned().collect(),
                 set_aside: configuration.set_aside.clone(),
                 problems: configuration

@@ -34,6 +34,8 @@ type Definitions = BTreeMap<QualifiedName, Arc<Entry<Router>>>;
 #[derive(Debug, Default)]
 pub(super) struct Routers {
     known: BTreeMap<QualifiedName, Compiled>,
+    /// Those that cannot be used and never could, and say what they match.
+    closed: BTreeMap<QualifiedName, Compiled>,
 }
 
 /// What routers refer to.
@@ -127,9 +129,23 @@ impl Routers {
         }
     }
 
+    /// Answers what routers match that cannot be used. They are shown among the objects that were set aside.
+    pub(super) fn close(&mut self, closed: &Definitions, surroundings: &Surroundings<'_>) {
+        let mut before = std::mem::take(&mut self.closed);
+        for (name, entry) in closed {
+            give_way();
+            let same = before.remove(name).filter(|before| {
+                !surroundings.tls_options.changed() && before.verdict.info.entry.as_ref() == entry.as_ref()
+            });
+            if let Some(closed) = same.or_else(|| surroundings.set_aside(name, entry)) {
+                self.closed.insert(name.clone(), closed);
+            }
+        }
+    }
+
     /// The routes with the places of their entrypoints.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &[usize])> {
-        let routes = self.known.values();
+        let routes = self.known.values().chain(self.closed.values());
         routes.filter_map(|router| Some((router.verdict.route.as_ref()?, router.entry_points.as_slice())))
     }
 
@@ -263,6 +279,14 @@ impl Surroundings<'_> {
         self.compiled(name, entry, (frame, entry), parts, (errors, None))
     }
 
+    /// The same for a router that was set aside before anything was looked up; `None` where it listens nowhere.
+    fn set_aside(&self, name: &QualifiedName, entry: &Arc<Entry<Router>>) -> Option<Compiled> {
+        let frame = self.frame(name, &entry.value).ok()?;
+        let problems = entry.problems.iter();
+        let errors = problems.map(|problem| format!("{}: {}", problem.key, problem.message));
+        Some(self.fail_closed(name, entry, frame, errors.collect()))
+    }
+
     fn compiled(
         &self,
         name: &QualifiedName,
@@ -271,6 +295,8 @@ impl Surroundings<'_> {
         (middlewares, service, target, options): Parted,
         (errors, good): (Vec<String>, Option<Good>),
     ) -> Compiled {
+        let warnings = misplaced_caches(&middlewares);
+        let errors = errors.into_iter().chain(warnings.clone()).collect();
         let (status, errors) = judge(good.is_some(), errors, entry);
         let route = Route::from(RouteParts {
             name: name.clone(),
@@ -292,6 +318,7 @@ impl Surroundings<'_> {
             entry: entry.clone(),
             status,
             errors,
+            warnings,
             using: using.map(|entry_point| entry_point.name.clone()).collect(),
             priority: frame.priority,
         };
@@ -515,6 +542,21 @@ fn steps<'s>(steps: impl Iterator<Item = &'s Arc<Middleware>>) -> Chain {
     }
 }
 
+/// Caches that stand before what judges who may see an answer.
+fn misplaced_caches(chain: &Chain) -> Vec<String> {
+    let judges = ["apiKey", "basicAuth", "digestAuth", "forwardAuth", "jwt", "oidc"];
+    let caches = chain.iter().enumerate().filter(|(_, step)| step.kind == "cache");
+    let misplaced = caches.filter_map(|(place, cache)| {
+        let mut behind = chain.iter().skip(place);
+        let judge = behind.find(|step| judges.contains(&step.kind))?;
+        Some(format!(
+            "middleware {} comes before {} ({}): what is kept is given to who asks for it, unjudged; put the cache behind",
+            cache.name, judge.name, judge.kind
+        ))
+    });
+    misplaced.collect()
+}
+
 /// A router that serves nothing.
 fn disabled(name: &QualifiedName, entry: &Arc<Entry<Router>>, errors: Vec<String>) -> Compiled {
     let (status, errors) = judge(false, errors, entry);
@@ -522,6 +564,7 @@ fn disabled(name: &QualifiedName, entry: &Arc<Entry<Router>>, errors: Vec<String
         entry: entry.clone(),
         status,
         errors,
+        warnings: Vec::new(),
         using: Vec::new(),
         priority: entry.value.priority,
     };

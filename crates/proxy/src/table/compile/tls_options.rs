@@ -1,6 +1,9 @@
 //! TLS options by name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use mesh_config::{
     Entry, Kind, ProviderName, QualifiedName, Reference,
@@ -9,7 +12,10 @@ use mesh_config::{
 use mesh_tls::{OptionsKeeper, Renewal, ServerOptions, Tls};
 
 use super::{
-    super::runtime::{TlsOptionsVerdict, Verdict},
+    super::{
+        EntryPointRoutes,
+        runtime::{RouterVerdict, TlsOptionsVerdict, Verdict},
+    },
     difference::Difference,
     log::tell,
     missing::Missing,
@@ -160,6 +166,39 @@ impl OptionSets {
     /// True if the last update changed anything.
     pub(super) fn changed(&self) -> bool {
         self.changed
+    }
+
+    /// Those that no handshake at `entry_points` is made by, and why. The default ones wait for whoever comes.
+    pub(super) fn idle(
+        &self,
+        entry_points: &[EntryPointRoutes],
+        routers: &[Arc<RouterVerdict>],
+    ) -> BTreeMap<QualifiedName, String> {
+        let is_waiting = |name: &&QualifiedName| *name.name == *DEFAULT;
+        if self.known.keys().all(|name| is_waiting(&name)) {
+            return BTreeMap::new();
+        }
+        let used = entry_points.iter().flat_map(|routes| routes.handshakes.options());
+        let used: HashSet<_> = used.map(|options| options.name()).collect();
+        let mut wanted: HashMap<&QualifiedName, &QualifiedName> = HashMap::new();
+        for router in routers {
+            let options = router.route.as_ref().and_then(|route| route.options.as_ref());
+            if let Some(options) = options {
+                wanted.entry(options.name()).or_insert(&router.name);
+            }
+        }
+        let serving = self.known.iter().filter(|(_, known)| known.serving.is_some());
+        let idle = serving.filter(|(name, _)| !is_waiting(name) && !used.contains(name));
+        let told = idle.map(|(name, _)| {
+            let why = match wanted.get(name) {
+                Some(router) => format!(
+                    "no client gets them: router {router} names them, and another router has other options for its hosts"
+                ),
+                None => "no client gets them: no router names them".to_owned(),
+            };
+            (name.clone(), why)
+        });
+        told.collect()
     }
 
     /// All of them and what became of them.
