@@ -74,7 +74,7 @@ fn a_broken_router_of_labels_is_closed_where_its_rule_can_be_read() {
         of_labels(&anything, &simple).as_deref(),
         Some("Host(`a.test`) on \"web\" at 0")
     );
-    let broken = [("mesh.host", "a test"), ("mesh.priority", "1")];
+    let broken = [("mesh.host", "a/test"), ("mesh.priority", "1")];
     assert_eq!(of_labels(&anything, &broken), None);
 }
 
