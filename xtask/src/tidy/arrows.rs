@@ -76,11 +76,12 @@ const ROOMS: &[Room] = &[
     room("xtask", &[]),
 ];
 
-/// Others' crates that one crate alone may name, so that they can be replaced in one place.
-const ONE_HOME: &[(&str, &str)] = &[
-    ("backoff", "mesh-discovery"),
-    ("saphyr-parser", "mesh-config"),
-    ("toml_edit", "mesh-config"),
+/// Others' crates that few may name, so that they can be replaced in one place.
+const HOMES: &[(&str, &[&str])] = &[
+    ("backoff", &["mesh-discovery"]),
+    // One makes values of documents, the other edits their text (`mesh migrate`).
+    ("saphyr-parser", &["mesh-config", "mesh"]),
+    ("toml_edit", &["mesh-config"]),
 ];
 
 /// Every dependency in the answer of `cargo metadata --no-deps` that the table does not allow.
@@ -119,10 +120,13 @@ fn refuse(name: &str, room: &Room, to: &str, ours: bool) -> Option<String> {
     if wrong {
         return Some(format!("{name} must not depend on {to}"));
     }
-    let (_, home) = ONE_HOME
+    let (_, homes) = HOMES
         .iter()
-        .find(|(dependency, home)| *dependency == to && *home != name)?;
-    Some(format!("{name} must not depend on {to}: only {home} does"))
+        .find(|(dependency, homes)| *dependency == to && !homes.contains(&name))?;
+    Some(format!(
+        "{name} must not depend on {to}: only {} does",
+        homes.join(", ")
+    ))
 }
 
 fn is(pattern: &str, name: &str) -> bool {

@@ -102,7 +102,8 @@ fn what_a_client_says_to_lose_headers_of_ours_loses_none() {
     let behind = provider.guards(json!({"forwardAccessToken": true}));
     let mut browser = Browser::default();
     browser.log_in(&behind, "/");
-    let forged = "GET / HTTP/1.1\r\nConnection: X-User, Authorization\r\nAuthorization: Bearer mine\r\nX-User: root";
+    let forged =
+        "GET / HTTP/1.1\r\nConnection: X-User, Authorization\r\nAuthorization: Bearer mine\r\nX-User: root";
     let answer = browser.ask(&behind, forged);
     if answer.status == 400 {
         return;
