@@ -61,8 +61,9 @@ fn lost(judged: &[Judged]) -> Vec<Vec<usize>> {
 
 /// Whether a label, or Fabio's tag, keeps somebody out.
 fn is_guard(key: &str) -> bool {
-    key.starts_with(FABIO) && fabio::is_guarded(key)
-        || matches!(option(key).as_deref(), Some("middlewares" | "tls.options"))
+    // However the list is written, or misspelt.
+    let guards = |option: String| option.starts_with("middleware") || option.starts_with("tls.options");
+    key.starts_with(FABIO) && fabio::is_guarded(key) || option(key).is_some_and(guards)
 }
 
 /// All labels with `router` closed; `None` where Mesh would not take that.
@@ -73,6 +74,8 @@ fn closed(
     names: &mut fabio::Names,
 ) -> Option<Vec<Judged>> {
     let mut all = judged.to_vec();
+    // Of several services that share labels, each would need a guard of its own.
+    (rules(judged, router) < 2).then_some(())?;
     let (mut has_rule, mut has_guard) = (false, false);
     for at in router {
         let one = all.get_mut(*at)?;
@@ -131,6 +134,16 @@ fn closed(
     let is_taken =
         has_rule && has_guard && keeps_its_rule(&all, router) && problems(&decoded(&all)).is_empty();
     is_taken.then_some(all)
+}
+
+/// How many rules `router` has that are to be translated.
+fn rules(judged: &[Judged], router: &[usize]) -> usize {
+    let is_rule = |one: &&Judged| !one.found.is_ours() && option(&one.found.key).as_deref() == Some("rule");
+    router
+        .iter()
+        .filter_map(|at| judged.get(*at))
+        .filter(is_rule)
+        .count()
 }
 
 /// Whether no rule of `router` was refused.
@@ -267,6 +280,33 @@ mod tests {
                 "{notes}"
             );
         }
+    }
+
+    #[test]
+    fn guards_are_known_however_they_are_written() {
+        for guard in [
+            "middlewares[0]=auth@docker",
+            "middleware=auth",
+            "tls.options[0]=mtls@file",
+        ] {
+            let (written, notes) = migrated(&format!(
+                "traefik.http.routers.a.rule=Host(`a.com`) && Path(`/admin`)\ntraefik.http.routers.a.{guard}\n\
+                 traefik.http.routers.a.nonsense=1\ntraefik.http.routers.b.rule=Host(`a.com`)\n"
+            ));
+            let is_closed = written
+                .iter()
+                .any(|one| one == "mesh.http.routers.a.middlewares=not-translated");
+            assert!(is_closed, "{guard}: {written:?} {notes}");
+        }
+    }
+
+    #[test]
+    fn a_router_that_two_services_have_is_not_closed_for_one_of_them() {
+        let (written, notes) = migrated(
+            "traefik.http.routers.a.rule=Host(`a.com`) && Path(`/admin`)\ntraefik.http.routers.a.middlewares=auth@docker\n\
+             traefik.http.routers.a.rule=Host(`b.com`) && Path(`/admin`)\ntraefik.http.routers.a.middlewares=auth@file\n",
+        );
+        assert!(written.is_empty(), "{written:?} {notes}");
     }
 
     #[test]

@@ -80,10 +80,12 @@ fn asks_for_pairs(text: &str) -> bool {
 
 /// `{name}` or `{name:pattern}` within a matcher's text.
 fn has_template(text: &str) -> bool {
-    text.split('{').skip(1).any(|rest| {
-        let name = rest.split([':', '}']).next().unwrap_or_default();
+    text.match_indices('{').any(|(at, _)| {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        let name = rest.split([':', '}']).next().unwrap_or_default().trim();
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        begins && rest.contains('}') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        begins && closing(rest).is_some() && name.chars().all(is_name)
     })
 }
 
@@ -235,6 +237,10 @@ mod tests {
             ),
             ("HostRegexp(`{any:a|b}`)", "HostRegexp(`^(?:a|b)$`)"),
             ("PathPrefix(`/users/{id}`)", "PathRegexp(`^/users/[^/]+`)"),
+            (
+                "PathPrefix(`/{v:v[0-9]{1,2}}/x-{x-y}`)",
+                "PathRegexp(`^/v[0-9]{1,2}/x-[^/]+`)",
+            ),
             ("Headers(`X-A`, `1`)", "Header(`X-A`, `1`)"),
             ("Method(`GET`,`HEAD`)", "(Method(`GET`) || Method(`HEAD`))"),
         ] {

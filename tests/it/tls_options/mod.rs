@@ -226,6 +226,18 @@ fn options_that_do_not_exist_or_cannot_be_used_close_their_hosts_and_no_others()
 }
 
 #[test]
+fn a_broken_router_has_no_say_where_a_wider_one_serves_its_host() {
+    let mut parts = usual();
+    parts["routers"]["tenants"] = json!({"rule": "Host(`*.tenants.test`)", "service": "s", "tls": {}});
+    parts["routers"]["broken"] = json!({
+        "rule": "Host(`a.tenants.test`) && Path(`/admin`)", "service": "s", "tls": {"options": "verify"}, "nonsense": 1,
+    });
+    let world = World::new(&parts);
+    assert_eq!(status(&world.mesh, "a.tenants.test", &known(None)), 200);
+    assert_eq!(world.router("broken")["status"], "disabled");
+}
+
+#[test]
 fn what_is_wrong_with_options_is_told_with_its_place() {
     let place = Place::new();
     place.write(

@@ -62,7 +62,8 @@ async fn serve(mut stream: TcpStream, client: Rc<Client>) {
 async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
     let limits = &client.entry.settings.transport.responding_timeouts;
     let shaken = tokio::select! {
-        shaken = timeout(limits.handshake(), shake_hands(stream, &client)) => shaken,
+        // Its memory is not needed for as long as the connection's.
+        shaken = timeout(limits.handshake(), Box::pin(shake_hands(stream, &client))) => shaken,
         () = client.entry.stage.reached(Stage::Cut) => return,
     };
     let (stream, guard) = match shaken {
@@ -73,7 +74,6 @@ async fn serve_secured(stream: TcpStream, client: Rc<Client>) {
     let (_, session) = stream.get_ref();
     client.secured(guard, session.peer_certificates());
     let speaks_http2 = session.alpn_protocol() == Some(b"h2");
-    let stream = Box::new(stream);
     let wire = Wire::Tls { stream, ended: false };
     if speaks_http2 {
         Box::pin(two::serve(wire, client)).await;

@@ -27,7 +27,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 pub(super) async fn shake_hands(
     stream: TcpStream,
     client: &Client,
-) -> io::Result<(TlsStream<Corked>, OptionsGuard)> {
+) -> io::Result<(Box<TlsStream<Corked>>, OptionsGuard)> {
     let address = stream.local_addr()?.ip();
     let mut start = LazyConfigAcceptor::new(Acceptor::default(), Corked::open(stream)).await?;
     let worker = &client.entry.worker;
@@ -50,7 +50,7 @@ pub(super) async fn shake_hands(
     match shaken {
         Ok(mut stream) => {
             stream.get_mut().0.uncork();
-            Ok((stream, guard))
+            Ok((Box::new(stream), guard))
         }
         Err((error, mut io)) => {
             // What the client did wrong, if the socket takes it.

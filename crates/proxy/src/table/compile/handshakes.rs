@@ -169,6 +169,9 @@ impl<'r> Agreement<'r> {
             let given = users.iter().find_map(|place| self.given(*place));
             let spare = || users.iter().find_map(|place| closed.get(*place)?.as_ref());
             let choice = given.or_else(spare).cloned();
+            if given.is_none() && choice.is_some() && self.is_served_more_widely(host) {
+                continue;
+            }
             match host {
                 HostPattern::Exact(host) => drop(handshakes.exact.insert(host.as_str().into(), choice)),
                 HostPattern::Wildcard(parent) => {
@@ -178,6 +181,23 @@ impl<'r> Agreement<'r> {
             }
         }
         handshakes
+    }
+
+    /// True if a route that serves takes requests for `host` among those for other hosts.
+    fn is_served_more_widely(&self, host: &HostPattern) -> bool {
+        let serves = |pattern: &HostPattern| {
+            let users = self.users.get(pattern).into_iter().flatten();
+            users.into_iter().any(|place| self.given(*place).is_some())
+        };
+        let below = |host: &str| {
+            let parent = host.split_once('.').map(|(_, parent)| parent.to_owned());
+            parent.is_some_and(|parent| serves(&HostPattern::Wildcard(parent)))
+        };
+        match host {
+            HostPattern::Any => false,
+            HostPattern::Wildcard(_) => serves(&ANY),
+            HostPattern::Exact(host) => serves(&ANY) || below(host),
+        }
     }
 }
 
