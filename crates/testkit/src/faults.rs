@@ -165,6 +165,16 @@ impl Place {
     }
 }
 
+/// Tries until it works: while the port is nobody's, a connection from this machine may have it for a moment.
+async fn insist(act: impl Fn() -> std::io::Result<Place>) -> Place {
+    loop {
+        match act() {
+            Ok(place) => return place,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
 /// Listens whenever somebody should.
 async fn listen(
     mut place: Place,
@@ -176,14 +186,17 @@ async fn listen(
         if *fault.borrow_and_update() == Fault::Refused {
             if let Place::Open(listener) = place {
                 drop(listener);
-                place = Place::closed(address)?;
+                place = insist(|| Place::closed(address)).await;
             }
             if fault.changed().await.is_err() {
                 return Ok(());
             }
             continue;
         }
-        place = place.open()?;
+        place = match place.open() {
+            Ok(open) => open,
+            Err(_) => insist(|| Place::closed(address)?.open()).await,
+        };
         let Place::Open(listening) = &place else {
             continue;
         };

@@ -183,7 +183,21 @@ pub(crate) fn keep_good(new: Arc<Fragment>, old: &Fragment) -> Arc<Fragment> {
             Kind::TlsOptions => keep_all(&mut new.tls_options, &old.tls_options),
         }
     }
+    keep_closed(&mut new, old);
     Arc::new(new)
+}
+
+/// Routers of `old` that are closed stay so where `new` does not say what they match.
+fn keep_closed(new: &mut Fragment, old: &Fragment) {
+    for aside in old.set_aside.iter().filter(|aside| aside.closed.is_some()) {
+        let is_same = |other: &&mut SetAside| other.kind == aside.kind && other.name == aside.name;
+        let is_unread = new.unread.contains(&aside.kind) && !new.routers.contains_key(&aside.name);
+        match new.set_aside.iter_mut().find(is_same) {
+            Some(broken) => broken.closed = broken.closed.take().or_else(|| aside.closed.clone()),
+            None if is_unread => new.set_aside.push(aside.clone()),
+            None => {}
+        }
+    }
 }
 
 /// The message for a name that two units claim.

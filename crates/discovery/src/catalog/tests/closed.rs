@@ -168,3 +168,25 @@ fn a_broken_router_of_a_document_is_closed_where_its_rule_can_be_read() {
     assert_eq!(world.rule("a@file"), "Host(`a.test`)");
     assert_eq!(world.configuration().closed.len(), 2);
 }
+
+#[test]
+fn a_closed_router_of_a_document_stays_closed_while_nobody_can_read_what_it_matches() {
+    let mut world = World::new();
+    let text = "http:\n  routers:\n    a: {rule: 'Host(`a.test`)', nonsense: 1}\n";
+    for broken in [
+        text.replace("routers", "ruoters"),
+        text.replace("http", "htpt"),
+        text.replace("Host", "Hots"),
+    ] {
+        world.document("routes.yml", text);
+        world.document("routes.yml", &broken);
+        let closed_still = closed(&world.configuration(), "a@file");
+        assert_eq!(
+            closed_still.as_deref(),
+            Some("Host(`a.test`) on \"\" at 0"),
+            "{broken}"
+        );
+    }
+    world.document("routes.yml", "http:\n  routers: {}\n");
+    assert_eq!(closed(&world.configuration(), "a@file"), None);
+}
