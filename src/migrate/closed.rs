@@ -38,19 +38,15 @@ pub(super) fn close(judged: &mut Vec<Judged>, syntaxes: &Syntaxes, names: &mut f
 /// The guarded routers that were refused, each as the places of its labels.
 fn lost(judged: &[Judged]) -> Vec<Vec<usize>> {
     let mut routers: Vec<Vec<usize>> = Vec::new();
-    for (at, one) in judged.iter().enumerate() {
+    let objects: Vec<_> = judged.iter().map(|one| object_of(&one.found.key)).collect();
+    for (at, (one, object)) in judged.iter().zip(&objects).enumerate() {
         if one.outcome != Outcome::Refused || !is_guard(&one.found.key) {
             continue;
         }
-        let router = match object_of(&one.found.key) {
+        let others = objects.iter().enumerate().filter(|(_, other)| *other == object);
+        let router = match object {
             None => vec![at],
-            object => (0..judged.len())
-                .filter(|at| {
-                    judged
-                        .get(*at)
-                        .is_some_and(|other| object_of(&other.found.key) == object)
-                })
-                .collect(),
+            Some(_) => others.map(|(other, _)| other).collect(),
         };
         if !routers.contains(&router) {
             routers.push(router);

@@ -19,7 +19,7 @@ pub(super) fn keep(judged: &mut [Judged]) {
         let priority = format!("http.routers.{router}.priority");
         if judged
             .iter()
-            .any(|one| is_key(one, &priority) && one.found.value.trim() != "0")
+            .any(|one| is_key(one, &priority) && one.found.value.trim().parse() != Ok(0_i64))
         {
             continue;
         }

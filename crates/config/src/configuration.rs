@@ -26,17 +26,21 @@ pub struct Entry<T> {
 impl Entry<Service> {
     /// Where the option stands that `warning` is about: warnings of services begin with their option, if it is one.
     pub fn place_of(&self, warning: &str) -> Origin {
-        let option = warning.split([' ', ':']).next().unwrap_or_default();
-        self.origin.below(&format!("{}.{option}", self.value.kind.name()))
+        place_of(&self.origin, self.value.kind.name(), warning)
     }
 }
 
 impl Entry<Middleware> {
     /// Where the option stands that `error` is about: errors of middlewares begin with their option.
     pub fn place_of(&self, error: &str) -> Origin {
-        let option = error.split([' ', ':']).next().unwrap_or_default();
-        self.origin.below(&format!("{}.{option}", self.value.kind()))
+        place_of(&self.origin, self.value.kind(), error)
     }
+}
+
+/// Where, below `origin`, the option of a `kind` stands with which `text` begins.
+fn place_of(origin: &Origin, kind: &str, text: &str) -> Origin {
+    let option = text.split([' ', ':']).next().unwrap_or_default();
+    origin.below(&format!("{kind}.{option}"))
 }
 
 /// Everything that routing needs, merged from all providers. Immutable; a change makes a new one that shares

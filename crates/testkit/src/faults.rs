@@ -79,7 +79,7 @@ const BACKLOG: u32 = 1024;
 pub struct FaultProxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl FaultProxy {
@@ -165,7 +165,8 @@ impl Place {
     }
 }
 
-/// Tries until it works: while the port is nobody's, a connection from this machine may have it for a moment.
+/// Tries until it works: while nobody listens, a connection of this machine may have the port for a moment. Tests that
+/// wait for the system have a deadline.
 async fn insist(act: impl Fn() -> std::io::Result<Place>) -> Place {
     loop {
         match act() {
@@ -181,7 +182,7 @@ async fn listen(
     address: SocketAddr,
     upstream: Upstream,
     mut fault: watch::Receiver<Fault>,
-) -> std::io::Result<()> {
+) {
     loop {
         if *fault.borrow_and_update() == Fault::Refused {
             if let Place::Open(listener) = place {
@@ -189,7 +190,7 @@ async fn listen(
                 place = insist(|| Place::closed(address)).await;
             }
             if fault.changed().await.is_err() {
-                return Ok(());
+                return;
             }
             continue;
         }
@@ -211,7 +212,7 @@ async fn listen(
                 }
                 changed = fault.changed() => {
                     if changed.is_err() {
-                        return Ok(());
+                        return;
                     }
                     if *fault.borrow_and_update() == Fault::Refused {
                         break;

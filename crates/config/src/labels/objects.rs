@@ -187,9 +187,7 @@ impl<'a> Decoder<'a> {
         }
         self.set_aside(kind, name, Outline::default(), vec![problem]);
     }
-}
 
-impl Decoder<'_> {
     /// What could be read of the router called `name`.
     fn readable_router(&self, name: &str) -> Router {
         let mut routers = self.declaration.routers.iter();

@@ -28,9 +28,7 @@ impl Service {
             ServiceKind::Mirroring(_) | ServiceKind::Failover(_) => Vec::new(),
         }
     }
-}
 
-impl Service {
     /// The same for one of `provider` in a Mesh whose own zone is `zone`. Where servers are discovered, it is no mistake of
     /// a definition that it has none.
     pub fn warnings_within(&self, provider: &ProviderName, zone: &str) -> Vec<String> {

@@ -71,9 +71,7 @@ impl Pattern {
     pub fn replace_all(&self, text: &str, replacement: &str) -> String {
         self.regex.replace_all(text, replacement).into_owned()
     }
-}
 
-impl Pattern {
     /// A group that `replacement` names and the expression does not have; `None` when it has them all.
     pub fn unknown_group<'r>(&self, replacement: &'r str) -> Option<&'r str> {
         named_groups(replacement).find(|name| match name.parse::<usize>() {

@@ -7,7 +7,7 @@ use super::super::cookie_pairs::{Pair, keep_pairs, pairs};
 /// Browsers keep 4096 bytes of name, value and attributes.
 const MAX_PART: usize = 3800;
 
-/// Parts of one cookie. More would not fit in the head of a request, with what else is there.
+/// Parts of one cookie, each with a digit of its own. More would not fit in the head of a request, with what else is there.
 const MAX_PARTS: usize = 6;
 
 /// How cookies are set.
@@ -142,7 +142,11 @@ impl CookieRules {
 
     /// True for the session's cookie and its parts, and for no cookie that another application calls nearly so.
     fn is_session(&self, name: &str) -> bool {
-        name == self.name || (0..MAX_PARTS).any(|index| name == self.part(index))
+        let Some(rest) = name.strip_prefix(&self.name) else {
+            return false;
+        };
+        let is_part = |part: &str| matches!(part.as_bytes(), [digit @ b'0'..=b'9'] if usize::from(digit - b'0') < MAX_PARTS);
+        rest.is_empty() || rest.strip_prefix('_').is_some_and(is_part)
     }
 
     fn is_login(&self, name: &str) -> bool {
